@@ -1,0 +1,62 @@
+"""Forecast many time series at once with a Numba-compiled LSTM.
+
+The public names below are imported when they are first used (PEP 562), so that ``import forecaster`` and
+``forecaster --help`` stay light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from forecaster.backtest import Backtest as Backtest
+    from forecaster.config import NetworkConfig as NetworkConfig
+    from forecaster.config import TrainingConfig as TrainingConfig
+    from forecaster.errors import ConfigError as ConfigError
+    from forecaster.errors import ForecasterError as ForecasterError
+    from forecaster.errors import InputError as InputError
+    from forecaster.errors import MissingExtraError as MissingExtraError
+    from forecaster.errors import ModelFormatError as ModelFormatError
+    from forecaster.errors import NotFittedError as NotFittedError
+    from forecaster.errors import OutputError as OutputError
+    from forecaster.errors import TooShortError as TooShortError
+    from forecaster.forecast import Forecast as Forecast
+    from forecaster.frequency import Frequency as Frequency
+    from forecaster.model import Forecaster as Forecaster
+    from forecaster.panel import Panel as Panel
+    from forecaster.tables import read_panel as read_panel
+    from forecaster.tables import write_forecast as write_forecast
+
+_HOME = {
+    "Backtest": "backtest",
+    "NetworkConfig": "config",
+    "TrainingConfig": "config",
+    "ForecasterError": "errors",
+    "InputError": "errors",
+    "TooShortError": "errors",
+    "ConfigError": "errors",
+    "NotFittedError": "errors",
+    "ModelFormatError": "errors",
+    "OutputError": "errors",
+    "MissingExtraError": "errors",
+    "Forecast": "forecast",
+    "Frequency": "frequency",
+    "Forecaster": "model",
+    "Panel": "panel",
+    "read_panel": "tables",
+    "write_forecast": "tables",
+}
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'forecaster' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"forecaster.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

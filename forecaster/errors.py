@@ -1,0 +1,70 @@
+"""Every error this library raises on purpose.
+
+::
+
+    ForecasterError
+    ├── InputError            the data are wrong (also a ValueError)
+    │   └── TooShortError     a series has too few values
+    ├── ConfigError           a setting is wrong (also a ValueError)
+    ├── NotFittedError        the model has not been trained yet (also a RuntimeError)
+    ├── ModelFormatError      a model folder is missing, damaged or too new
+    ├── OutputError           a result cannot be written (also an OSError)
+    └── MissingExtraError     an optional package is not installed (also an ImportError)
+
+A message says what was expected, what came, and what to do; the place (series, row, column) travels in
+attributes as well, so that the service can answer with a field path without parsing text.
+"""
+
+from __future__ import annotations
+
+
+class ForecasterError(Exception):
+    """Root of all errors raised on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was expected, what came, and what to do.
+    series : str, optional
+        The id of the series at fault.
+    row : int, optional
+        1-based data row in the input; for files the line number, the header being line 1.
+    column : str, optional
+        Column or field at fault.
+    """
+
+    def __init__(
+        self, message: str, *, series: str | None = None, row: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.series = series
+        self.row = row
+        self.column = column
+
+
+class InputError(ForecasterError, ValueError):
+    """The data given are wrong."""
+
+
+class TooShortError(InputError):
+    """A series has too few values for what was asked."""
+
+
+class ConfigError(ForecasterError, ValueError):
+    """A setting or argument is wrong."""
+
+
+class NotFittedError(ForecasterError, RuntimeError):
+    """The model has not been trained or loaded yet."""
+
+
+class ModelFormatError(ForecasterError):
+    """A model folder is missing, damaged, or written by a newer version."""
+
+
+class OutputError(ForecasterError, OSError):
+    """A result cannot be written."""
+
+
+class MissingExtraError(ForecasterError, ImportError):
+    """An optional package is needed and not installed."""
