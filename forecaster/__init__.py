@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
+    from forecaster.csvfile import Limits as Limits
+    from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.csvfile import timestamps_of as timestamps_of
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from forecaster.frequency import Frequency as Frequency
     from forecaster.model import Forecaster as Forecaster
     from forecaster.panel import Panel as Panel
+    from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_forecast as write_forecast
 
@@ -34,6 +38,9 @@ _HOME = {
     "Backtest": "backtest",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
+    "Limits": "csvfile",
+    "parse_csv": "csvfile",
+    "timestamps_of": "csvfile",
     "ForecasterError": "errors",
     "InputError": "errors",
     "TooShortError": "errors",
@@ -46,6 +53,7 @@ _HOME = {
     "Frequency": "frequency",
     "Forecaster": "model",
     "Panel": "panel",
+    "forecast_csv": "tables",
     "read_panel": "tables",
     "write_forecast": "tables",
 }

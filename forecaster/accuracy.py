@@ -1,0 +1,68 @@
+"""Error measures, over the values that were observed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def mae(actual: Floats, forecast: Floats) -> float:
+    """Mean absolute error."""
+    return _mean(np.abs(actual - forecast))
+
+
+def rmse(actual: Floats, forecast: Floats) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(_mean((actual - forecast) ** 2)))
+
+
+def smape(actual: Floats, forecast: Floats) -> float:
+    """Symmetric mean absolute percentage error, 0 to 200; two zeros count as no error (M4's definition)."""
+    size = np.abs(actual) + np.abs(forecast)
+    with np.errstate(invalid="ignore"):
+        return _mean(np.where(size == 0, 0.0, 200 * np.abs(actual - forecast) / size) + 0 * actual)
+
+
+def seasonal_scale(values: Floats, season: int) -> float:
+    """Mean absolute difference between values one season apart: what MASE divides by. NaN where there is none.
+
+    A series shorter than that is measured by its neighbours; a constant one has no scale.
+    """
+    for lag in dict.fromkeys((season, 1)):
+        steps = np.abs(values[lag:] - values[:-lag]) if len(values) > lag else np.empty(0)
+        steps = steps[~np.isnan(steps)]
+        if steps.size and steps.mean() > 0:
+            return float(steps.mean())
+    return float("nan")
+
+
+def mase(actual: Floats, forecast: Floats, histories: Sequence[Floats], season: int) -> float:
+    """Mean over series of the mean absolute error (of each row) divided by `seasonal_scale` of its history.
+
+    Constant series have no scale and are left out; NaN when none is left.
+    """
+    ratios = [
+        mae(row, said) / seasonal_scale(history, season)
+        for row, said, history in zip(actual, forecast, histories, strict=True)
+    ]
+    return _mean(np.array(ratios))
+
+
+def pinball(actual: Floats, forecast: Floats, quantile: float) -> float:
+    """Pinball (quantile) loss; at quantile 0.5 half the absolute error."""
+    error = actual - forecast
+    return _mean(np.maximum(quantile * error, (quantile - 1) * error))
+
+
+def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
+    """Share of observed values inside the interval, 0 to 1."""
+    return _mean(np.where(np.isnan(actual), np.nan, (actual >= lower) & (actual <= upper)))
+
+
+def _mean(values: Floats) -> float:
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")

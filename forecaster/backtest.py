@@ -1,0 +1,226 @@
+"""Rolling-origin cross-validation: forecasts from several cutoffs, held against what came and against baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster import accuracy
+from forecaster.baselines import BASELINES, baseline_forecast
+from forecaster.config import check_horizon, check_levels
+from forecaster.errors import ConfigError, TooShortError
+from forecaster.forecast import Forecast
+from forecaster.panel import Panel
+from forecaster.tables import ColumnNames, forecast_to_frame, times_for_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+class Model(Protocol):
+    """What a backtest needs of a trained forecaster."""
+
+    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
+        """Forecast the series of a panel."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """What was known up to one cutoff, what came after it, and what each model said.
+
+    Attributes
+    ----------
+    known : Panel
+        The series up to the cutoff.
+    actual : (N, h) float64
+        The values after it, NaN where missing.
+    forecasts : dict of str to Forecast
+        By model, for the same N series.
+    """
+
+    known: Panel
+    actual: Floats
+    forecasts: dict[str, Forecast]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backtest:
+    """The folds of a backtest and their accuracy.
+
+    Attributes
+    ----------
+    folds : list of Fold
+        From the oldest cutoff to the newest.
+    season : int
+        Steps of a season, for MASE and the seasonal baseline.
+    skipped : dict of str to str
+        Series that took no part, and why.
+    names : ColumnNames
+        Column names of `frame`.
+    """
+
+    folds: list[Fold]
+    season: int
+    skipped: dict[str, str]
+    names: ColumnNames
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """One row a model: MAE, RMSE, sMAPE, MASE, pinball loss and coverage, over all series and folds.
+
+        MASE is the mean over series and folds of the mean absolute error divided by ``accuracy.seasonal_scale`` of what was
+        known; constant series, which have no scale, are left out of it. The pinball loss is the mean over the ends of all intervals
+        and the median.
+        """
+        return [self._row(name) for name in self.folds[0].forecasts]
+
+    def _row(self, name: str) -> dict[str, Any]:
+        actual = np.concatenate([fold.actual for fold in self.folds])
+        forecasts = [fold.forecasts[name] for fold in self.folds]
+        point = np.concatenate([forecast.point for forecast in forecasts])
+        lower = np.concatenate([forecast.lower for forecast in forecasts])
+        upper = np.concatenate([forecast.upper for forecast in forecasts])
+        row: dict[str, Any] = {
+            "model": name,
+            "MAE": accuracy.mae(actual, point),
+            "RMSE": accuracy.rmse(actual, point),
+            "sMAPE": accuracy.smape(actual, point),
+            "MASE": accuracy.mase(actual, point, self._histories(), self.season),
+        }
+        losses = [accuracy.pinball(actual, point, 0.5)]
+        for k, level in enumerate(forecasts[0].levels):
+            tail = (1 - level / 100) / 2
+            losses.append(accuracy.pinball(actual, lower[:, k], tail))
+            losses.append(accuracy.pinball(actual, upper[:, k], 1 - tail))
+        row["pinball"] = float(np.mean(losses))
+        for k, level in enumerate(forecasts[0].levels):
+            row[f"coverage_{level:g}"] = accuracy.coverage(actual, lower[:, k], upper[:, k])
+        return row
+
+    def _histories(self) -> list[Floats]:
+        return [fold.known.series(i) for fold in self.folds for i in range(len(fold.known))]
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row for each series, cutoff and step: ids, times, ``cutoff``, ``y`` and each model's columns."""
+        import pandas as pd
+
+        return pd.concat([self._fold_frame(fold) for fold in self.folds], ignore_index=True)
+
+    def _fold_frame(self, fold: Fold) -> pd.DataFrame:
+        frames = [forecast_to_frame(forecast, self.names) for forecast in fold.forecasts.values()]
+        frame = frames[0]
+        cutoffs = np.array([fold.known.times(i)[-1] for i in range(len(fold.known))]).repeat(fold.actual.shape[1])
+        frame.insert(2, "cutoff", times_for_frame(cutoffs, fold.known.frequency, fold.known.timezone))
+        frame.insert(3, self.names.target_col, fold.actual.ravel())
+        for other in frames[1:]:
+            frame = frame.join(other.drop(columns=[self.names.id_col, self.names.time_col]))
+        return frame
+
+
+def backtest(
+    panel: Panel,
+    fit: Callable[[Panel], Model],
+    *,
+    h: int,
+    season: int,
+    n_windows: int = 1,
+    step_size: int | None = None,
+    refit: bool | int = False,
+    level: tuple[float, ...] | list[float] = (80, 95),
+    names: ColumnNames | None = None,
+) -> Backtest:
+    """Forecast `h` steps from each of `n_windows` cutoffs, the newest `h` steps before the end.
+
+    A model is only ever given a panel that ends at its cutoff, so nothing after it can reach a forecast.
+
+    Parameters
+    ----------
+    panel : Panel
+        The series; those too short for the oldest cutoff take no part.
+    fit : callable
+        Gives a forecaster trained on a panel.
+    h : int
+        Steps ahead.
+    season : int
+        Steps of a season.
+    n_windows : int
+        Cutoffs.
+    step_size : int, optional
+        Steps between cutoffs; by default `h`, so that windows do not overlap.
+    refit : bool or int
+        Whether to train anew at each cutoff (True), at the oldest only (False), or at every k-th (k).
+    level : sequence of float
+        Interval levels in per cent.
+    names : ColumnNames, optional
+        Column names of the result's frame.
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of range.
+    TooShortError
+        No series is long enough.
+    """
+    h, levels = check_horizon(h), check_levels(level)
+    n_windows = check_horizon(n_windows, name="n_windows")
+    step = h if step_size is None else check_horizon(step_size, name="step_size")
+    every = _refit_every(refit, n_windows)
+    reach = h + (n_windows - 1) * step
+    kept, skipped = _long_enough(panel, reach)
+    folds: list[Fold] = []
+    model: Model | None = None
+    for k in range(n_windows):
+        ahead = reach - k * step
+        known = kept.head(ahead)
+        actual = kept.tail_values(ahead)[:, :h]
+        if model is None or k % every == 0:
+            model = fit(known)
+        forecasts = {}
+        own = model.forecast(known, h=h, level=levels)
+        forecasts[own.alias] = own
+        for name in BASELINES:
+            forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
+        folds.append(Fold(known, actual, forecasts))
+    return Backtest(folds, season, skipped, names or ColumnNames())
+
+
+def _refit_every(refit: bool | int, n_windows: int) -> int:
+    if refit is True:
+        return 1
+    if refit is False:
+        return n_windows
+    if refit < 1:
+        raise ConfigError(f"refit must be True, False or a whole number from 1, got {refit!r}.", column="refit")
+    return int(refit)
+
+
+def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
+    """Return the series that have two observed values before the oldest cutoff, and why the others have not."""
+    kept, skipped = [], {}
+    for i, name in enumerate(panel.ids):
+        known = panel.series(i)[:-reach]
+        if np.count_nonzero(~np.isnan(known)) >= _LEAST_OBSERVED:
+            kept.append(i)
+        else:
+            skipped[name] = (
+                f"has {len(panel.series(i))} steps; {reach} are held out, and before them at least "
+                f"{_LEAST_OBSERVED} observed values are needed."
+            )
+    if not kept:
+        first = next(iter(skipped.items()))
+        raise TooShortError(
+            f"No series is long enough for this backtest. Series {first[0]!r} {first[1]} "
+            "Use a shorter horizon, fewer windows, or more data.",
+            series=first[0],
+        )
+    return panel.select(kept), skipped
+
+
+_LEAST_OBSERVED = 2

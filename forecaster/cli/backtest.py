@@ -1,0 +1,155 @@
+"""``forecaster backtest``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from forecaster.cli.options import (
+    FILE,
+    check_outputs,
+    column_names,
+    levels_option,
+    new_forecaster,
+    read,
+    reading_options,
+    training_options,
+)
+from forecaster.cli.report import TrainingProgress, count, name_skipped, show_table
+
+if TYPE_CHECKING:
+    from forecaster.backtest import Backtest
+    from forecaster.forecast import Forecast
+    from forecaster.model import Forecaster
+    from forecaster.panel import Panel
+
+
+@click.command(short_help="Measure the accuracy of forecasts against simple ones.")
+@click.argument("csv", type=FILE)
+@click.option("--h", type=int, required=True, help="Horizon: steps to forecast ahead.")
+@click.option("--windows", type=int, default=1, show_default=True, help="Cutoffs to forecast from.")
+@click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
+@click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
+@levels_option
+@click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
+@click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
+@reading_options
+@training_options
+def backtest(
+    csv: Path,
+    h: int,
+    windows: int,
+    step_size: int | None,
+    refit: bool,
+    level: tuple[float, ...],
+    output: Path | None,
+    plot: Path | None,
+    **options: Any,
+) -> int:
+    r"""Forecast the end of each series in CSV from what came before, and compare with what happened.
+
+    The LSTM stands beside the last value (Naive), the last season (SeasonalNaive) and the line through the first and
+    the last value (Drift). Lower is better; coverage should be near its level.
+
+    \b
+    Example:
+      forecaster backtest sales.csv --h 14 --windows 3
+    """
+    from forecaster.backtest import backtest as run_backtest
+
+    check_outputs(output, plot)
+    forecaster = new_forecaster(h, options)
+    panel = read(csv, options)
+    result = run_backtest(
+        panel,
+        lambda: _Watched(new_forecaster(h, options)),
+        h=h,
+        season=forecaster.season or panel.frequency.season,
+        n_windows=windows,
+        step_size=step_size,
+        refit=refit,
+        level=level,
+        names=column_names(options),
+    )
+    _show(result, h)
+    if output is not None:
+        _write(result, output)
+    if plot is not None:
+        _plot(panel, result, plot)
+    return name_skipped(result.skipped)
+
+
+class _Watched:
+    """A forecaster whose training is shown."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        self._forecaster = forecaster
+
+    def fit(self, data: Panel) -> Self:
+        with TrainingProgress(f"Training on {count(len(data), 'series')}") as progress:
+            self._forecaster.fit(data, progress=progress)
+        return self
+
+    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
+        return self._forecaster.forecast(panel, h=h, level=level)
+
+
+def _show(result: Backtest, h: int) -> None:
+    table = result.table
+    series, cutoffs = count(len(result.folds[0].known), "series"), count(len(result.folds), "cutoffs")
+    title = f"{series}, {count(h, 'steps')} ahead from {cutoffs}"
+    best = min(range(len(table)), key=lambda number: _or_infinity(table[number]["MASE"]))
+    show_table(title, [{_heading(key): _cell(key, value) for key, value in row.items()} for row in table], best=best)
+
+
+def _or_infinity(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def _heading(key: str) -> str:
+    name, _, level = key.partition("_")
+    return f"{name} {level} %" if level else key
+
+
+def _cell(key: str, value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    if math.isnan(value):
+        return "n/a"
+    return f"{100 * value:.1f} %" if key.startswith("coverage") else f"{value:.3f}"
+
+
+def _write(result: Backtest, output: Path) -> None:
+    from forecaster.tables import write_columns
+
+    frame = result.frame()
+    columns: dict[str, Any] = {str(name): frame[name].to_numpy() for name in frame}
+    time_col = result.names.time_col
+    if output.suffix == ".parquet":
+        columns[time_col], columns["cutoff"] = frame[time_col], frame["cutoff"]
+    else:
+        columns[time_col], columns["cutoff"] = _time_labels(result)
+    write_columns(columns, output)
+    click.echo(f"{output}: {count(len(frame), 'rows')}")
+
+
+def _time_labels(result: Backtest) -> tuple[list[str], list[str]]:
+    """Return the columns of times and cutoffs, written as forecasts are."""
+    times: list[str] = []
+    cutoffs: list[str] = []
+    for fold in result.folds:
+        labels = next(iter(fold.forecasts.values())).labels
+        for number, own in enumerate(labels):
+            times += own
+            cutoffs += fold.known.time_labels(number)[-1:] * len(own)
+    return times, cutoffs
+
+
+def _plot(panel: Panel, result: Backtest, plot: Path) -> None:
+    from forecaster.plots import plot_backtest
+
+    plot_backtest(panel, [next(iter(fold.forecasts.values())) for fold in result.folds], plot)
+    click.echo(f"{plot}: plot of {count(min(len(result.folds[0].known), 12), 'series')}")

@@ -1,0 +1,105 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from forecaster.config import check_levels
+
+if TYPE_CHECKING:
+    from forecaster.model import Forecaster
+    from forecaster.panel import Panel
+    from forecaster.tables import ColumnNames
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def levels_option(command: Command) -> Command:
+    """Add ``--level``."""
+    text = "Levels of the intervals, in per cent."
+    option = click.option("--level", callback=_levels, default="80,95", metavar="LEVELS", show_default=True, help=text)
+    return option(command)
+
+
+def _levels(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, ...]:
+    try:
+        numbers = [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"expected per cents such as 80,95, got {value!r}.") from None
+    return check_levels(numbers)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that `read` takes: how the file's columns are called, their frequency and time zone."""
+    options = (
+        click.option(
+            "--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"
+        ),
+        click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
+        click.option("--id-col", default="unique_id", show_default=True, help="Column of series ids."),
+        click.option("--time-col", default="ds", show_default=True, help="Column of timestamps."),
+        click.option("--target-col", default="y", show_default=True, help="Column of values."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def training_options(command: Command) -> Command:
+    """Add the options that `new_forecaster` takes."""
+    options = (
+        click.option("--season", type=int, help="Steps in a season, such as 7 for days. [from the frequency]"),
+        click.option("--seed", type=int, default=0, show_default=True, help="Same seed and threads: same model."),
+        click.option("--steps", type=int, help="Training steps at the most."),
+        click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def column_names(options: dict[str, Any]) -> ColumnNames:
+    """Return the names of the columns among `options`."""
+    from forecaster.tables import ColumnNames
+
+    return ColumnNames(**{key: options[key] for key in ("id_col", "time_col", "target_col")})
+
+
+def read(path: Path, options: dict[str, Any]) -> Panel:
+    """Read the series of a file as the options of `reading_options` say."""
+    from forecaster.tables import read_panel
+
+    return read_panel(path, freq=options["freq"], timezone=options["timezone"], names=column_names(options))
+
+
+def check_outputs(output: Path | None, plot: Path | None) -> None:
+    """Check, before any work is done, that its results can be written."""
+    if output is not None:
+        from forecaster.tables import check_writable
+
+        check_writable(output)
+    if plot is not None:
+        from forecaster.plots import check_plot
+
+        check_plot(plot)
+
+
+def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:
+    """Return an untrained forecaster as the options of `training_options` say."""
+    from forecaster import Forecaster, TrainingConfig
+
+    steps = options["steps"]
+    return Forecaster(
+        h=h,
+        freq=options["freq"],
+        training=None if steps is None else TrainingConfig(steps=steps),
+        season=options["season"],
+        seed=options["seed"],
+        threads=options["threads"],
+    )

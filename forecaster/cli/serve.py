@@ -1,0 +1,72 @@
+"""``forecaster serve``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from forecaster.cli.options import FILE
+from forecaster.errors import ConfigError, InputError
+
+
+@click.command(short_help="Serve forecasts over HTTP.")
+@click.option("--host", help="Address to listen on. [127.0.0.1]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on. [8000]")
+@click.option("--models", type=FILE, help="Folder whose sub-folders are the models. [models]")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes. [one a processor, 2 to 4]")
+def serve(host: str | None, port: int | None, models: Path | None, workers: int | None) -> None:
+    r"""Serve the models of a folder over HTTP until interrupted.
+
+    Options win over the environment variables FORECASTER_HOST, FORECASTER_PORT and so on.
+
+    \b
+    Example:
+      forecaster train sales.csv --h 14 --model models/sales
+      forecaster serve --models models --port 8000
+    """
+    given = {"HOST": host, "PORT": port, "MODELS": models, "WORKERS": workers}
+    os.environ.update({f"FORECASTER_{name}": str(value) for name, value in given.items() if value is not None})
+    _resolve("FORECASTER_MODELS", "models")
+    _resolve("FORECASTER_CACHE_DIR", "")
+    check_models(Path(os.environ["FORECASTER_MODELS"]))
+    command = gunicorn_command()
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted; the server takes this process's place and signals
+
+
+def check_models(folder: Path) -> None:
+    """Check that there is something to serve.
+
+    Raises
+    ------
+    InputError
+        The folder holds no model.
+    """
+    if not any(folder.glob("*/model.json")):
+        raise InputError(
+            f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
+        )
+
+
+def gunicorn_command() -> list[str]:
+    """Return the command that starts gunicorn with the service.
+
+    Gunicorn puts its working folder first on the import path, where a stranger's ``service`` package could stand; so
+    it works in the folder that ours was installed in.
+    """
+    spec = importlib.util.find_spec("service")
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        settings = folder / "gunicorn.conf.py"
+        if settings.is_file():
+            return [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(folder.parent), "-c", str(settings)]
+    raise ConfigError("The package 'service' of this project is not installed. Install forecaster again.")
+
+
+def _resolve(variable: str, default: str) -> None:
+    path = os.environ.get(variable) or default
+    if path:
+        os.environ[variable] = str(Path(path).resolve())

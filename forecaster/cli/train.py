@@ -1,0 +1,49 @@
+"""``forecaster train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from forecaster.cli.options import FILE, new_forecaster, read, reading_options, training_options
+from forecaster.cli.report import TrainingProgress, count
+
+
+@click.command(short_help="Train a model on a table of series.")
+@click.argument("csv", type=FILE)
+@click.option("--h", type=int, required=True, help="Horizon: steps to forecast ahead.")
+@click.option(
+    "--model", type=FILE, required=True, help="Folder to save the model in; an older model there is replaced."
+)
+@reading_options
+@training_options
+def train(csv: Path, h: int, model: Path, **options: Any) -> None:
+    r"""Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
+
+    The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series.
+
+    \b
+    Example:
+      forecaster train sales.csv --h 14 --model sales-model
+    """
+    from forecaster.storage import check_model_target
+
+    check_model_target(model)
+    forecaster = new_forecaster(h, options)
+    panel = read(csv, options)
+    size = f"{count(len(panel), 'series')}, {count(int(panel.observed.sum()), 'values')}"
+    with TrainingProgress(f"Training on {size}") as progress:
+        forecaster.fit(panel, progress=progress)
+    forecaster.save(model)
+    click.echo(f"{model}: {describe(forecaster.info)}")
+
+
+def describe(info: dict[str, Any]) -> str:
+    """Return what a newly trained model is like, in a line."""
+    training, accuracy = info["training"], info["accuracy"]
+    text = f"trained on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
+    if accuracy and accuracy.get("mase") is not None:
+        text += f"; MASE {accuracy['mase']:.3f} on the held-out horizon"
+    return text

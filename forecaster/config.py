@@ -1,0 +1,168 @@
+"""What can be set about a network and its training; each setting checks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from forecaster.errors import ConfigError
+
+MAX_HORIZON = 10_000
+"""Steps ahead that can be asked for."""
+
+Loss = Literal["pinball", "absolute", "squared"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """The shape of a network.
+
+    Attributes
+    ----------
+    lags
+        Newest values seen at each time step, relative to the last of them.
+    positions
+        Time steps the state runs over before the forecast; in training each of them makes a forecast.
+    layers
+        LSTM layers; from the second on each adds to what it gets (residual connections).
+    hidden
+        Units of an LSTM layer.
+    dense
+        Units of the tanh layer between the last LSTM layer and the head.
+    quantiles
+        Quantiles the head gives for each step ahead; 0.5 must be among them. With another loss than "pinball" only
+        the point forecast is trained, and intervals come from its errors on held-out values.
+    loss
+        What is minimised.
+    """
+
+    lags: int = 14
+    positions: int = 28
+    layers: int = 2
+    hidden: int = 48
+    dense: int = 32
+    quantiles: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+    loss: Loss = "pinball"
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
+            _check_whole(name, getattr(self, name), 1, most)
+        _check_choice("loss", self.loss, get_args(Loss))
+        object.__setattr__(self, "quantiles", tuple(float(q) for q in self.quantiles))
+        if self.loss != "pinball":
+            object.__setattr__(self, "quantiles", (0.5,))
+        if any(not 0 < q < 1 for q in self.quantiles) or list(self.quantiles) != sorted(set(self.quantiles)):
+            raise ConfigError(f"quantiles must ascend between 0 and 1, got {self.quantiles}.", column="quantiles")
+        if 0.5 not in self.quantiles:
+            raise ConfigError(f"quantiles must hold 0.5, the point forecast, got {self.quantiles}.", column="quantiles")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps
+        Optimiser steps at the most.
+    batch_size
+        Windows in one step; fewer when the panel holds fewer.
+    learning_rate
+        Highest rate of the one-cycle schedule: a linear rise over the first tenth, then half a cosine to zero.
+    clip_norm
+        Longest gradient (Euclidean norm) that is not shortened.
+    validate_every
+        Steps between two looks at the held-out horizon.
+    patience
+        Looks without improvement after which training stops.
+    """
+
+    steps: int = 600
+    batch_size: int = 128
+    learning_rate: float = 3e-3
+    clip_norm: float = 1.0
+    validate_every: int = 25
+    patience: int = 8
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        for name in ("steps", "batch_size", "validate_every", "patience"):
+            _check_whole(name, getattr(self, name), 1, 10_000_000)
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1e6:
+                raise ConfigError(f"{name} must be a positive number, got {value!r}.", column=name)
+
+
+def default_network(season: int) -> NetworkConfig:
+    """Return the shape that is used when none is asked for: two seasons of lags, state over four."""
+    lags = min(max(2 * season, 8), 96)
+    return NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
+
+
+def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:
+    """Return `config` as a dictionary for JSON."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+
+
+def network_config(settings: Mapping[str, Any]) -> NetworkConfig:
+    """Return the configuration that `as_settings` wrote.
+
+    Raises
+    ------
+    ConfigError
+        A setting is missing, unknown or wrong.
+    """
+    names = {field.name for field in fields(NetworkConfig)}
+    if set(settings) != names:
+        raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
+    quantiles = settings["quantiles"]
+    if not isinstance(quantiles, list) or not all(isinstance(q, float) for q in quantiles):
+        raise ConfigError("quantiles must be a list of numbers.", column="quantiles")
+    return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)})
+
+
+def check_horizon(h: object, *, name: str = "h") -> int:
+    """Return `h` if it is a horizon.
+
+    Raises
+    ------
+    ConfigError
+        It is not a whole number from 1 to MAX_HORIZON.
+    """
+    return _check_whole(name, h, 1, MAX_HORIZON)
+
+
+def check_levels(level: object) -> tuple[float, ...]:
+    """Return interval levels in per cent, ascending and without repeats.
+
+    Raises
+    ------
+    ConfigError
+        One is not a number above 0 and below 100.
+    """
+    given = [level] if isinstance(level, (int, float)) else level
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
+        raise ConfigError(f"level must be numbers such as [80, 95], got {level!r}.", column="level")
+    levels = set()
+    for one in given:
+        if isinstance(one, bool) or not isinstance(one, (int, float)) or not 0 < one < 100:
+            raise ConfigError(f"a level must be above 0 and below 100 per cent, got {one!r}.", column="level")
+        levels.add(float(one))
+    return tuple(sorted(levels))
+
+
+def _check_whole(name: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ConfigError(f"{name} must be a whole number, got {value!r}.", column=name)
+    number = int(value.__index__())
+    if not least <= number <= most:
+        raise ConfigError(f"{name} must be from {least} to {most}, got {number}.", column=name)
+    return number
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}.", column=name)

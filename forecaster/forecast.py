@@ -1,0 +1,63 @@
+"""The forecast: what a model says about the next steps of every series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.frequency import Frequency
+
+__all__ = ["Forecast"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """Point forecasts and prediction intervals of N series, h steps ahead.
+
+    Attributes
+    ----------
+    ids
+        The N series identifiers.
+    times
+        Timestamps (datetime64) or integer steps of the forecasts, shape (N, h). In UTC when ``timezone`` is set
+        and the frequency is finer than daily.
+    labels
+        ``times`` as text, the way they are written to CSV and JSON; N lists of h.
+    frequency
+        The step of all series.
+    point
+        The median, shape (N, h), float64.
+    levels
+        Interval levels in per cent, ascending, such as ``(80.0, 95.0)``.
+    lower, upper
+        Ends of the intervals, shape (N, len(levels), h), float64.
+    skipped
+        Series that have no forecast: id and reason.
+    alias
+        The model's name in output columns.
+    timezone
+        IANA zone (or fixed offset such as ``"+02:00"``) the timestamps are shown in, if the input had one.
+    """
+
+    ids: tuple[str, ...]
+    times: NDArray[np.generic]
+    labels: list[list[str]]
+    frequency: Frequency
+    point: NDArray[np.float64]
+    levels: tuple[float, ...]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    skipped: dict[str, str] = field(default_factory=dict)
+    alias: str = "LSTM"
+    timezone: str | None = None
+
+    def __len__(self) -> int:
+        """Return the number of series that have a forecast."""
+        return len(self.ids)
+
+    @property
+    def h(self) -> int:
+        """Steps ahead."""
+        return int(self.point.shape[1])

@@ -1,0 +1,68 @@
+"""The held-out horizon: which series have one, and what a trained network is worth on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster import accuracy
+from forecaster.executors import Executor
+from forecaster.intervals import Calibration, calibrate, least_spread, uncalibrated
+from forecaster.network import Packed
+from forecaster.panel import Panel
+from forecaster.prediction import future_quantiles
+from forecaster.windows import Integers, scale_panel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What the held-out horizon says.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        How far the intervals have to be stretched.
+    accuracy : dict of str to float, or None
+        Errors of the point forecasts; None when nothing was held out.
+    """
+
+    calibration: Calibration
+    accuracy: dict[str, float] | None
+
+
+def judges(panel: Panel, h: int) -> Integers:
+    """Return the series that can spare their last `h` values and still be learned from.
+
+    Before the held-out values at least as many must have been observed, and of those held out at least one.
+    """
+    tails = panel.tail_values(h)
+    seen_late = np.count_nonzero(~np.isnan(tails), axis=1)
+    seen_before = panel.observed - seen_late
+    return np.flatnonzero((seen_late > 0) & (seen_before >= max(h, 4)))
+
+
+def judge(packed: Packed, panel: Panel, season: int, executor: Executor) -> Verdict:
+    """Forecast the last horizon of `panel` from what came before, and compare."""
+    h, probabilities = packed.network.horizon, packed.network.config.quantiles
+    if not len(panel):
+        return Verdict(uncalibrated(h), None)
+    known, actual = panel.head(h), panel.tail_values(h)
+    scaled = scale_panel(known)
+    quantiles = future_quantiles(packed, scaled, h, executor)
+    everyone = np.repeat(np.arange(len(panel)), h)
+    target = scaled.scaling.scale(actual.ravel(), everyone).reshape(actual.shape)
+    fitted = calibrate(quantiles, probabilities, target, least_spread(scaled.volatility, h, probabilities))
+    point = scaled.scaling.restore(quantiles[..., probabilities.index(0.5)])
+    return Verdict(fitted, _errors(known, actual, point, season))
+
+
+def _errors(known: Panel, actual: NDArray[np.float64], point: NDArray[np.float64], season: int) -> dict[str, float]:
+    errors = {
+        "mae": accuracy.mae(actual, point),
+        "rmse": accuracy.rmse(actual, point),
+        "smape": accuracy.smape(actual, point),
+        "mase": accuracy.mase(actual, point, [known.series(i) for i in range(len(known))], season),
+    }
+    return {name: value for name, value in errors.items() if np.isfinite(value)}

@@ -1,0 +1,148 @@
+"""From the quantiles of the head to calibrated intervals of any level.
+
+The head gives a few quantiles; a level between them is interpolated on the scale of the normal distribution, beyond them
+carried on along it. The distances from the median are then stretched by a factor for each level and step that is
+learned on the held-out horizon (split conformal prediction, V. Vovk et al. 2005; on quantiles, Y. Romano et al. 2019): the
+smallest factor with which the stated share of held-out values would have been inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import ModelFormatError
+
+Floats = NDArray[np.float64]
+
+LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
+"""Levels the factors are learned for; those between are interpolated."""
+
+_NEIGHBOURS = 2
+"""Steps on each side whose scores a step shares: with few series one step alone has too few."""
+
+_PRIOR = 20.0
+"""Scores worth of trust in the head's own quantiles, a factor of 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Stretch factors, (levels, F), for `LEVELS`, and the least width for which they were learned."""
+
+    factors: Floats
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return what `calibration` reads, for JSON."""
+        return {"levels": list(LEVELS), "factors": [[float(f) for f in row] for row in self.factors]}
+
+    def at(self, level: float, h: int) -> Floats:
+        """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
+        z = [_normal(one) for one in LEVELS]
+        steps = np.minimum(np.arange(h), self.factors.shape[1] - 1)
+        return np.array([np.interp(_normal(level), z, self.factors[:, f]) for f in steps])
+
+
+def uncalibrated(h: int) -> Calibration:
+    """Return factors of 1."""
+    return Calibration(np.ones((len(LEVELS), h)))
+
+
+def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
+    """Return the calibration that `as_settings` wrote.
+
+    Raises
+    ------
+    ModelFormatError
+        It is not of that form.
+    """
+    try:
+        factors = np.array(settings["factors"], np.float64)
+        right = list(settings["levels"]) == list(LEVELS) and factors.shape == (len(LEVELS), h)
+    except (KeyError, TypeError, ValueError):
+        right = False
+    if not right or not np.isfinite(factors).all() or (factors <= 0).any():
+        raise ModelFormatError("the calibration of the intervals is not of the expected form; train the model anew.")
+    return Calibration(factors)
+
+
+def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float) -> tuple[Floats, Floats]:
+    """Return the distances (N, h) from the median down and up to the ends of the interval, not calibrated.
+
+    quantiles (N, h, Q) ascend along the last axis.
+    """
+    middle = quantiles[..., probabilities.index(0.5)]
+    if len(probabilities) == 1:
+        return np.zeros_like(middle), np.zeros_like(middle)
+    tail = (1 - level / 100) / 2
+    return middle - _quantile(quantiles, probabilities, tail), _quantile(quantiles, probabilities, 1 - tail) - middle
+
+
+def least_spread(volatility: Floats, h: int, probabilities: tuple[float, ...]) -> Floats:
+    """Return the distance (N, h) below which the head is not believed.
+
+    volatility (N,) is the mean size of a one-step change. A head with the median alone says nothing of its own; there the spread
+    of a random walk takes its place.
+    """
+    walk = volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    return walk if len(probabilities) == 1 else 0.05 * walk
+
+
+def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Floats, least: Floats) -> Calibration:
+    """Return the factors under which the intervals would have covered `actual` (N, F; NaN where missing).
+
+    quantiles (N, F, Q) and actual are on one scale; least (N, F) comes from `least_spread`.
+    """
+    h = actual.shape[1]
+    middle = quantiles[..., probabilities.index(0.5)]
+    factors = np.ones((len(LEVELS), h))
+    for row, level in enumerate(LEVELS):
+        down, up = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
+        scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
+        for f in range(h):
+            near = scores[:, max(0, f - _NEIGHBOURS) : f + _NEIGHBOURS + 1]
+            factors[row, f] = _conformal_factor(near[~np.isnan(near)], level)
+    return Calibration(factors)
+
+
+def intervals(
+    quantiles: Floats, probabilities: tuple[float, ...], levels: tuple[float, ...], by: Calibration, least: Floats
+) -> tuple[Floats, Floats]:
+    """Return the calibrated distances (N, levels, h) down and up from the median; `levels` ascend.
+
+    A higher level never gets the smaller distance, so intervals lie inside each other.
+    """
+    count, h = quantiles.shape[:2]
+    down, up = np.empty((count, len(levels), h)), np.empty((count, len(levels), h))
+    for row, level in enumerate(levels):
+        below, above = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
+        factors = by.at(level, h)
+        down[:, row], up[:, row] = below * factors, above * factors
+    return np.maximum.accumulate(down, axis=1), np.maximum.accumulate(up, axis=1)
+
+
+def _conformal_factor(scores: Floats, level: float) -> float:
+    count = scores.size
+    if not count:
+        return 1.0
+    rank = int(np.ceil((count + 1) * level / 100))
+    raw = float(np.sort(scores)[min(rank, count) - 1])
+    trust = count / (count + _PRIOR)
+    return float(np.exp(trust * np.log(np.clip(raw, 0.05, 20.0))))
+
+
+def _quantile(quantiles: Floats, probabilities: tuple[float, ...], p: float) -> Floats:
+    """Return the quantile at `p`, linear in the normal score between and beyond the known ones."""
+    z = np.array([NormalDist().inv_cdf(q) for q in probabilities])
+    at = NormalDist().inv_cdf(p)
+    right = int(np.clip(np.searchsorted(z, at), 1, len(z) - 1))
+    weight = (at - z[right - 1]) / (z[right] - z[right - 1])
+    return quantiles[..., right - 1] + weight * (quantiles[..., right] - quantiles[..., right - 1])
+
+
+def _normal(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 200)

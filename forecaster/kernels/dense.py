@@ -1,0 +1,60 @@
+"""The dense layer, forward and backward. Equation numbers are those of docs/lstm.md."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.kernels._jit import Array, kernel
+from forecaster.kernels.activations import tanh
+from forecaster.kernels.products import add_outer, multiply
+
+_ONE = np.float32(1.0)
+_BLOCK = 32  # rows of one outer product: both sides still lie in the first-level cache
+
+
+@kernel
+def dense_forward(x: Array, first: int, packed: Array, bias: Array, activate: bool, y: Array) -> None:
+    """Compute y = x W' + b, through tanh when `activate`: (23), (24).
+
+    x (rows before, D) is read from row `first` on; y (R, O). Writes y.
+    """
+    inputs, (rows, outputs) = x.shape[1], y.shape
+    multiply(y, 0, outputs, x, first * inputs, inputs, rows, packed, inputs, outputs, False)
+    for r in range(rows):
+        row = y[r]
+        for j in range(outputs):
+            row[j] += bias[j]
+        if activate:
+            for j in range(outputs):
+                row[j] = tanh(row[j])
+
+
+@kernel
+def dense_backward(
+    x: Array,
+    first: int,
+    y: Array,
+    d_y: Array,
+    packed: Array,
+    activate: bool,
+    d_weight: Array,
+    d_bias: Array,
+    d_x: Array,
+) -> None:
+    """Backward pass of `dense_forward`; `packed` is W packed for ``dY W``.
+
+    Overwrites d_y (R, O) with the gradient before activation; adds to d_weight (O, D) and d_bias (O); adds to d_x
+    (rows before, D) from row `first` on.
+    """
+    inputs, (rows, outputs) = x.shape[1], y.shape
+    for r in range(rows):
+        row, out = d_y[r], y[r]
+        if activate:
+            for j in range(outputs):
+                row[j] *= _ONE - out[j] * out[j]  # (25)
+        for j in range(outputs):
+            d_bias[j] += row[j]  # (28)
+    multiply(d_x, first * inputs, inputs, d_y, 0, outputs, rows, packed, outputs, inputs, True)  # (26)
+    for r in range(0, rows, _BLOCK):
+        depth, here = min(_BLOCK, rows - r), (first + r) * inputs
+        add_outer(d_weight, 0, inputs, d_y, r * outputs, outputs, x, here, inputs, depth, outputs, inputs)  # (27)

@@ -1,0 +1,92 @@
+"""Losses over the outputs of the head, with their gradients. Equation numbers are those of docs/lstm.md.
+
+Each takes outputs (R, >= F * Q; quantile index fastest), targets (R, F), weights (R, F; 0 where the target is missing)
+and writes d_outputs, the gradient of the weighted sum times `scale`; each returns the weighted sum of the loss, not
+scaled. With a `scale` of 1 over the sum of the weights, both make the mean of (31).
+
+Columns of d_outputs that hold no quantile (padding) and rows of missing targets are set to zero.
+Sums are float64, over rows in order: the same bits whatever runs beside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.kernels._jit import Array, kernel
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+@kernel
+def pinball_loss(
+    outputs: Array, targets: Array, weights: Array, quantiles: Array, scale: np.float32, d_outputs: Array
+) -> float:
+    """Pinball loss, mean over the Q quantiles. An exact hit has no gradient."""
+    rows, steps = targets.shape
+    count = quantiles.shape[0]
+    total = 0.0
+    d_outputs[:, :] = _ZERO
+    for r in range(rows):
+        for f in range(steps):
+            weight = weights[r, f]
+            if weight == _ZERO:
+                continue
+            for q in range(count):
+                at = f * count + q
+                error = targets[r, f] - outputs[r, at]  # (30)
+                slope = _ZERO
+                if error > _ZERO:
+                    slope = quantiles[q]
+                elif error < _ZERO:
+                    slope = quantiles[q] - _ONE
+                total += np.float64(slope * error * weight) / count  # (32)
+                d_outputs[r, at] = -slope * weight * scale / np.float32(count)  # (33)
+    return total
+
+
+@kernel
+def absolute_loss(
+    outputs: Array,
+    targets: Array,
+    weights: Array,
+    quantiles: Array,  # noqa: ARG001 - all losses are called alike
+    scale: np.float32,
+    d_outputs: Array,
+) -> float:
+    """Absolute error; `quantiles` has one element and is not used. An exact hit has no gradient."""
+    rows, steps = targets.shape
+    total = 0.0
+    d_outputs[:, :] = _ZERO
+    for r in range(rows):
+        for f in range(steps):
+            weight = weights[r, f]
+            if weight == _ZERO:
+                continue
+            error = targets[r, f] - outputs[r, f]  # (30)
+            total += np.float64(abs(error) * weight)  # (34)
+            d_outputs[r, f] = -np.sign(error) * weight * scale  # (35)
+    return total
+
+
+@kernel
+def squared_loss(
+    outputs: Array,
+    targets: Array,
+    weights: Array,
+    quantiles: Array,  # noqa: ARG001 - all losses are called alike
+    scale: np.float32,
+    d_outputs: Array,
+) -> float:
+    """Squared error; `quantiles` has one element and is not used."""
+    rows, steps = targets.shape
+    total = 0.0
+    d_outputs[:, :] = _ZERO
+    for r in range(rows):
+        for f in range(steps):
+            weight = weights[r, f]
+            if weight == _ZERO:
+                continue
+            error = targets[r, f] - outputs[r, f]  # (30)
+            total += np.float64(error * error * weight)  # (36)
+            d_outputs[r, f] = np.float32(-2.0) * error * weight * scale  # (37)
+    return total

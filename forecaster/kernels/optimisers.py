@@ -1,0 +1,54 @@
+"""Gradient sums, clipping and Adam. Equation numbers are those of docs/lstm.md."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.kernels._jit import Array, kernel
+
+_ONE = np.float32(1.0)
+
+
+@kernel
+def sum_gradients(lanes: Array, gradient: Array) -> float:
+    """Write the sum of `lanes` (n, W), in order, over `gradient` (W), and return its Euclidean norm (38)."""
+    total = 0.0
+    for j in range(gradient.shape[0]):
+        gradient[j] = lanes[0, j]
+    for lane in range(1, lanes.shape[0]):
+        row = lanes[lane]
+        for j in range(gradient.shape[0]):
+            gradient[j] += row[j]
+    for j in range(gradient.shape[0]):
+        total += np.float64(gradient[j]) * np.float64(gradient[j])
+    return np.sqrt(total)  # type: ignore[no-any-return]  # a float64
+
+
+@kernel
+def adam(
+    weights: Array,
+    gradient: Array,
+    first: Array,
+    second: Array,
+    factor: np.float32,
+    rate: np.float32,
+    beta1: np.float32,
+    beta2: np.float32,
+    epsilon: np.float32,
+    step: int,
+) -> None:
+    """One step of Adam, the first being 1, on `gradient` times `factor`, the clipping.
+
+    Writes weights, first and second moment.
+    """
+    # Bias corrections and rate once, outside of the loop: (42), and a part of (43)
+    correction1 = np.float32(1.0 - np.float64(beta1) ** step)
+    correction2 = np.float32(1.0 / np.sqrt(1.0 - np.float64(beta2) ** step))
+    pace = rate / correction1
+    for j in range(weights.shape[0]):
+        g = gradient[j] * factor  # (39)
+        m = beta1 * first[j] + (_ONE - beta1) * g  # (40)
+        v = beta2 * second[j] + (_ONE - beta2) * g * g  # (41)
+        first[j] = m
+        second[j] = v
+        weights[j] -= pace * m / (np.sqrt(v) * correction2 + epsilon)  # (43)

@@ -1,0 +1,382 @@
+"""The forecaster: joins the rooms, computes nothing itself."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from forecaster import __version__
+from forecaster.backtest import Backtest, backtest
+from forecaster.config import (
+    NetworkConfig,
+    TrainingConfig,
+    as_settings,
+    check_horizon,
+    check_levels,
+    default_network,
+    network_config,
+)
+from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError, TooShortError
+from forecaster.executors import Threads
+from forecaster.forecast import Forecast
+from forecaster.frequency import Frequency
+from forecaster.holdout import Verdict, judge, judges
+from forecaster.intervals import Calibration, calibration, intervals, least_spread
+from forecaster.network import Network, Packed
+from forecaster.panel import Panel
+from forecaster.prediction import future_quantiles
+from forecaster.storage import load_model, save_model
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame
+from forecaster.training import History, Progress, train
+from forecaster.windows import scale_panel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST_OBSERVED = 2
+_FEW_SERIES = 64
+"""Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
+
+_BLIND_STEPS = 100
+"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by heart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """All that training gave, or loading: set at once, so that a failed `fit` leaves the earlier model."""
+
+    packed: Packed
+    frequency: Frequency
+    season: int
+    calibration: Calibration
+    info: dict[str, Any]
+
+
+class Forecaster:
+    """An LSTM that learns from many series and forecasts each of them, and others like them.
+
+    Parameters
+    ----------
+    h : int
+        Steps ahead it is trained for.
+    freq : str or int, optional
+        Frequency of the series: a pandas alias, or a whole number for integer time steps. By default found in the data.
+    season : int, optional
+        Steps of a season. By default that of the frequency, such as 7 for daily series.
+    network, training : NetworkConfig, TrainingConfig, optional
+        The shape of the network and how it is trained.
+    seed : int
+        The same seed, data and settings give the same weights, bit for bit.
+    threads : int, optional
+        Threads; by default one for each processor this process may use.
+
+    Examples
+    --------
+    >>> from forecaster import Forecaster
+    >>> model = Forecaster(h=2).fit([3, 5, 8, 7, 9, 11, 10, 12, 15, 14])
+    >>> model.predict(level=[80]).columns.tolist()
+    ['unique_id', 'ds', 'LSTM', 'LSTM-lo-80', 'LSTM-hi-80']
+    """
+
+    def __init__(
+        self,
+        *,
+        h: int,
+        freq: str | int | None = None,
+        season: int | None = None,
+        network: NetworkConfig | None = None,
+        training: TrainingConfig | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.h = check_horizon(h)
+        self.frequency = None if freq is None else Frequency.parse(freq)
+        self.season = None if season is None else check_horizon(season, name="season")
+        self.network = network
+        self.training = training or TrainingConfig()
+        self.seed = seed
+        self.threads = None if threads is None else check_horizon(threads, name="threads")
+        self._fitted: _Fitted | None = None
+        self._panel: Panel | None = None
+        self._names = ColumnNames()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the model is and how well it does on the held-out horizon: the content of ``model.json``."""
+        return self._ready().info
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        id_col: str = "unique_id",
+        time_col: str = "ds",
+        target_col: str = "y",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Self:
+        """Train on `data`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+
+        The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
+        intervals, and gives the accuracy in `info`.
+
+        Raises
+        ------
+        InputError
+            The data are wrong; the message names the series and row.
+        TooShortError
+            No series is long enough to learn from.
+        """
+        names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
+        panel = as_panel(data, freq=self.frequency, names=names)
+        usable, skipped = _usable(panel, self.h)
+        season = self.season or usable.frequency.season
+        network = Network(self.network or default_network(season), self.h)
+        rng = np.random.default_rng(self.seed)
+        network.initialise(rng)
+        judging = judges(usable, self.h)
+        config = self.training if len(judging) else replace(self.training, steps=min(self.training.steps, _BLIND_STEPS))
+        with Threads(self.threads) as executor:
+            history = train(
+                network,
+                scale_panel(usable),
+                config=config,
+                held_out=self.h if len(judging) else 0,
+                validation=judging,
+                rng=rng,
+                executor=executor,
+                progress=progress,
+            )
+            packed = network.packed()
+            verdict = judge(packed, usable.select(judging), season, executor)
+        info = self._describe(network, usable, season, history, verdict)
+        self._fitted = _Fitted(packed, usable.frequency, season, verdict.calibration, info)
+        self._panel, self._names = panel, names
+        _warn(skipped)
+        return self
+
+    def predict(
+        self, data: Any = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
+    ) -> pd.DataFrame:
+        """Return forecasts as a data frame: ids, times, ``LSTM``, and the ends of the intervals.
+
+        Parameters
+        ----------
+        data : optional
+            Series to forecast, as for `fit`, also ones the model has never seen; by default those it was trained on.
+        h : int, optional
+            Steps ahead, by default those trained for. More are reached by forecasting from forecasts.
+        level : float or sequence of float
+            Levels of the intervals in per cent.
+
+        Raises
+        ------
+        NotFittedError
+            There is no trained model yet, or it was loaded and no data are given.
+        InputError, ConfigError, TooShortError
+            The data or arguments are wrong. Series that are too short while others are not get a warning and no forecast.
+        """
+        panel = None if data is None else as_panel(data, freq=self._frequency_for(data), names=self._names)
+        forecast = self.forecast(panel, h=h, level=level)
+        _warn(forecast.skipped)
+        return forecast_to_frame(forecast, self._names)
+
+    def forecast(
+        self, panel: Panel | None = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
+    ) -> Forecast:
+        """Return forecasts of the series of `panel`; as `predict`, without data frames.
+
+        Series that cannot be forecast are in ``Forecast.skipped``; only when none can, TooShortError is raised.
+        """
+        fitted = self._ready()
+        steps, levels = check_horizon(self.h if h is None else h), check_levels(level)
+        panel = panel or self._panel
+        if panel is None:
+            raise NotFittedError(
+                "the model was loaded, not trained here, and holds no series; give the data to forecast."
+            )
+        self._check_frequency(panel)
+        usable, skipped = _usable(panel, None)
+        scaled = scale_panel(usable)
+        with Threads(self.threads if len(usable) > _FEW_SERIES else 1) as executor:
+            quantiles = future_quantiles(fitted.packed, scaled, steps, executor)
+        probabilities = fitted.packed.network.config.quantiles
+        least = least_spread(scaled.volatility, steps, probabilities)
+        down, up = intervals(quantiles, probabilities, levels, fitted.calibration, least)
+        middle = quantiles[..., probabilities.index(0.5)]
+        return Forecast(
+            ids=usable.ids,
+            times=usable.future_times(steps),
+            labels=usable.future_labels(steps),
+            frequency=usable.frequency,
+            point=scaled.scaling.restore(middle),
+            levels=levels,
+            lower=scaled.scaling.restore(middle[:, None] - down),
+            upper=scaled.scaling.restore(middle[:, None] + up),
+            skipped=skipped,
+            timezone=usable.timezone,
+        )
+
+    def backtest(
+        self,
+        data: Any,
+        *,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        refit: bool | int = False,
+        level: float | Sequence[float] = (80, 95),
+        id_col: str = "unique_id",
+        time_col: str = "ds",
+        target_col: str = "y",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Backtest:
+        """Return forecasts from earlier cutoffs beside what came and the baselines; see `forecaster.backtest.backtest`."""
+        names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
+        panel = as_panel(data, freq=self.frequency, names=names)
+        return backtest(
+            panel,
+            lambda known: self._untrained().fit(known, progress=progress),
+            h=self.h,
+            season=self.season or panel.frequency.season,
+            n_windows=n_windows,
+            step_size=step_size,
+            refit=refit,
+            level=check_levels(level),
+            names=names,
+        )
+
+    def cross_validation(self, data: Any, *, n_windows: int = 3, **settings: Any) -> pd.DataFrame:
+        """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
+        return self.backtest(data, n_windows=n_windows, **settings).frame()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to the folder `path`, whole or not at all.
+
+        Raises
+        ------
+        NotFittedError, OutputError
+            There is nothing to save yet; it cannot be written.
+        """
+        fitted = self._ready()
+        save_model(path, fitted.info, fitted.packed.network.named_weights())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
+        """Return the model saved in the folder `path`, its files checked; no code in them is run.
+
+        Raises
+        ------
+        ModelFormatError
+            The folder is missing, incomplete, changed, or of a newer format.
+        """
+        info, weights = load_model(path)
+        try:
+            model = cls(
+                h=info["horizon"], freq=info["frequency"], season=info["season"], threads=threads,
+                network=network_config(info["architecture"]["network"]),
+            )  # fmt: skip
+            network = Network(model.network, model.h)  # type: ignore[arg-type]  # given above
+            network.set_weights(weights)
+            frequency, season = Frequency.parse(info["frequency"]), int(info["season"])
+            scale = calibration(info["calibration"], model.h)
+        except (ForecasterError, KeyError, TypeError, ValueError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
+        model._fitted = _Fitted(network.packed(), frequency, season, scale, info)
+        return model
+
+    def _ready(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError("the model is not trained yet; call fit() first, or load a saved one.")
+        return self._fitted
+
+    def _untrained(self) -> Forecaster:
+        return Forecaster(
+            h=self.h,
+            freq=None if self.frequency is None else self.frequency.alias,
+            season=self.season,
+            network=self.network,
+            training=self.training,
+            seed=self.seed,
+            threads=self.threads,
+        )
+
+    def _frequency_for(self, data: Any) -> Frequency | None:
+        """Return the model's frequency where `data` has none of its own to be found."""
+        fitted = self._ready()
+        if hasattr(data, "columns"):
+            return fitted.frequency
+        return fitted.frequency if fitted.frequency.is_integer else None
+
+    def _check_frequency(self, panel: Panel) -> None:
+        """Steps without dates go with every model; dated ones must be those the model was trained on."""
+        trained, given = self._ready().frequency, panel.frequency
+        if given.is_integer or given.alias == trained.alias:
+            return
+        raise InputError(
+            f"The series are {given.description}, the model was trained on {trained.description}. "
+            "Choose a model of their frequency, or name the series' frequency with freq= (--freq) if it was guessed wrong."
+        )
+
+    def _describe(
+        self, network: Network, panel: Panel, season: int, history: History, verdict: Verdict
+    ) -> dict[str, Any]:
+        labels = [panel.time_labels(i) for i in range(len(panel))]
+        return {
+            "library_version": __version__,
+            "horizon": self.h,
+            "frequency": panel.frequency.alias,
+            "season": season,
+            "quantiles": list(network.config.quantiles),
+            "architecture": {
+                "cell": "lstm",
+                "network": as_settings(network.config),
+                "inputs": network.inputs,
+                "weights": network.n_weights,
+            },
+            "scaling": {"rule": "level-anchored logarithm, or division by the mean size where values are not positive"},
+            "training": {
+                "series": len(panel),
+                "values": int(panel.observed.sum()),
+                "first": min(times[0] for times in labels),
+                "last": max(times[-1] for times in labels),
+                "steps": history.last.step,
+                "best_step": history.best_step,
+                "clipped_steps": history.clipped,
+                "seconds": round(history.last.seconds, 3),
+                "seed": self.seed,
+                "settings": as_settings(self.training),
+            },
+            "accuracy": verdict.accuracy,
+            "calibration": verdict.calibration.as_settings(),
+        }
+
+
+def _usable(panel: Panel, training_for: int | None) -> tuple[Panel, dict[str, str]]:
+    """Return the series with enough observed values, and for the others the reason."""
+    observed = panel.observed
+    enough = observed >= _LEAST_OBSERVED
+    skipped = {
+        panel.ids[i]: f"has {observed[i]} observed values; at least {_LEAST_OBSERVED} are needed"
+        for i in np.flatnonzero(~enough)
+    }
+    if not enough.any():
+        advice = (
+            ""
+            if training_for is None
+            else f" For a horizon of {training_for}, {2 * training_for + 4} or more are advised."
+        )
+        name, reason = next(iter(skipped.items()))
+        raise TooShortError(f"No series is long enough. Series {name!r} {reason}.{advice}", series=name)
+    return (panel if enough.all() else panel.select(np.flatnonzero(enough))), skipped
+
+
+def _warn(skipped: Mapping[str, str]) -> None:
+    if skipped:
+        name, reason = next(iter(skipped.items()))
+        others = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+        warnings.warn(f"left out: series {name!r} {reason}{others}.", UserWarning, stacklevel=3)

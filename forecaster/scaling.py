@@ -1,0 +1,88 @@
+"""What is taken out of a series before the network, and put back after it.
+
+The network sees differences from the newest value (``kernels/windows.py``), so only the scale has to be settled here, once
+for each series: the logarithm where changes are relative, or division by the mean size of the values where there are
+zeros, negative values or jumps over orders of magnitude. Volatility is not divided out: the size of recent changes is information
+(on M4 yearly, dividing by it made OWA .91 instead of .80).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.panel import Panel
+
+Floats = NDArray[np.float64]
+
+_LARGEST_LOG_STEP = 1.5
+"""Root mean square of the changes of the logarithm from which on a positive series is treated as linear."""
+
+_SMALLEST = 1e-300
+
+_LARGEST_EXPONENT = 600.0
+"""exp of more would leave float64; such a forecast is held there, finite."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """The scale of each of N series.
+
+    Attributes
+    ----------
+    logarithm : (N,) bool
+        Whether the series is seen through its logarithm.
+    unit : (N,) float64
+        What a linear series is divided by; 1 for the others.
+    floor : (N,) float64
+        What forecasts do not go below: 0 for a series that never did, else minus infinity.
+    """
+
+    logarithm: NDArray[np.bool_]
+    unit: Floats
+    floor: Floats
+
+    def scale(self, values: Floats, series: NDArray[np.int64]) -> Floats:
+        """Return `values` on the network's scale; `series` tells which one each belongs to."""
+        logarithm = self.logarithm[series]
+        scaled = values / self.unit[series]
+        # A later value may be zero or negative where the known ones were not: far below all of them, but finite.
+        scaled[logarithm] = np.log(np.maximum(values[logarithm], _SMALLEST))
+        return scaled
+
+    def restore(self, scaled: Floats) -> Floats:
+        """Return values (N, ...) in the series' own units."""
+        shape = (-1,) + (1,) * (scaled.ndim - 1)
+        logarithm = self.logarithm.reshape(shape)
+        grown = np.exp(np.clip(np.where(logarithm, scaled, 0.0), -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
+        values = np.where(logarithm, grown, scaled * self.unit.reshape(shape))
+        return np.maximum(values, self.floor.reshape(shape))
+
+    def select(self, indices: NDArray[np.int64]) -> Scaling:
+        """Return the scales of these series."""
+        return Scaling(self.logarithm[indices], self.unit[indices], self.floor[indices])
+
+
+def fit_scaling(panel: Panel) -> Scaling:
+    """Return the scale of each series, from its own values."""
+    count = len(panel)
+    logarithm = np.zeros(count, np.bool_)
+    unit, floor = np.ones(count), np.full(count, -np.inf)
+    for i in range(count):
+        values = panel.series(i)
+        values = values[~np.isnan(values)]
+        if not values.size:
+            continue
+        least = values.min()
+        if least >= 0:
+            floor[i] = 0.0
+        if least > 0:
+            steps = np.diff(np.log(values))
+            logarithm[i] = not steps.size or np.sqrt(np.mean(steps * steps)) < _LARGEST_LOG_STEP
+        if not logarithm[i]:
+            # Each part is divided first: the sum of values near the largest float64 would be infinite.
+            size = float(np.sum(np.abs(values) / values.size))
+            unit[i] = size if size > 0 else 1.0
+    return Scaling(logarithm, unit, floor)

@@ -1,0 +1,252 @@
+"""The training loop: batches, optimiser steps, early stopping on the held-out horizon.
+
+A batch is cut into shards of a few windows, so that forward and backward stay in the processor's cache. Shards are dealt
+to a fixed number of lanes, each with its own gradient, and the lanes' gradients are summed in order: the same seed gives the same
+bits with any number of threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.config import TrainingConfig
+from forecaster.executors import Executor
+from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
+from forecaster.kernels.optimisers import adam, sum_gradients
+from forecaster.network import SHARD_ROWS, Network, Packed, Workspace, backward, forward
+from forecaster.windows import Integers, Sampler, ScaledPanel, load_inputs, load_targets, window_quantiles
+
+logger = logging.getLogger(__name__)
+
+LOSSES = {"pinball": pinball_loss, "absolute": absolute_loss, "squared": squared_loss}
+
+_LANES = 4
+_VALIDATION_SERIES = 1024
+"""Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
+_BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the training is.
+
+    Attributes
+    ----------
+    step, steps
+        Optimiser steps done, and to be done at the most.
+    loss
+        Mean training loss since the last report, on the network's scale.
+    validation_loss
+        Loss on the held-out horizon; None without one.
+    best_step
+        Step with the lowest validation loss so far.
+    seconds
+        Since the training began.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float | None
+    best_step: int | None
+    seconds: float
+
+
+@dataclass(slots=True)
+class History:
+    """What came of a training.
+
+    Attributes
+    ----------
+    reports
+        Every `Progress`, in order.
+    clipped
+        Steps whose gradient was shortened.
+    """
+
+    reports: list[Progress] = field(default_factory=list)
+    clipped: int = 0
+
+    @property
+    def last(self) -> Progress:
+        """The last report."""
+        return self.reports[-1]
+
+    @property
+    def best_step(self) -> int:
+        """The step whose weights were kept."""
+        return self.last.step if self.last.best_step is None else self.last.best_step
+
+
+def train(
+    network: Network,
+    panel: ScaledPanel,
+    *,
+    config: TrainingConfig,
+    held_out: int,
+    validation: Integers,
+    rng: np.random.Generator,
+    executor: Executor,
+    progress: Callable[[Progress], None] | None = None,
+) -> History:
+    """Train `network` in place on `panel`; its weights at the end are the best ones seen.
+
+    Parameters
+    ----------
+    network : Network
+        With the weights to start from.
+    panel : ScaledPanel
+        The series.
+    config : TrainingConfig
+        How long and how fast.
+    held_out : int
+        Values at the end of each series that no gradient sees.
+    validation : (V,) int64
+        Series whose held-out values decide when to stop; none for no early stopping.
+    rng : numpy.random.Generator
+        Draws the windows.
+    executor : Executor
+        Runs the lanes.
+    progress : callable, optional
+        Gets a `Progress` every ``validate_every`` steps.
+    """
+    began = time.perf_counter()
+    if len(validation) > _VALIDATION_SERIES:
+        validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
+    sampler = Sampler(panel, network.config.positions, held_out)
+    batch = _Batch(network, panel, held_out, min(config.batch_size, max(8, 4 * int(sampler.windows.sum()))), executor)
+    optimiser = _Adam(network, config)
+    history, best, best_loss, waited = History(), network.weights.copy(), np.inf, 0
+    losses: list[float] = []
+    for step in range(1, config.steps + 1):
+        losses.append(batch.gradient(*sampler.draw(rng, batch.size)))
+        history.clipped += optimiser.step(batch, step)
+        if step % config.validate_every and step != config.steps:
+            continue
+        held_out_loss = (
+            _validation_loss(batch.packed, panel, validation, held_out, executor) if len(validation) else None
+        )
+        if held_out_loss is not None:
+            waited += 1
+            if held_out_loss < best_loss:
+                best, best_loss, waited = network.weights.copy(), held_out_loss, 0
+        best_step = None if held_out_loss is None else step - waited * config.validate_every
+        seconds = time.perf_counter() - began
+        report = Progress(step, config.steps, float(np.mean(losses)), held_out_loss, best_step, seconds)
+        history.reports.append(report)
+        losses.clear()
+        if progress is not None:
+            progress(report)
+        if waited >= config.patience:
+            break
+    if len(validation):
+        network.weights[:] = best
+    logger.info(
+        "trained %d steps in %.1f s, clipped %d times", history.last.step, history.last.seconds, history.clipped
+    )
+    return history
+
+
+class _Batch:
+    """One batch: its lanes, and the gradient they give together."""
+
+    def __init__(self, network: Network, panel: ScaledPanel, held_out: int, size: int, executor: Executor) -> None:
+        self.network, self.panel, self.held_out, self.size, self.executor = network, panel, held_out, size, executor
+        self.packed = network.packed(backward=True)
+        self.shards = [slice(at, min(at + SHARD_ROWS, size)) for at in range(0, size, SHARD_ROWS)]
+        lanes = min(_LANES, len(self.shards))
+        self.gradients = np.zeros((lanes, network.weights.size), np.float32)
+        self.total = np.zeros(network.weights.size, np.float32)
+        self.norm, self.weight = 0.0, 0.0
+        self._spaces = [self._workspaces(lane) for lane in range(lanes)]
+        self._quantiles = np.array(network.config.quantiles, np.float32)
+        self._loss = LOSSES[network.config.loss]
+
+    def _workspaces(self, lane: int) -> dict[int, Workspace]:
+        steps = self.network.config.positions
+        rows = {shard.stop - shard.start for shard in self.shards[lane :: min(_LANES, len(self.shards))]}
+        return {count: Workspace(self.network, steps, count, first=0, training=True) for count in rows}
+
+    def gradient(self, series: Integers, ends: Integers) -> float:
+        """Compute the sum of the gradient over these windows into `total`; return the mean loss."""
+
+        def run(lane: int) -> tuple[float, float]:
+            return self._run_lane(lane, series, ends)
+
+        sums = self.executor.map(run, range(len(self.gradients)))
+        self.norm = float(sum_gradients(self.gradients, self.total))
+        self.weight = sum(weight for _, weight in sums)
+        return sum(loss for loss, _ in sums) / max(self.weight, 1.0)
+
+    def _run_lane(self, lane: int, series: Integers, ends: Integers) -> tuple[float, float]:
+        gradient, loss, weight = self.gradients[lane], 0.0, 0.0
+        gradient[:] = 0
+        for shard in self.shards[lane :: len(self.gradients)]:
+            space = self._spaces[lane][shard.stop - shard.start]
+            load_inputs(self.panel, series[shard], ends[shard], self.network.config.lags, space)
+            weight += load_targets(self.panel, series[shard], ends[shard], self.held_out, space)
+            outputs = forward(self.packed, space)
+            # The gradient of the sum; the mean is taken in the optimiser's step, when all shards' weights are known.
+            loss += self._loss(outputs, space.targets, space.weights, self._quantiles, np.float32(1.0), space.d_outputs)
+            backward(self.packed, space, gradient)
+        return loss, weight
+
+
+class _Adam:
+    """Adam with clipping by global norm and a one-cycle learning rate."""
+
+    def __init__(self, network: Network, config: TrainingConfig) -> None:
+        self.network, self.config = network, config
+        self.first = np.zeros_like(network.weights)
+        self.second = np.zeros_like(network.weights)
+
+    def step(self, batch: _Batch, step: int) -> bool:
+        """Move the weights; return whether the gradient was shortened."""
+        mean = 1.0 / max(batch.weight, 1.0)
+        norm = batch.norm * mean
+        clipped = norm > self.config.clip_norm
+        factor = mean * (self.config.clip_norm / norm if clipped else 1.0)
+        if not np.isfinite(factor):
+            return True  # a batch that overflowed teaches nothing: it is left out, the weights stay as they are
+        rate = np.float32(_one_cycle(step, self.config.steps) * self.config.learning_rate)
+        adam(
+            self.network.weights, batch.total, self.first, self.second,
+            np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
+        )  # fmt: skip
+        batch.packed.refresh()
+        return bool(clipped)
+
+
+def _one_cycle(step: int, steps: int) -> float:
+    """Share of the highest rate: a linear rise over the first tenth of the steps, then half a cosine to zero."""
+    rise = max(1, steps // 10)
+    if step <= rise:
+        return step / rise
+    return 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1, steps - rise))))
+
+
+def _validation_loss(
+    packed: Packed, panel: ScaledPanel, series: Integers, held_out: int, executor: Executor
+) -> float | None:
+    """Return the loss on the held-out values of `series`, in the same measure as the training loss."""
+    config = packed.network.config
+    quantiles = window_quantiles(packed, panel, series, panel.offsets[series + 1] - held_out - 1, executor)
+    actual = held_out_values(panel, series, held_out)
+    error = actual[..., None] - quantiles[:, :held_out]
+    if config.loss == "squared":
+        return float(np.nanmean(error**2))
+    levels = np.array(config.quantiles)
+    size = np.abs(error) if config.loss == "absolute" else np.maximum(levels * error, (levels - 1) * error)
+    return float(np.nanmean(size))
+
+
+def held_out_values(panel: ScaledPanel, series: Integers, held_out: int) -> NDArray[np.float64]:
+    """Return the last `held_out` scaled values of each series, NaN where missing: (V, held_out)."""
+    places = panel.offsets[series + 1][:, None] + np.arange(-held_out, 0)
+    return np.where(panel.observed[places], panel.filled[places], np.nan)

@@ -1,0 +1,48 @@
+"""The HTTP service: forecasts of the models in a folder."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from service.api import api_blueprint
+from service.guard import register_guard
+from service.openapi import openapi_blueprint
+from service.ops import ops_blueprint
+from service.problems import register_problems
+from service.registry import ModelRegistry
+from service.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None, *, registry: ModelRegistry | None = None) -> Flask:
+    """Join the rooms of the service into a WSGI application.
+
+    Parameters
+    ----------
+    settings
+        Default: from the environment.
+    registry
+        The models; default: those of the folder that the settings name, loaded before this returns.
+
+    Returns
+    -------
+    Flask
+        The application.
+
+    Raises
+    ------
+    forecaster.ConfigError
+        If the environment holds a setting that cannot be.
+    """
+    settings = settings or Settings.from_environment()
+    if registry is None:
+        registry = ModelRegistry(settings.models, default=settings.default_model).open()
+    app = Flask("service", static_folder=None)
+    app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
+    register_guard(app, settings)
+    register_problems(app)
+    app.register_blueprint(api_blueprint(registry, settings))
+    app.register_blueprint(ops_blueprint(registry))
+    app.register_blueprint(openapi_blueprint())
+    return app

@@ -1,0 +1,122 @@
+"""The routes of the forecasting API."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import Blueprint, Response, g, request
+
+from forecaster import Forecast, Limits, TooShortError, parse_csv
+from service.answers import CSV, JSON, csv_answer, json_answer
+from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
+from service.problems import Problem, field_error, without_values
+from service.registry import ModelRegistry, ServedModel
+from service.schemas import FieldError, ForecastOptions, ModelDescription, ModelList
+from service.settings import Settings
+
+__all__ = ["api_blueprint"]
+
+ANSWERS = {JSON: json_answer, CSV: csv_answer}
+
+
+def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
+    """Return the routes below ``/v1``."""
+    routes = Blueprint("api", __name__, url_prefix="/v1")
+
+    @routes.post("/forecast")
+    def forecast() -> Response:
+        """Forecast one or many series."""
+        sent = _media_type_sent()
+        wanted = _media_type_wanted(default=sent)
+        registry.require_ready()
+        intake, options = _read_json_request(settings) if sent == JSON else _read_csv_request(settings)
+        frequency = frequency_of(options) or intake.panel.frequency
+        served = registry.choose(options.model, frequency.alias)
+        h = options.h or int(served.info["horizon"])
+        check_limits(intake.panel, options, h, settings)
+        g.fields |= {"model": served.name, "series": len(intake.panel), "values": len(intake.panel.values), "h": h}
+        made, skipped = _forecast(served, intake, options, h)
+        g.fields["skipped"] = len(skipped)
+        return ANSWERS[wanted](made, model=served.name, skipped=skipped)
+
+    @routes.get("/models")
+    def models() -> Response:
+        """List the models."""
+        ready = [_described(served, registry) for served in registry.models.values()]
+        failed = [
+            ModelDescription(name=name, status="failed", default=False, sha256={}, info={})
+            for name in sorted(registry.failed)
+        ]
+        return Response(ModelList(models=ready + failed).model_dump_json(), content_type=JSON)
+
+    return routes
+
+
+def _described(served: ServedModel, registry: ModelRegistry) -> ModelDescription:
+    default = registry.is_default(served.name)
+    return ModelDescription(name=served.name, status="ready", default=default, sha256=served.sha256, info=served.info)
+
+
+def _media_type_sent() -> str:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype not in ANSWERS or charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(
+            "unsupported-media-type",
+            "Send application/json or text/csv, in UTF-8, and say so with Content-Type.",
+            headers={"Accept-Post": f"{JSON}, {CSV}"},
+        )
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(
+            "unsupported-media-type",
+            "Send the body without a Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    return request.mimetype
+
+
+def _media_type_wanted(*, default: str) -> str:
+    if not request.accept_mimetypes:
+        return default
+    offered = sorted(ANSWERS, key=lambda media_type: media_type != default)  # what was sent wins over its equals
+    wanted = request.accept_mimetypes.best_match(offered)
+    if wanted is None:
+        raise Problem("not-acceptable", "Accept application/json or text/csv.")
+    return wanted
+
+
+class _Read(NamedTuple):
+    intake: Intake
+    options: ForecastOptions
+
+
+def _read_json_request(settings: Settings) -> _Read:
+    if request.args:
+        error = FieldError(field="query string", expected="options in the body", got="options in the query string")
+        raise Problem("invalid-request", "Options of a JSON request belong in its body.", errors=[error])
+    asked = read_json(request.get_data(cache=False), settings)
+    return _Read(panel_of(asked), asked)
+
+
+def _read_csv_request(settings: Settings) -> _Read:
+    options = read_options(request.args)
+    limits = Limits(columns=settings.max_series + 1, rows=settings.max_points)
+    body = request.get_data(cache=False)
+    panel = parse_csv(body, freq=frequency_of(options), timezone=options.timezone, limits=limits, name="The body")
+    return _Read(Intake(panel, {}), options)
+
+
+def _forecast(served: ServedModel, intake: Intake, options: ForecastOptions, h: int) -> tuple[Forecast, dict[str, str]]:
+    """Return the forecast and all series that have none, with reasons.
+
+    Raises
+    ------
+    Problem
+        No series has a forecast.
+    """
+    try:
+        made = served.model.forecast(intake.panel, h=h, level=tuple(sorted(set(options.level))))
+    except TooShortError as error:
+        detail = without_values(str(error), keep=intake.panel.ids)
+        raise Problem("no-forecast", detail, errors=[field_error(error, expected=detail)]) from None
+    reasons = {name: without_values(reason, keep=intake.panel.ids) for name, reason in made.skipped.items()}
+    return made, intake.skipped | reasons

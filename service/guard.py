@@ -1,0 +1,79 @@
+"""What stands around every request: its id, refusals that need no route, headers of the answer, the log line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from service.problems import Problem
+from service.settings import Settings
+
+__all__ = ["register_guard"]
+
+logger = logging.getLogger("service.request")
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def register_guard(app: Flask, settings: Settings) -> None:
+    """Put the guard around every request of `app`."""
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
+    app.config["TRUSTED_HOSTS"] = settings.admitted_hosts
+    app.before_request(_start)
+    app.before_request(_refuse_other_sites)
+    app.after_request(_add_headers)
+    app.after_request(_log)  # runs first: Flask calls these in reverse order
+
+
+def _start() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.started = time.perf_counter()
+    g.fields = {}
+
+
+def _refuse_other_sites() -> None:
+    """Refuse a browser that acts for a page of another site: it can reach services on its own machine."""
+    if request.method in SAFE_METHODS:
+        return
+    origin = request.headers.get("Origin")
+    foreign_origin = origin is not None and urlsplit(origin).netloc != request.host
+    if foreign_origin or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        raise Problem("cross-site", "Send the request from the service's own page, or from a program.")
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    return response
+
+
+def _log(response: Response) -> Response:
+    fields = {
+        "request_id": g.get("request_id", ""),
+        "method": request.method if request.method in {*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"} else "(other)",
+        "route": request.url_rule.rule if request.url_rule else "(none)",
+        "status": response.status_code,
+        "milliseconds": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 2),
+        "bytes_in": request.content_length,
+        "bytes_out": response.content_length,
+        **g.get("fields", {}),
+    }
+    probe = fields["route"] in {"/livez", "/readyz"} and response.status_code == HTTPStatus.OK
+    logger.log(logging.DEBUG if probe else logging.INFO, "request", extra={"fields": fields})
+    return response

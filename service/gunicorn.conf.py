@@ -1,0 +1,30 @@
+"""How gunicorn runs the service; every choice is a setting of service/settings.py or explained here."""  # noqa: N999 - gunicorn looks for this name
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.logs import log_config
+from service.settings import Settings
+
+_settings = Settings.from_environment()
+
+wsgi_app = "service.wsgi:app"
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.worker_count
+threads = _settings.threads
+# Each worker loads the models itself: they are small, and code that runs before a fork is a source of deadlocks.
+preload_app = False
+# A heartbeat of the worker, not a limit on requests; a worker that compiles its kernels on a slow machine is alive.
+timeout = 120
+graceful_timeout = _settings.graceful_timeout
+max_requests = 0
+keepalive = 5
+# The heartbeat touches a file: on a disk under load that can block for longer than the timeout.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder gunicorn makes a name in
+# It wants a writable home, which a container with a read-only root has not.
+control_socket_disable = True
+accesslog = None  # the service writes its own line for each request
+logconfig_dict = log_config(_settings.log_level)
+proc_name = "forecaster"

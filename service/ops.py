@@ -1,0 +1,47 @@
+"""Probes for whatever keeps the service running, and the page at the root."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, render_template_string, request
+
+from service.registry import ModelRegistry
+from service.schemas import Health
+
+__all__ = ["ops_blueprint"]
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Forecaster</title>
+<h1>Forecaster</h1>
+<p>Forecasts with prediction intervals for time series, from {{ count }} model{{ "" if count == 1 else "s" }}.
+<pre>curl {{ url }}v1/forecast -H 'Content-Type: application/json' \\
+  -d '{"series": [{"unique_id": "a", "y": [5, 7, 9, 8, 6, 3, 2, 5, 8, 9, 8, 7, 4, 2]}], "h": 7}'</pre>
+<p>Models: <a href="v1/models">v1/models</a>. Description of all routes: <a href="openapi.json">openapi.json</a>.
+</html>
+"""
+
+
+def ops_blueprint(registry: ModelRegistry) -> Blueprint:
+    """Return the routes ``/livez``, ``/readyz`` and ``/``."""
+    routes = Blueprint("ops", __name__)
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        """Say that the process answers."""
+        return _health(Health(status="ok"))
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        """Say that a model is loaded and has made a forecast."""
+        registry.require_ready()
+        return _health(Health(status="ready"))
+
+    @routes.get("/")
+    def page() -> str:
+        """Say what this is, to someone with a browser."""
+        return render_template_string(PAGE, url=request.host_url, count=len(registry.models))
+
+    return routes
+
+
+def _health(health: Health) -> Response:
+    return Response(health.model_dump_json(), content_type="application/json")

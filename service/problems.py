@@ -1,0 +1,272 @@
+"""Errors as RFC 9457 problem details: one table from kind to status, one function that renders.
+
+An answer says where, what was expected and what kind of value came. It never repeats what was sent and never shows a
+traceback; the log has the place in the code, under the request id.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Collection, Iterable
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import pydantic_core
+from flask import Flask, Response, g
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from forecaster import ConfigError, ForecasterError, InputError
+from service.logs import frames_of
+from service.schemas import FieldError, ProblemDetails
+
+__all__ = [
+    "KINDS",
+    "MAX_ERRORS",
+    "PROBLEM_TYPE",
+    "Problem",
+    "field_error",
+    "kind_of",
+    "kinds_table",
+    "problem_of_validation",
+    "register_problems",
+    "without_values",
+]
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+MAX_ERRORS = 20
+
+
+class Kind(NamedTuple):
+    """One kind of problem: its status and what it means."""
+
+    status: int
+    title: str
+
+
+KINDS = {
+    "malformed-body": Kind(400, "The body is not text of the announced media type"),
+    "untrusted-host": Kind(400, "The service does not answer to this host name"),
+    "bad-request": Kind(400, "The request cannot be understood"),
+    "cross-site": Kind(403, "Requests from pages of other sites are refused"),
+    "unknown-path": Kind(404, "There is nothing at this path"),
+    "method-not-allowed": Kind(405, "The path does not take this method"),
+    "not-acceptable": Kind(406, "No offered media type is accepted"),
+    "too-large": Kind(413, "The body is too large"),
+    "unsupported-media-type": Kind(415, "The body's media type is not supported"),
+    "invalid-request": Kind(422, "The request is not valid"),
+    "unknown-model": Kind(422, "There is no such model"),
+    "limit-exceeded": Kind(422, "The request asks for more than this service allows"),
+    "no-forecast": Kind(422, "No series could be forecast"),
+    "internal-error": Kind(500, "The service failed"),
+    "not-ready": Kind(503, "The service is not ready"),
+}
+_KIND_OF_STATUS = {
+    400: "bad-request",
+    404: "unknown-path",
+    405: "method-not-allowed",
+    406: "not-acceptable",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+_DETAIL_OF_STATUS = {
+    404: "The paths are listed at /openapi.json.",
+    405: "The Allow header lists the methods.",
+    413: "Send fewer series or values in a request; docs/operations.md has the limits.",
+}
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's word
+    """Raised anywhere below a route; becomes the answer.
+
+    Parameters
+    ----------
+    kind
+        A key of `KINDS`.
+    detail
+        What is wrong with this request and what to do, without what was sent.
+    errors
+        Fields at fault.
+    headers
+        Further headers of the answer.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, *, errors: Iterable[FieldError] = (), headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = headers or {}
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of `app` with a problem."""
+    app.register_error_handler(Problem, _answer_problem)
+    app.register_error_handler(ForecasterError, _answer_library_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
+    known = KINDS[kind]
+    details = ProblemDetails(
+        type=f"urn:problem-type:forecaster:{kind}",
+        title=known.title,
+        status=status or known.status,
+        detail=detail,
+        request_id=g.get("request_id", ""),
+        errors=list(errors),
+    )
+    body = details.model_dump_json(exclude_none=True)
+    return Response(body, status=details.status, content_type=PROBLEM_TYPE)
+
+
+def _answer_problem(problem: Problem) -> Response:
+    response = _render(problem.kind, problem.detail, problem.errors)
+    response.headers.update(problem.headers)
+    return response
+
+
+def _answer_library_error(error: ForecasterError) -> Response:
+    if isinstance(error, InputError | ConfigError):
+        fault = field_error(error)
+        return _render("invalid-request", fault.expected, [fault])
+    return _answer_unexpected(error)
+
+
+def field_error(error: ForecasterError, *, field: str | None = None, expected: str | None = None) -> FieldError:
+    """Describe an error of the library as an error of a field."""
+    if expected is None:
+        expected = without_values(str(error), keep={error.series} if error.series is not None else ())
+    field = field or (_printable(error.column) if error.column else "series")
+    return FieldError(field=field, expected=expected, series=error.series, row=error.row)
+
+
+_QUOTED = re.compile(r"""(?<!\w)(?<!freq=)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_DATED = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_COMMAND_LINE = re.compile(r" \(--[a-z-]+[^)]*\)")
+_OWN_WORDS = {"unique_id", "ds", "y"}
+_EXAMPLE_DATE = "2024-01-31"  # the library's messages show how a date is written
+
+
+def without_values(message: str, *, keep: Collection[str] = ()) -> str:
+    """Return a message of the library without what it quotes of the user's data; ids in `keep` may stay.
+
+    Hints for the command line go too.
+    """
+    kept = {repr(name) for name in {*keep, *_OWN_WORDS}}
+    message = _QUOTED.sub(lambda match: match[0] if match[0] in kept else "…", _COMMAND_LINE.sub("", message))
+    return _DATED.sub(lambda match: match[0] if match[0].startswith(_EXAMPLE_DATE) else "…", message)
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None or status < HTTPStatus.BAD_REQUEST:  # a redirect, not an error
+        return Response(error.get_response().get_data(), status=status, headers=error.get_headers())
+    kind = _KIND_OF_STATUS.get(status, "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal-error")
+    detail = _DETAIL_OF_STATUS.get(status, f"{HTTPStatus(status).phrase}.")
+    if isinstance(error, SecurityError):
+        kind, detail = "untrusted-host", "Use localhost, or a name that FORECASTER_TRUSTED_HOSTS lists."
+    response = _render(kind, detail, status=status)
+    for name, value in error.get_headers():  # Allow of a 405, Retry-After of a 429
+        if name.lower() != "content-type":
+            response.headers[name] = value
+    return response
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    # Not logger.exception: the message of an error may hold values of a series.
+    fields = {"request_id": g.get("request_id", ""), "error": type(error).__name__, "at": frames_of(error)}
+    logger.error("unexpected error", extra={"fields": fields})
+    return _render("internal-error", "The cause is in the service's log, under the request id.")
+
+
+def problem_of_validation(error: ValidationError) -> Problem:
+    """Turn pydantic's account of what is wrong into a problem, without the values it holds."""
+    found = error.errors(include_url=False)
+    if any(item["type"] == "json_invalid" for item in found):
+        return Problem("malformed-body", f"The body is not JSON in UTF-8: {_json_fault(found[0])}.")
+    fields: dict[str, FieldError] = {}
+    for item in found:
+        path = _path(item["loc"], known=item["type"] != "extra_forbidden")
+        expected = _expected(item)
+        if path in fields:  # both arms of a union
+            expected = f"{fields[path].expected} or {expected}"
+        fields[path] = FieldError(field=path, expected=expected, got=_got(item))
+    errors = list(fields.values())[:MAX_ERRORS]
+    return Problem("invalid-request", f"{errors[0].field}: expected {errors[0].expected}.", errors=errors)
+
+
+def _json_fault(item: pydantic_core.ErrorDetails) -> str:
+    return str(item.get("ctx", {}).get("error", "it cannot be read"))
+
+
+def _path(location: tuple[int | str, ...], *, known: bool = True) -> str:
+    """Write ``("series", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
+    parts = list(location)
+    if len(parts) > 1 and parts[-1] in {"str", "int"}:
+        parts.pop()
+    if not known:
+        parts[-1] = _printable(str(parts[-1]))
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "body"
+
+
+def _printable(name: str) -> str:
+    """Return an unknown field's name if it looks like a mistyped one; anything else is payload."""
+    return name if len(name) <= 24 and name.isascii() and name.isidentifier() else "(unknown)"
+
+
+_EXPECTED = {
+    "missing": "this field to be there",
+    "extra_forbidden": "no field of this name",
+    "model_type": "an object",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "string_type": "a string",
+    "list_type": "an array",
+}
+
+
+def _expected(item: pydantic_core.ErrorDetails) -> str:
+    if item["type"] in _EXPECTED:
+        return _EXPECTED[item["type"]]
+    context = item.get("ctx", {})
+    if "actual_length" in context:
+        bound = "min_length" if "min_length" in context else "max_length"
+        return f"{'at least' if bound == 'min_length' else 'at most'} {context[bound]} items"
+    return item["msg"].removeprefix("Input should be ").removeprefix("String should have ")
+
+
+def _got(item: pydantic_core.ErrorDetails) -> str:
+    if item["type"] == "missing":
+        return "nothing"
+    if "actual_length" in item.get("ctx", {}):
+        return f"{item['ctx']['actual_length']} items"
+    return kind_of(item["input"])
+
+
+def kind_of(value: Any) -> str:
+    """Return JSON's word for the kind of `value`."""
+    names = {type(None): "null", bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "object")
+
+
+def kinds_table() -> str:
+    """Return the table of problems for docs/http-api.md."""
+    rows = ["| `type` ends in | Status | Meaning |", "| --- | --- | --- |"]
+    rows += [f"| `{name}` | {kind.status} | {kind.title}. |" for name, kind in KINDS.items()]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(kinds_table() + "\n")

@@ -1,0 +1,142 @@
+"""The models of a folder: loaded once, shared by all threads, served after they have proven that they forecast."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from forecaster import Forecast, Forecaster, Frequency, Panel
+from service.problems import Problem
+from service.schemas import FieldError
+
+__all__ = ["Model", "ModelRegistry", "ServedModel"]
+
+logger = logging.getLogger(__name__)
+
+PROOF_VALUES = 512
+RETRY_SECONDS = "5"
+
+
+class Model(Protocol):
+    """What the service needs of a fitted `forecaster.Forecaster`."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What model.json holds."""
+
+    def forecast(
+        self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)
+    ) -> Forecast:
+        """Forecast a panel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that has made a forecast since the service started."""
+
+    name: str
+    model: Model
+    info: dict[str, Any]
+    sha256: dict[str, str]
+
+
+class ModelRegistry:
+    """The models in the sub-folders of `folder`.
+
+    Parameters
+    ----------
+    folder
+        Each sub-folder that holds a ``model.json`` is a model named like it.
+    default
+        The model for requests that name none; empty to take the only one that fits.
+    load
+        Reads a model folder.
+    """
+
+    def __init__(self, folder: Path, *, default: str = "", load: Callable[[Path], Model] | None = None) -> None:
+        self.folder = folder
+        self.default = default
+        self.models: dict[str, ServedModel] = {}
+        self.failed: set[str] = set()
+        self._load = load or Forecaster.load
+
+    def open(self) -> ModelRegistry:
+        """Load every model and let it make a forecast; one that cannot is logged and left out."""
+        for path in sorted(self.folder.glob("*/model.json")):
+            name = path.parent.name
+            if name.startswith("."):  # a model that is being written
+                continue
+            try:
+                self.models[name] = self._prepare(path.parent)
+            except Exception as error:  # noqa: BLE001 - whatever ails one model, the others are served
+                self.failed.add(name)
+                fields = {"model": name, "error": type(error).__name__, "reason": str(error)}
+                logger.error("model left out", extra={"fields": fields})
+        logger.info("models loaded", extra={"fields": {"ready": sorted(self.models), "failed": sorted(self.failed)}})
+        return self
+
+    def _prepare(self, folder: Path) -> ServedModel:
+        model = self._load(folder)
+        _prove(model)
+        return ServedModel(folder.name, model, model.info, _digests(folder))
+
+    def require_ready(self) -> None:
+        """Raise a 503 unless a model (the default one, if configured) has made a forecast."""
+        if not self.models or (self.default and self.default not in self.models):
+            raise Problem(
+                "not-ready",
+                "No model has made a forecast yet: see the service's log. Models are read from FORECASTER_MODELS.",
+                headers={"Retry-After": RETRY_SECONDS},
+            )
+
+    def choose(self, name: str | None, frequency: str) -> ServedModel:
+        """Return the model called `name`, or the one for requests that name none.
+
+        Raises
+        ------
+        Problem
+            There is no such model, or several would do.
+        """
+        self.require_ready()
+        if name is not None:
+            if name not in self.models:
+                raise _unknown_model(f"one of {', '.join(sorted(self.models))}", got="another name")
+            return self.models[name]
+        fitting = [model for model in self.models.values() if model.info.get("frequency") == frequency]
+        for candidates in (self._default(), list(self.models.values()), fitting):
+            if len(candidates) == 1:
+                return candidates[0]
+        raise _unknown_model(f"a choice between {', '.join(sorted(self.models))}", got="nothing")
+
+    def _default(self) -> list[ServedModel]:
+        return [self.models[self.default]] if self.default else []
+
+    def is_default(self, name: str) -> bool:
+        """Return whether requests that name no model get this one, whatever their frequency."""
+        return name == self.default if self.default else set(self.models) == {name}
+
+
+def _unknown_model(expected: str, *, got: str) -> Problem:
+    detail = f"model: expected {expected}. GET /v1/models lists what there is."
+    return Problem("unknown-model", detail, errors=[FieldError(field="model", expected=expected, got=got)])
+
+
+def _prove(model: Model) -> None:
+    """Make a forecast, so that no request is the first to find out that something is missing."""
+    frequency = Frequency.parse(model.info["frequency"])
+    steps = np.arange(PROOF_VALUES)
+    values = 20 + 10 * np.sin(2 * np.pi * steps / 7)
+    ids = ["proof"] * PROOF_VALUES
+    forecast = model.forecast(Panel.from_columns(ids, frequency.from_ordinals(steps), values, freq=frequency))
+    if forecast.skipped or not np.isfinite(forecast.point).all():
+        raise ValueError("its forecast of a sine is not finite, or missing")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    return {name.lstrip("*"): digest for digest, name in (line.split(maxsplit=1) for line in lines if line.strip())}

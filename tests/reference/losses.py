@@ -1,0 +1,40 @@
+"""Losses over the observed targets, each as (value, gradient by `output`).
+
+`output` is (..., F, Q), `target` and `weights` are (..., F). A weight of 0 marks a missing target, whose value (a
+finite stand-in) then plays no part. The loss is the mean over quantiles and the weighted mean over targets; with
+nothing observed it is 0, and so is the gradient.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.reference import Array
+
+
+def pinball(output: Array, target: Array, weights: Array, quantiles: Array) -> tuple[float, Array]:
+    """Pinball loss of `quantiles` (Q,), one for each last-axis column of `output`."""
+    error = target[..., None] - output  # (30)
+    each = np.maximum(quantiles * error, (quantiles - 1.0) * error)  # (32)
+    d_each = np.where(error > 0.0, -quantiles, np.where(error < 0.0, 1.0 - quantiles, 0.0))  # (33)
+    return _weighted_mean(each, d_each, weights)
+
+
+def absolute(output: Array, target: Array, weights: Array) -> tuple[float, Array]:
+    """Absolute error of every column of `output`."""
+    error = target[..., None] - output  # (30)
+    return _weighted_mean(np.abs(error), -np.sign(error), weights)  # (34), (35)
+
+
+def squared(output: Array, target: Array, weights: Array) -> tuple[float, Array]:
+    """Squared error of every column of `output`."""
+    error = target[..., None] - output  # (30)
+    return _weighted_mean(error**2, -2.0 * error, weights)  # (36), (37)
+
+
+def _weighted_mean(each: Array, d_each: Array, weights: Array) -> tuple[float, Array]:
+    total = weights.sum()
+    if total == 0.0:
+        return 0.0, np.zeros_like(d_each)
+    share = weights[..., None] / (total * each.shape[-1])
+    return float((share * each).sum()), share * d_each  # (31)

@@ -1,0 +1,160 @@
+"""Write tests/data/torch_lstm.npz: what torch.nn.LSTM and torch.optim.Adam answer on small seeded cases.
+
+The tests read the file and never run this script; PyTorch is no dependency of the project. To write the file again,
+from the root of the repository::
+
+    python3 -m venv /tmp/torchenv
+    /tmp/torchenv/bin/pip install torch==2.13.0 numpy
+    /tmp/torchenv/bin/python tests/reference/make_torch_numbers.py
+
+All arithmetic is float64; what is drawn (weights, inputs) is rounded to float32 first, so that float32 kernels start
+from exactly the same numbers. Keys are ``case/name``; cases are named like ``lstm_T5_B3_I2_H4_L1``.
+
+LSTM cases: ``x``, ``h0``, ``c0`` (L, B, H), weights by torch's names, ``r``, ``r_h``, ``r_c``; the loss is
+``sum(r * h) + sum(r_h * h_last) + sum(r_c * c_last)``. Answers: ``h``, ``h_last``, ``c_last``, ``loss``, ``d_`` + name.
+
+Network cases: the network of docs/lstm.md, torch's names for the LSTM weights and ``weight_dense``, ``bias_dense``,
+``weight_head``, ``bias_head``; ``x``, ``target`` and ``weights`` (T, B, F), ``quantiles``; the loss is the weighted
+pinball loss. Answers: ``output`` (T, B, F * Q), ``loss``, ``d_`` + name.
+
+Both: ``losses`` and ``norms`` (3,), before each of three Adam steps at LEARNING_RATE with gradients clipped to
+``max_norm``, and ``after_`` + name, the weights after them (kept as float32 to save space). torch has two biases a
+layer where this project has one: it is their sum. Both receive the same gradient, so ``bias_hh`` is frozen; else the
+sum would move twice as far in a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+PATH = Path(__file__).parents[1] / "data" / "torch_lstm.npz"
+SHAPES = [(5, 3, 2, 4), (7, 2, 1, 3), (12, 4, 6, 8), (9, 5, 3, 17)]  # T, B, I, H
+NETWORK_SHAPES = [(6, 3, 4, 5, 2), (5, 2, 3, 4, 3)]  # T, B, I, H, L
+FORECAST_STEPS, DENSE = 3, 6
+QUANTILES = [0.1, 0.5, 0.9]
+STEPS, LEARNING_RATE = 3, 0.01
+
+Case = dict[str, np.ndarray]
+Tensors = dict[str, torch.Tensor]
+
+
+def draw(generator: np.random.Generator, *shape: int, scale: float = 1.0) -> torch.Tensor:
+    """Draw normal numbers that float32 holds exactly."""
+    return torch.from_numpy((scale * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
+
+
+def lstm_weights(module: torch.nn.LSTM, generator: np.random.Generator) -> Tensors:
+    """Give the module drawn weights, freeze the second bias, and return its weights by name."""
+    weights = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(draw(generator, *weight.shape, scale=0.5))
+            weight.requires_grad_(not name.startswith("bias_hh"))
+    return weights
+
+
+def run(case: Case, weights: Tensors, loss_of: Callable[[], torch.Tensor], inputs: Tensors) -> Case:
+    """Add to `case` the weights, the first gradients, and what three clipped Adam steps lead to."""
+    stored = {name: weight.detach().numpy() for name, weight in {**weights, **inputs}.items()}
+    case |= {name: value.astype(np.float32) for name, value in stored.items()}
+    trained = {name: weight for name, weight in weights.items() if weight.requires_grad}
+    optimiser = torch.optim.Adam(trained.values(), lr=LEARNING_RATE)
+    losses, norms = [], []
+    for step in range(STEPS):
+        optimiser.zero_grad()
+        loss = loss_of()
+        loss.backward()
+        if step == 0:
+            differentiated = trained | {name: value for name, value in inputs.items() if value.requires_grad}
+            case |= {f"d_{name}": value.grad.numpy().copy() for name, value in differentiated.items()}
+            norm = torch.linalg.vector_norm(torch.cat([weight.grad.ravel() for weight in trained.values()])).item()
+            case |= {"loss": np.array(loss.item()), "max_norm": np.array(norm / 2)}  # so that clipping acts
+        norms.append(torch.nn.utils.clip_grad_norm_(trained.values(), float(case["max_norm"])).item())
+        losses.append(loss.item())
+        optimiser.step()
+    case |= {f"after_{name}": weight.detach().numpy().astype(np.float32) for name, weight in trained.items()}
+    return case | {"losses": np.array(losses), "norms": np.array(norms)}
+
+
+def lstm_case(shape: tuple[int, int, int, int], layers: int, generator: np.random.Generator) -> Case:
+    """Answer for a plain torch.nn.LSTM of one or more layers."""
+    steps, rows, inputs_, hidden = shape
+    module = torch.nn.LSTM(inputs_, hidden, layers, dtype=torch.float64)
+    weights = lstm_weights(module, generator)
+    inputs = {"x": draw(generator, steps, rows, inputs_)}
+    inputs |= {name: draw(generator, layers, rows, hidden) for name in ("h0", "c0")}
+    for value in inputs.values():
+        value.requires_grad_()
+    inputs |= {"r": draw(generator, steps, rows, hidden)}
+    inputs |= {name: draw(generator, layers, rows, hidden) for name in ("r_h", "r_c")}
+
+    def answer() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        h, (h_last, c_last) = module(inputs["x"], (inputs["h0"], inputs["c0"]))
+        return h, h_last, c_last
+
+    def loss_of() -> torch.Tensor:
+        h, h_last, c_last = answer()
+        return (inputs["r"] * h).sum() + (inputs["r_h"] * h_last).sum() + (inputs["r_c"] * c_last).sum()
+
+    case = {name: value.detach().numpy() for name, value in zip(("h", "h_last", "c_last"), answer(), strict=True)}
+    return run(case, weights, loss_of, inputs)
+
+
+def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Generator) -> Case:
+    """Answer for the whole network: residual stack, dense tanh layer, head, pinball loss with missing targets."""
+    steps, rows, inputs_, hidden, layers = shape
+    modules = [torch.nn.LSTM(hidden if k else inputs_, hidden, dtype=torch.float64) for k in range(layers)]
+    weights: Tensors = {}
+    for k, module in enumerate(modules):
+        for name, weight in lstm_weights(module, generator).items():
+            weights[name.replace("_l0", f"_l{k}")] = weight
+    columns = FORECAST_STEPS * len(QUANTILES)
+    for name, *size in (("dense", DENSE, hidden), ("head", columns, DENSE)):
+        weights[f"weight_{name}"] = draw(generator, *size, scale=0.5).requires_grad_()
+        weights[f"bias_{name}"] = draw(generator, size[0], scale=0.5).requires_grad_()
+    observed = (generator.random((steps, rows, FORECAST_STEPS)) < 0.8).astype(np.float64)
+    inputs = {
+        "x": draw(generator, steps, rows, inputs_).requires_grad_(),
+        "target": draw(generator, steps, rows, FORECAST_STEPS),
+        "weights": torch.from_numpy(observed),
+    }
+    quantiles = torch.tensor(QUANTILES, dtype=torch.float64)
+
+    def answer() -> torch.Tensor:
+        y, _ = modules[0](inputs["x"])
+        for module in modules[1:]:
+            y = y + module(y)[0]
+        z = torch.tanh(torch.nn.functional.linear(y, weights["weight_dense"], weights["bias_dense"]))
+        return torch.nn.functional.linear(z, weights["weight_head"], weights["bias_head"])
+
+    def loss_of() -> torch.Tensor:
+        output = answer().reshape(steps, rows, FORECAST_STEPS, len(QUANTILES))
+        error = inputs["target"][..., None] - output
+        each = torch.maximum(quantiles * error, (quantiles - 1) * error).mean(dim=-1)
+        return (inputs["weights"] * each).sum() / inputs["weights"].sum()
+
+    case = run({"output": answer().detach().numpy()}, weights, loss_of, inputs)
+    return case | {"quantiles": np.array(QUANTILES)}
+
+
+def main() -> None:
+    """Write all cases into one file."""
+    torch.set_num_threads(1)
+    generator = np.random.default_rng(20260101)
+    cases: dict[str, Case] = {}
+    for shape in SHAPES:
+        for layers in (1, 2):
+            cases["lstm_T{}_B{}_I{}_H{}_L{}".format(*shape, layers)] = lstm_case(shape, layers, generator)
+    for network in NETWORK_SHAPES:
+        cases["network_T{}_B{}_I{}_H{}_L{}".format(*network)] = network_case(network, generator)
+    PATH.parent.mkdir(exist_ok=True)
+    arrays = {f"{case}/{name}": value for case, values in cases.items() for name, value in values.items()}
+    np.savez_compressed(PATH, allow_pickle=False, **arrays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""A service with a model that needs no training: it repeats the last value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from forecaster import Forecast, Panel, TooShortError
+from service import create_app
+from service.registry import ModelRegistry
+from service.settings import Settings
+
+ENOUGH = 3
+BODY = {"series": [{"unique_id": "a", "y": [1, 2, 3, 4, 5]}], "h": 2}
+
+
+class LastValue:
+    """Stands in for a fitted Forecaster: the last observed value, plus or minus the level."""
+
+    def __init__(self, **info: Any) -> None:
+        self.info: dict[str, Any] = {"format_version": 1, "frequency": "D", "horizon": 4, "accuracy": {"mase": 0.9}} | info
+
+    def forecast(
+        self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)
+    ) -> Forecast:
+        assert panel is not None
+        h = h or self.info["horizon"]
+        reasons = {
+            panel.ids[i]: f"Series {panel.ids[i]!r} has {count} values, {ENOUGH} are needed."
+            for i, count in enumerate(panel.observed)
+            if count < ENOUGH
+        }
+        kept = panel.select(np.flatnonzero(panel.observed >= ENOUGH))
+        if not len(kept):
+            raise TooShortError(next(iter(reasons.values())), series=panel.ids[0])
+        last = np.array([kept.series(i)[~np.isnan(kept.series(i))][-1] for i in range(len(kept))])
+        point = np.repeat(last[:, None], h, axis=1)
+        spread = np.array(level, np.float64)[None, :, None]
+        return Forecast(
+            ids=kept.ids,
+            times=kept.future_times(h),
+            labels=kept.future_labels(h),
+            frequency=kept.frequency,
+            point=point,
+            levels=level,
+            lower=point[:, None, :] - spread,
+            upper=point[:, None, :] + spread,
+            skipped=reasons,
+        )
+
+
+def model_folder(parent: Path, name: str, **info: Any) -> Path:
+    """Write what the registry looks for; the model itself is `load_fake`."""
+    folder = parent / name
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text(json.dumps(info), encoding="utf-8")
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  model.json\n{'1' * 64}  weights.safetensors\n", encoding="utf-8")
+    return folder
+
+
+def load_fake(folder: Path) -> LastValue:
+    return LastValue(**json.loads((folder / "model.json").read_text(encoding="utf-8")))
+
+
+def make_app(folder: Path, settings: Settings | None = None) -> Flask:
+    settings = settings or Settings()
+    app = create_app(settings, registry=ModelRegistry(folder, default=settings.default_model, load=load_fake).open())
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: a failure is an answer
+    return app
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    model_folder(tmp_path, "daily")
+    return make_app(tmp_path)
+
+
+@pytest.fixture
+def client(app: Flask) -> Iterator[FlaskClient]:
+    with app.test_client() as client:
+        yield client

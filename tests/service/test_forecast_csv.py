@@ -1,0 +1,126 @@
+"""POST /v1/forecast with a CSV body."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+LONG = (
+    "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\n"
+    "b,2023-12-31,7\nb,2024-01-01,7\nb,2024-01-02,\nb,2024-01-03,9\n"
+)
+
+
+def post(client: FlaskClient, body: str | bytes, query: str = "", **headers: str) -> TestResponse:
+    return client.post(f"/v1/forecast?{query}", data=body, content_type="text/csv", headers=headers)
+
+
+def test_csv_in_csv_out_with_options_in_the_query_string(client: FlaskClient) -> None:
+    response = post(client, LONG, "h=2&level=80,90&freq=D&model=daily")
+    assert response.status_code == 200, response.text
+    lines = response.text.splitlines()
+    assert lines[0] == "unique_id,ds,LSTM,LSTM-lo-90,LSTM-lo-80,LSTM-hi-80,LSTM-hi-90"
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        ["a", "2024-01-04"],
+        ["a", "2024-01-05"],
+        ["b", "2024-01-04"],
+        ["b", "2024-01-05"],
+    ]
+    assert float(lines[4].split(",")[2]) == 9
+    assert response.headers["Forecast-Model"] == "daily"
+
+
+def test_csv_in_json_out(client: FlaskClient) -> None:
+    response = post(client, LONG, "h=1&level=", Accept="application/json")
+    assert response.json is not None
+    assert response.json["forecasts"][1] == {"unique_id": "b", "ds": ["2024-01-04"], "LSTM": [9.0]}
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/*", "text/csv, */*;q=0.1", "text/csv;q=0.5, application/json;q=0.4"])
+def test_csv_is_answered_unless_json_is_preferred(client: FlaskClient, accept: str) -> None:
+    assert post(client, LONG, Accept=accept).mimetype == "text/csv"
+
+
+def test_one_column_for_each_series(client: FlaskClient) -> None:
+    response = post(client, "ds,north,south\n1,1,10\n2,2,20\n3,3,30\n", "h=1", Accept="application/json")
+    assert response.json is not None
+    assert [forecast["LSTM"] for forecast in response.json["forecasts"]] == [[3], [30]]
+
+
+def test_a_series_that_is_too_short_is_counted_and_the_others_forecast(client: FlaskClient) -> None:
+    response = post(client, LONG + "c,2024-01-01,1\n", "h=1")
+    assert response.status_code == 200
+    assert response.headers["Forecast-Skipped"] == "1"
+    assert len(response.text.splitlines()) == 3
+
+
+def test_ids_that_a_spreadsheet_would_run_are_made_harmless(client: FlaskClient) -> None:
+    response = post(client, LONG.replace("a,", "=cmd(),"), "h=1")
+    assert any(line.startswith("'=cmd()") for line in response.text.splitlines())
+
+
+def test_byte_order_mark_and_windows_line_ends(client: FlaskClient) -> None:
+    assert post(client, b"\xef\xbb\xbf" + LONG.replace("\n", "\r\n").encode()).status_code == 200
+
+
+WRONG = {
+    "empty": b"",
+    "header only": b"unique_id,ds,y\n",
+    "no time column": b"unique_id,y\na,1\n",
+    "no value column": b"unique_id,ds\na,1\n",
+    "text in y": LONG.replace("a,2024-01-02,2", "a,2024-01-02,canary77").encode(),
+    "timestamp that is none": LONG.replace("a,2024-01-02,2", "a,canary77,2").encode(),
+    "duplicate timestamp": LONG.replace("a,2024-01-02,2", "a,2024-01-01,2").encode(),
+    "infinite": LONG.replace("a,2024-01-02,2", "a,2024-01-02,inf").encode(),
+    "ragged": LONG.encode() + b"a,2024-01-04,1,canary77\n",
+    "mixed frequencies": LONG.encode() + b"c,2024-01-01,1\nc,2024-02-01,1\nc,2024-03-01,1\nc,2024-04-01,1\n",
+    "Latin-1": LONG.replace("a,", "canary77é,").encode("latin-1"),
+    "UTF-16": LONG.encode("utf-16"),
+    "NUL": LONG.encode() + b"\0",
+    "open quote": LONG.encode() + b'"canary77\n' * 3,
+    "a million columns": b"ds," + b"x," * 1_000_000 + b"x\n1" + b",1" * 1_000_001,
+    "JSON": b'{"series": []}',
+    "gzip": b"\x1f\x8b\x08\x00canary77",
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_csv_is_a_problem_without_its_values(client: FlaskClient, case: str) -> None:
+    response = post(client, WRONG[case], "h=1")
+    assert response.status_code == 422, response.text
+    assert response.content_type == "application/problem+json"
+    assert "canary77" not in response.text
+    assert response.json is not None
+    assert response.json["errors"][0]["expected"]
+
+
+def test_the_line_at_fault_is_named(client: FlaskClient) -> None:
+    response = post(client, WRONG["text in y"])
+    assert response.json is not None
+    error = response.json["errors"][0]
+    assert (error["field"], error["row"], error["series"]) == ("y", 3, "a")
+
+
+WRONG_QUERY = {
+    "h=two": "h",
+    "h=0": "h",
+    "h=1e3": "h",
+    "level=80,ninety": "level[1]",
+    "level=101": "level[0]",
+    "level=nan": "level[0]",
+    "freq=fortnight": "freq",
+    "model=": "model",
+    "model=other": "model",
+    "horizon=3": "horizon",
+    "h=1&h=2": "query string",
+    "timezone=Mars/Olympus": "series",
+}
+
+
+@pytest.mark.parametrize("query", WRONG_QUERY)
+def test_wrong_options_are_named(client: FlaskClient, query: str) -> None:
+    response = post(client, LONG, query)
+    assert response.status_code == 422
+    assert response.json is not None
+    assert [error["field"] for error in response.json["errors"]] == [WRONG_QUERY[query]]
