@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from forecaster.errors import NotFittedError as NotFittedError
     from forecaster.errors import OutputError as OutputError
     from forecaster.errors import TooShortError as TooShortError
+    from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.forecast import Forecast as Forecast
     from forecaster.frequency import Frequency as Frequency
     from forecaster.model import Forecaster as Forecaster
@@ -49,6 +50,7 @@ _HOME = {
     "ModelFormatError": "errors",
     "OutputError": "errors",
     "MissingExtraError": "errors",
+    "usable_cpus": "executors",
     "Forecast": "forecast",
     "Frequency": "frequency",
     "Forecaster": "model",
@@ -57,7 +59,7 @@ _HOME = {
     "read_panel": "tables",
     "write_forecast": "tables",
 }
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - a table of names is not copied into a second list
 
 
 def __getattr__(name: str) -> Any:

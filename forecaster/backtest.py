@@ -75,9 +75,9 @@ class Backtest:
     def table(self) -> list[dict[str, Any]]:
         """One row a model: MAE, RMSE, sMAPE, MASE, pinball loss and coverage, over all series and folds.
 
-        MASE is the mean over series and folds of the mean absolute error divided by ``accuracy.seasonal_scale`` of what was
-        known; constant series, which have no scale, are left out of it. The pinball loss is the mean over the ends of all intervals
-        and the median.
+        MASE is the mean over series and folds of the mean absolute error divided by ``accuracy.seasonal_scale`` of
+        what was known; constant series, which have no scale, are left out of it. The pinball loss is the mean over
+        the ends of all intervals and the median.
         """
         return [self._row(name) for name in self.folds[0].forecasts]
 

@@ -1,7 +1,7 @@
 """Forecasts without a model, against which every backtest is held.
 
-Intervals: the normal spread of the in-sample one-step errors, growing with the horizon as each method's own theory has it
-(R. J. Hyndman, G. Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., table 5.2).
+Intervals: the normal spread of the in-sample one-step errors, growing with the horizon as each method's own theory
+has it (R. J. Hyndman, G. Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., table 5.2).
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from forecaster.errors import InputError
 from forecaster.frequency import Frequency, IntArray
-from forecaster.panel import Panel, shown
+from forecaster.gate import shown
+from forecaster.panel import Panel
 from forecaster.timestamps import parse_timestamps
 
 __all__ = ["MISSING", "ColumnNames", "Layout", "Limits", "Numbering", "choose_layout", "parse_csv", "timestamps_of"]

@@ -1,9 +1,9 @@
 """From the quantiles of the head to calibrated intervals of any level.
 
-The head gives a few quantiles; a level between them is interpolated on the scale of the normal distribution, beyond them
-carried on along it. The distances from the median are then stretched by a factor for each level and step that is
-learned on the held-out horizon (split conformal prediction, V. Vovk et al. 2005; on quantiles, Y. Romano et al. 2019): the
-smallest factor with which the stated share of held-out values would have been inside.
+The head gives a few quantiles; a level between them is interpolated on the scale of the normal distribution, beyond
+them carried on along it. The distances from the median are then stretched by a factor for each level and step that is
+learned on the held-out horizon (split conformal prediction, V. Vovk et al. 2005; on quantiles, Y. Romano et al.
+2019): the smallest factor with which the stated share of held-out values would have been inside.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float) -
 def least_spread(volatility: Floats, h: int, probabilities: tuple[float, ...]) -> Floats:
     """Return the distance (N, h) below which the head is not believed.
 
-    volatility (N,) is the mean size of a one-step change. A head with the median alone says nothing of its own; there the spread
-    of a random walk takes its place.
+    volatility (N,) is the mean size of a one-step change. A head with the median alone says nothing of its own; there
+    the spread of a random walk takes its place.
     """
     walk = volatility[:, None] * np.sqrt(np.arange(1, h + 1))
     return walk if len(probabilities) == 1 else 0.05 * walk
@@ -141,7 +141,8 @@ def _quantile(quantiles: Floats, probabilities: tuple[float, ...], p: float) -> 
     at = NormalDist().inv_cdf(p)
     right = int(np.clip(np.searchsorted(z, at), 1, len(z) - 1))
     weight = (at - z[right - 1]) / (z[right] - z[right - 1])
-    return quantiles[..., right - 1] + weight * (quantiles[..., right] - quantiles[..., right - 1])
+    result: Floats = quantiles[..., right - 1] + weight * (quantiles[..., right] - quantiles[..., right - 1])
+    return result
 
 
 def _normal(level: float) -> float:

@@ -21,7 +21,7 @@ from forecaster.config import (
     default_network,
     network_config,
 )
-from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError, TooShortError
+from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError, TooShortError
 from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
@@ -43,7 +43,8 @@ _FEW_SERIES = 64
 """Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
 
 _BLIND_STEPS = 100
-"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by heart."""
+"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
+heart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +161,14 @@ class Forecaster:
         return self
 
     def predict(
-        self, data: Any = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
+        self,
+        data: Any = None,
+        *,
+        h: int | None = None,
+        level: float | Sequence[float] = (80, 95),
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
     ) -> pd.DataFrame:
         """Return forecasts as a data frame: ids, times, ``LSTM``, and the ends of the intervals.
 
@@ -172,18 +180,26 @@ class Forecaster:
             Steps ahead, by default those trained for. More are reached by forecasting from forecasts.
         level : float or sequence of float
             Levels of the intervals in per cent.
+        id_col, time_col, target_col : str, optional
+            Column names, by default those given to `fit`.
 
         Raises
         ------
         NotFittedError
             There is no trained model yet, or it was loaded and no data are given.
         InputError, ConfigError, TooShortError
-            The data or arguments are wrong. Series that are too short while others are not get a warning and no forecast.
+            The data or arguments are wrong. Series that are too short while others are not get a warning and no
+            forecast.
         """
-        panel = None if data is None else as_panel(data, freq=self._frequency_for(data), names=self._names)
+        names = ColumnNames(
+            id_col=id_col or self._names.id_col,
+            time_col=time_col or self._names.time_col,
+            target_col=target_col or self._names.target_col,
+        )
+        panel = None if data is None else as_panel(data, freq=self._frequency_for(data), names=names)
         forecast = self.forecast(panel, h=h, level=level)
         _warn(forecast.skipped)
-        return forecast_to_frame(forecast, self._names)
+        return forecast_to_frame(forecast, names)
 
     def forecast(
         self, panel: Panel | None = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
@@ -234,7 +250,10 @@ class Forecaster:
         target_col: str = "y",
         progress: Callable[[Progress], None] | None = None,
     ) -> Backtest:
-        """Return forecasts from earlier cutoffs beside what came and the baselines; see `forecaster.backtest.backtest`."""
+        """Return forecasts from earlier cutoffs beside what came and the baselines.
+
+        The arguments are those of `fit` and of `forecaster.backtest.backtest`.
+        """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(data, freq=self.frequency, names=names)
         return backtest(
@@ -313,13 +332,13 @@ class Forecaster:
         return fitted.frequency if fitted.frequency.is_integer else None
 
     def _check_frequency(self, panel: Panel) -> None:
-        """Steps without dates go with every model; dated ones must be those the model was trained on."""
+        """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""
         trained, given = self._ready().frequency, panel.frequency
         if given.is_integer or given.alias == trained.alias:
             return
         raise InputError(
             f"The series are {given.description}, the model was trained on {trained.description}. "
-            "Choose a model of their frequency, or name the series' frequency with freq= (--freq) if it was guessed wrong."
+            "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
         )
 
     def _describe(

@@ -15,8 +15,9 @@ Floats = NDArray[np.float64]
 def future_quantiles(packed: Packed, panel: ScaledPanel, h: int, executor: Executor) -> Floats:
     """Return the scaled quantiles (N, h, Q), ascending, of the `h` steps after the end of each series.
 
-    A horizon longer than the network's is reached by letting its medians stand for observed values. What is uncertain at
-    the last step of one stretch stays so in the next: the distances from the median add up as independent errors do.
+    A horizon longer than the network's is reached by letting its medians stand for observed values. What is uncertain
+    at the last step of one stretch stays so in the next: the distances from the median add up as independent errors
+    do.
     """
     config = packed.network.config
     middle = config.quantiles.index(0.5)

@@ -1,9 +1,9 @@
 """What is taken out of a series before the network, and put back after it.
 
-The network sees differences from the newest value (``kernels/windows.py``), so only the scale has to be settled here, once
-for each series: the logarithm where changes are relative, or division by the mean size of the values where there are
-zeros, negative values or jumps over orders of magnitude. Volatility is not divided out: the size of recent changes is information
-(on M4 yearly, dividing by it made OWA .91 instead of .80).
+The network sees differences from the newest value (``kernels/windows.py``), so only the scale has to be settled here,
+once for each series: the logarithm where changes are relative, or division by the mean size of the values where there
+are zeros, negative values or jumps over orders of magnitude. Volatility is not divided out: the size of recent
+changes is information (on M4 yearly, dividing by it made OWA .91 instead of .80).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@
       model.json            what the model is
       SHA256SUMS            of the two, in the form that ``sha256sum --check`` reads
 
-The folder is written beside its place and renamed, so that a crash leaves the old model or the new one, never half of one.
+The folder is written beside its place and renamed, so that a crash leaves the old model or the new one, never half of
+one.
 """
 
 from __future__ import annotations

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from forecaster.errors import ConfigError, InputError
 from forecaster.frequency import DAY, Frequency, IntArray, TimeArray
 
-__all__ = ["find_zone", "labels_of", "parse_timestamps", "to_instants", "to_wall"]
+__all__ = ["check_years", "dates_of_numbers", "find_zone", "labels_of", "parse_timestamps", "to_instants", "to_wall"]
 
-_SHAPE = re.compile(
-    r"(?P<date>0000-00-00)(?:[ T]00:00(?::00(?:[.]0{1,9})?)?)?(?P<offset>Z|[ ]?[+-]00(?::?00)?)?|(?P<compact>00000000)"
-)
+_SHAPE = re.compile(r"0000-00-00(?:[ T]00:00(?::00(?:[.]0{1,9})?)?(?P<offset>Z|[ ]?[+-]00(?::?00)?)?)?")
 _DIGITS_TO_ZERO = str.maketrans("123456789", "000000000")
 _FIXED_OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d):?(\d\d)")
 _SECOND = 1_000_000
@@ -88,6 +86,9 @@ def parse_timestamps(texts: Sequence[str]) -> tuple[TimeArray, str | None, IntAr
     times = _parse_dates([text[:-length] for text, length in zip(texts, lengths, strict=True)])
     tails = [text[-length:].strip() for text, length in zip(texts, lengths, strict=True)]
     seconds = {tail: _offset_seconds(tail) for tail in set(tails)}
+    far = next((tail for tail, offset in seconds.items() if abs(offset) >= 86_400), None)
+    if far is not None:
+        raise _unreadable(texts, tails.index(far))
     if len(set(seconds.values())) == 1:
         return times, "UTC" if tails[0] == "Z" else _offset_text(seconds[tails[0]]), None
     return times, None, np.array([seconds[tail] for tail in tails], np.int64)
@@ -168,31 +169,35 @@ def _shapes(texts: Sequence[str]) -> set[str]:
     return set("\n".join(texts).translate(_DIGITS_TO_ZERO).split("\n")) if texts else set()
 
 
+def dates_of_numbers(numbers: IntArray) -> NDArray[np.datetime64] | None:
+    """Return whole numbers such as 20240131 as dates, if every one of them is a date from 1800 to 2200."""
+    years, rest = np.divmod(numbers, 10_000)
+    months, days = np.divmod(rest, 100)
+    plausible = (years >= 1800) & (years <= 2200) & (months >= 1) & (months <= 12) & (days >= 1)
+    if not numbers.size or not plausible.all():
+        return None
+    firsts = ((years - 1970) * 12 + months - 1).astype("datetime64[M]")
+    dates = firsts.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")
+    return dates.astype("datetime64[us]") if (dates.astype("datetime64[M]") == firsts).all() else None
+
+
 def _parse_numbers(texts: Sequence[str], shapes: set[str]) -> TimeArray:
-    if shapes == {"00000000"}:
-        dates = [f"{text[:4]}-{text[4:6]}-{text[6:]}" for text in texts]
-        try:
-            days = np.array(dates, "datetime64[D]")
-        except ValueError:
-            days = np.empty(0, "datetime64[D]")
-        years = days.astype("datetime64[Y]").astype(np.int64) + 1970
-        if days.size and years.min() >= 1800 and years.max() <= 2200:
-            return days.astype("datetime64[us]")
     for row, text in enumerate(texts):
         if len(text) > 18 or not text.isascii() or text[:1] not in "+-0123456789":
             raise _unreadable(texts, row)
-    return np.array([int(text) for text in texts], np.int64)
+    numbers = np.array([int(text) for text in texts], np.int64)
+    dates = dates_of_numbers(numbers) if shapes == {"00000000"} else None
+    return numbers if dates is None else dates
 
 
 def _parse_dates(texts: Sequence[str]) -> NDArray[np.datetime64]:
+    finer = next((row for row, text in enumerate(texts) if text[26:].strip("0")), None)
+    if finer is not None:
+        raise InputError("Timestamps finer than a microsecond are not supported. Round them.", row=finer + 1)
     try:
-        times = np.array([text.replace("/", "-") for text in texts], "datetime64[ns]")
+        return np.array([text.replace("/", "-")[:26] for text in texts], "datetime64[us]")
     except ValueError:
         raise _unreadable(texts, _first_impossible(texts)) from None
-    # datetime64[ns] wraps around outside 1678 to 2262 without a word, so the result counts in microseconds.
-    if any(len(text) > 26 for text in texts) and (times.view(np.int64) % 1000).any():
-        raise InputError("Timestamps finer than a microsecond are not supported. Round them to microseconds.")
-    return np.array([text.replace("/", "-")[:26] for text in texts], "datetime64[us]")
 
 
 def _first_impossible(texts: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """The training loop: batches, optimiser steps, early stopping on the held-out horizon.
 
-A batch is cut into shards of a few windows, so that forward and backward stay in the processor's cache. Shards are dealt
-to a fixed number of lanes, each with its own gradient, and the lanes' gradients are summed in order: the same seed gives the same
-bits with any number of threads.
+A batch is cut into shards of a few windows, so that forward and backward stay in the processor's cache. Shards are
+dealt to a fixed number of lanes, each with its own gradient, and the lanes' gradients are summed in order: the same
+seed gives the same bits with any number of threads.
 """
 
 from __future__ import annotations

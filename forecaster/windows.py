@@ -50,7 +50,8 @@ class ScaledPanel:
         steps = np.abs(np.diff(self.filled, prepend=0.0))
         steps[self.offsets[:-1]] = 0.0
         sums = np.add.reduceat(steps, self.offsets[:-1])
-        return np.maximum(sums / np.maximum(np.diff(self.offsets) - 1, 1), 1e-9)
+        means: NDArray[np.float64] = sums / np.maximum(np.diff(self.offsets) - 1, 1)
+        return np.maximum(means, 1e-9)
 
     def tail(self, count: int) -> ScaledPanel:
         """Return the last `count` values of every series, or all where there are fewer."""

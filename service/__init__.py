@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask
 
+from forecaster import Forecaster
 from service.api import api_blueprint
 from service.guard import register_guard
 from service.openapi import openapi_blueprint
@@ -37,7 +40,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     """
     settings = settings or Settings.from_environment()
     if registry is None:
-        registry = ModelRegistry(settings.models, default=settings.default_model).open()
+        load = partial(Forecaster.load, threads=settings.model_threads)
+        registry = ModelRegistry(settings.models, default=settings.default_model, load=load).open()
     app = Flask("service", static_folder=None)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)

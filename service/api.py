@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from forecaster import Forecast, Limits, TooShortError, parse_csv
 from service.answers import CSV, JSON, csv_answer, json_answer
 from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
-from service.problems import Problem, field_error, without_values
+from service.problems import MAX_ERRORS, Problem, field_error, without_values
 from service.registry import ModelRegistry, ServedModel
 from service.schemas import FieldError, ForecastOptions, ModelDescription, ModelList
 from service.settings import Settings
@@ -30,8 +32,7 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
         wanted = _media_type_wanted(default=sent)
         registry.require_ready()
         intake, options = _read_json_request(settings) if sent == JSON else _read_csv_request(settings)
-        frequency = frequency_of(options) or intake.panel.frequency
-        served = registry.choose(options.model, frequency.alias)
+        served = registry.choose(options.model, frequency_of(options) or intake.panel.frequency)
         h = options.h or int(served.info["horizon"])
         check_limits(intake.panel, options, h, settings)
         g.fields |= {"model": served.name, "series": len(intake.panel), "values": len(intake.panel.values), "h": h}
@@ -84,6 +85,20 @@ def _media_type_wanted(*, default: str) -> str:
     return wanted
 
 
+def _read_body(settings: Settings) -> bytes:
+    """Return the whole body or none of it.
+
+    Werkzeug cuts a body without a length at the limit, and takes one that ends early for complete, both without a
+    word; the rows of a CSV that are left would be forecast as if they were all.
+    """
+    body = request.get_data(cache=False)
+    if len(body) > settings.max_bytes:
+        raise RequestEntityTooLarge
+    if request.content_length is not None and len(body) < request.content_length:
+        raise Problem("malformed-body", "The body is shorter than its Content-Length says.")
+    return body
+
+
 class _Read(NamedTuple):
     intake: Intake
     options: ForecastOptions
@@ -93,14 +108,14 @@ def _read_json_request(settings: Settings) -> _Read:
     if request.args:
         error = FieldError(field="query string", expected="options in the body", got="options in the query string")
         raise Problem("invalid-request", "Options of a JSON request belong in its body.", errors=[error])
-    asked = read_json(request.get_data(cache=False), settings)
+    asked = read_json(_read_body(settings), settings)
     return _Read(panel_of(asked), asked)
 
 
 def _read_csv_request(settings: Settings) -> _Read:
     options = read_options(request.args)
     limits = Limits(columns=settings.max_series + 1, rows=settings.max_points)
-    body = request.get_data(cache=False)
+    body = _read_body(settings)
     panel = parse_csv(body, freq=frequency_of(options), timezone=options.timezone, limits=limits, name="The body")
     return _Read(Intake(panel, {}), options)
 
@@ -117,6 +132,10 @@ def _forecast(served: ServedModel, intake: Intake, options: ForecastOptions, h: 
         made = served.model.forecast(intake.panel, h=h, level=tuple(sorted(set(options.level))))
     except TooShortError as error:
         detail = without_values(str(error), keep=intake.panel.ids)
-        raise Problem("no-forecast", detail, errors=[field_error(error, expected=detail)]) from None
+        others = [
+            FieldError(field="series", expected=reason, series=name)
+            for name, reason in islice(intake.skipped.items(), MAX_ERRORS - 1)
+        ]
+        raise Problem("no-forecast", detail, errors=[field_error(error, expected=detail), *others]) from None
     reasons = {name: without_values(reason, keep=intake.panel.ids) for name, reason in made.skipped.items()}
     return made, intake.skipped | reasons

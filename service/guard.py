@@ -6,8 +6,8 @@ import logging
 import re
 import time
 import uuid
+from functools import partial
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -26,14 +26,15 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_PORT = re.compile(r":\d+$")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register_guard(app: Flask, settings: Settings) -> None:
     """Put the guard around every request of `app`."""
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
-    app.config["TRUSTED_HOSTS"] = settings.admitted_hosts
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see api._read_body
     app.before_request(_start)
+    app.before_request(partial(_refuse_other_hosts, settings.admitted_hosts))
     app.before_request(_refuse_other_sites)
     app.after_request(_add_headers)
     app.after_request(_log)  # runs first: Flask calls these in reverse order
@@ -46,13 +47,22 @@ def _start() -> None:
     g.fields = {}
 
 
+def _refuse_other_hosts(admitted: tuple[str, ...] | None) -> None:
+    """Refuse names that are not ours; Flask's own TRUSTED_HOSTS cannot hold an IPv6 address."""
+    if admitted is None:
+        return
+    name = _PORT.sub("", request.host.lower())
+    if not any(name == host.lstrip(".") or (host.startswith(".") and name.endswith(host)) for host in admitted):
+        raise Problem("untrusted-host", "Use localhost, or a name that FORECASTER_TRUSTED_HOSTS lists.")
+
+
 def _refuse_other_sites() -> None:
     """Refuse a browser that acts for a page of another site: it can reach services on its own machine."""
     if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("Origin")
-    foreign_origin = origin is not None and urlsplit(origin).netloc != request.host
-    if foreign_origin or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+    own = {None, f"http://{request.host}", f"https://{request.host}"}
+    if origin not in own or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         raise Problem("cross-site", "Send the request from the service's own page, or from a program.")
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from forecaster import ConfigError
 from service.logs import log_config
 from service.settings import Settings
 
-_settings = Settings.from_environment()
+try:
+    _settings = Settings.from_environment()
+except ConfigError as error:  # gunicorn would print a traceback
+    sys.stderr.write(f"error: {error}\n")
+    sys.exit(2)
 
 wsgi_app = "service.wsgi:app"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"

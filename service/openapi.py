@@ -1,12 +1,11 @@
 """The OpenAPI 3.1 description, generated from the types that validate.
 
-``python -m service.openapi`` prints what docs/openapi.json holds.
+``python -m service openapi`` prints what docs/openapi.json holds.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from functools import lru_cache
 from typing import Any
 
@@ -152,7 +151,3 @@ def _reference(model: type[BaseModel]) -> Schema:
 
 def _header(description: str) -> Schema:
     return {"description": description, "schema": {"type": "string"}}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(openapi_text())

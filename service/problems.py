@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from collections.abc import Collection, Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -16,11 +15,11 @@ from typing import Any, NamedTuple
 import pydantic_core
 from flask import Flask, Response, g
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException
 
 from forecaster import ConfigError, ForecasterError, InputError
 from service.logs import frames_of
-from service.schemas import FieldError, ProblemDetails
+from service.schemas import LONGEST_ID, FieldError, ProblemDetails
 
 __all__ = [
     "KINDS",
@@ -140,12 +139,13 @@ def _answer_library_error(error: ForecasterError) -> Response:
     return _answer_unexpected(error)
 
 
-def field_error(error: ForecasterError, *, field: str | None = None, expected: str | None = None) -> FieldError:
+def field_error(error: ForecasterError, *, expected: str | None = None) -> FieldError:
     """Describe an error of the library as an error of a field."""
     if expected is None:
         expected = without_values(str(error), keep={error.series} if error.series is not None else ())
-    field = field or (_printable(error.column) if error.column else "series")
-    return FieldError(field=field, expected=expected, series=error.series, row=error.row)
+    field = _printable(error.column) if error.column else "series"
+    series = error.series if error.series and len(error.series) <= LONGEST_ID else None
+    return FieldError(field=field, expected=expected, series=series, row=error.row)
 
 
 _QUOTED = re.compile(r"""(?<!\w)(?<!freq=)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
@@ -171,8 +171,6 @@ def _answer_http_error(error: HTTPException) -> Response:
         return Response(error.get_response().get_data(), status=status, headers=error.get_headers())
     kind = _KIND_OF_STATUS.get(status, "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal-error")
     detail = _DETAIL_OF_STATUS.get(status, f"{HTTPStatus(status).phrase}.")
-    if isinstance(error, SecurityError):
-        kind, detail = "untrusted-host", "Use localhost, or a name that FORECASTER_TRUSTED_HOSTS lists."
     response = _render(kind, detail, status=status)
     for name, value in error.get_headers():  # Allow of a 405, Retry-After of a 429
         if name.lower() != "content-type":
@@ -266,7 +264,3 @@ def kinds_table() -> str:
     rows = ["| `type` ends in | Status | Meaning |", "| --- | --- | --- |"]
     rows += [f"| `{name}` | {kind.status} | {kind.title}. |" for name, kind in KINDS.items()]
     return "\n".join(rows)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(kinds_table() + "\n")

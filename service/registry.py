@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,12 +58,12 @@ class ModelRegistry:
         Reads a model folder.
     """
 
-    def __init__(self, folder: Path, *, default: str = "", load: Callable[[Path], Model] | None = None) -> None:
+    def __init__(self, folder: Path, *, default: str = "", load: Callable[[Path], Model] = Forecaster.load) -> None:
         self.folder = folder
         self.default = default
         self.models: dict[str, ServedModel] = {}
         self.failed: set[str] = set()
-        self._load = load or Forecaster.load
+        self._load = load
 
     def open(self) -> ModelRegistry:
         """Load every model and let it make a forecast; one that cannot is logged and left out."""
@@ -94,36 +94,41 @@ class ModelRegistry:
                 headers={"Retry-After": RETRY_SECONDS},
             )
 
-    def choose(self, name: str | None, frequency: str) -> ServedModel:
-        """Return the model called `name`, or the one for requests that name none.
+    def choose(self, name: str | None, frequency: Frequency) -> ServedModel:
+        """Return the model called `name`; without a name the default one, or the only one, of those that fit.
+
+        A model fits series of the frequency it was trained on. Steps without dates go with every model.
 
         Raises
         ------
         Problem
-            There is no such model, or several would do.
+            There is no such model, it does not fit, or several do.
         """
         self.require_ready()
-        if name is not None:
-            if name not in self.models:
-                raise _unknown_model(f"one of {', '.join(sorted(self.models))}", got="another name")
-            return self.models[name]
-        fitting = [model for model in self.models.values() if model.info.get("frequency") == frequency]
-        for candidates in (self._default(), list(self.models.values()), fitting):
-            if len(candidates) == 1:
-                return candidates[0]
-        raise _unknown_model(f"a choice between {', '.join(sorted(self.models))}", got="nothing")
+        if name is not None and name not in self.models:
+            raise _no_model("model", f"one of {self._names(self.models)}", got="another name")
+        candidates = {name: self.models[name]} if name is not None else self.models
+        fitting = {n: model for n, model in candidates.items() if model.info["frequency"] == frequency.alias}
+        if not fitting and frequency.is_integer:
+            fitting = candidates
+        if not fitting:
+            raise _no_model("freq", f"the frequency of a model: {self._names(candidates)}", got=frequency.alias)
+        if len(fitting) > 1 and self.default not in fitting:
+            raise _no_model("model", f"a choice between {self._names(fitting)}", got="nothing")
+        return fitting[self.default] if self.default in fitting else next(iter(fitting.values()))
 
-    def _default(self) -> list[ServedModel]:
-        return [self.models[self.default]] if self.default else []
+    def _names(self, names: Iterable[str]) -> str:
+        return ", ".join(f"{name} ({self.models[name].info['frequency']})" for name in sorted(names))
 
     def is_default(self, name: str) -> bool:
-        """Return whether requests that name no model get this one, whatever their frequency."""
+        """Return whether requests that name no model get this one, if it fits."""
         return name == self.default if self.default else set(self.models) == {name}
 
 
-def _unknown_model(expected: str, *, got: str) -> Problem:
-    detail = f"model: expected {expected}. GET /v1/models lists what there is."
-    return Problem("unknown-model", detail, errors=[FieldError(field="model", expected=expected, got=got)])
+def _no_model(field: str, expected: str, *, got: str) -> Problem:
+    detail = f"{field}: expected {expected}. GET /v1/models lists the models."
+    kind = "unknown-model" if field == "model" else "invalid-request"
+    return Problem(kind, detail, errors=[FieldError(field=field, expected=expected, got=got)])
 
 
 def _prove(model: Model) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 __all__ = [
+    "LONGEST_ID",
     "FieldError",
     "ForecastAnswer",
     "ForecastOptions",
@@ -21,10 +22,13 @@ __all__ = [
     "SkippedSeries",
 ]
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+LONGEST_ID = 256
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 Level = Annotated[float, Field(gt=0, lt=100)]
 EXAMPLE: JsonDict = {
-    "series": [{"unique_id": "shop", "ds": ["2024-01-01", "2024-01-02", "2024-01-03"], "y": [12, None, 15]}],
+    "series": [
+        {"unique_id": "shop", "ds": [f"2024-01-0{day}" for day in range(1, 8)], "y": [12, 9, 11, None, 17, 25, 21]},
+    ],
     "h": 7,
     "freq": "D",
     "level": [80, 95],
@@ -71,7 +75,8 @@ class ForecastOptions(_Strict):
         default=[80.0, 95.0], max_length=10, description="Levels of the prediction intervals, in per cent."
     )
     model: Identifier | None = Field(
-        default=None, description="A name from /v1/models. Default: the configured one, or the only one that fits."
+        default=None,
+        description="A name from /v1/models. Default: the configured one, or the only one, that fits the frequency.",
     )
 
 

@@ -1,20 +1,19 @@
 """Settings of the service, read from environment variables that start with ``FORECASTER_``.
 
-``python -m service.settings`` prints them as the table in docs/operations.md.
+``python -m service settings`` prints them as the table in docs/operations.md.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from forecaster import ConfigError
+from forecaster import ConfigError, usable_cpus
 
-__all__ = ["Settings", "available_cpus", "settings_table"]
+__all__ = ["Settings", "settings_table", "variable_of"]
 
 PREFIX = "FORECASTER_"
 MODELS = Path("models")
@@ -37,7 +36,7 @@ class Settings:
     port: int = _setting(8000, "Port to listen on.", low=1, high=65_535)
     models: Path = _setting(MODELS, "Folder of models: each sub-folder with a `model.json` is one model.")  # noqa: RUF009 - a Path never changes
     default_model: str = _setting(
-        "", "Model for requests that name none. Empty: the only model, or the only one of the request's frequency."
+        "", "Model for requests that name none, if it fits their frequency. Empty: the only one that fits."
     )
     workers: int = _setting(
         0, "Worker processes. 0: one per available processor, at least 2 and at most 4.", low=0, high=64
@@ -95,17 +94,22 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """Worker processes, with 0 resolved: at least 2, so that one may die without the service going silent."""
-        return self.workers or min(max(2, available_cpus()), 4)
+        return self.workers or min(max(2, usable_cpus()), 4)
 
     @property
-    def admitted_hosts(self) -> list[str] | None:
+    def model_threads(self) -> int:
+        """Threads for one large forecast: the processors are shared out among the workers."""
+        return max(1, usable_cpus() // self.worker_count)
+
+    @property
+    def admitted_hosts(self) -> tuple[str, ...] | None:
         """Host names answered to, or None for any.
 
         On a loopback address foreign names are refused: they come from web pages that were pointed at this machine.
         """
         if self.trusted_hosts:
-            return [*self.trusted_hosts, *LOOPBACK]
-        return list(LOOPBACK) if self.host in {*LOOPBACK, "::1"} else None
+            return (*map(str.lower, self.trusted_hosts), *LOOPBACK)
+        return LOOPBACK if self.host in {*LOOPBACK, "::1"} else None
 
 
 def variable_of(item: Field[Any]) -> str:
@@ -133,31 +137,6 @@ def _check_range(item: Field[Any], value: Any) -> None:
         )
 
 
-def available_cpus() -> int:
-    """Return the processors this process may use: its affinity, cut by the container's quota where there is one."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota_v2(Path("/sys/fs/cgroup/cpu.max")) or _quota_v1(Path("/sys/fs/cgroup/cpu"))
-    # A container started with --cpus 1.5 can use two processors, half the time.
-    return cpus if quota is None else max(1, min(cpus, -int(-quota // 1)))
-
-
-def _quota_v2(path: Path) -> float | None:
-    try:
-        quota, period = path.read_text(encoding="ascii").split()
-        return float(quota) / float(period)
-    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max": no quota
-        return None
-
-
-def _quota_v1(folder: Path) -> float | None:
-    try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
-        period = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return quota / period if quota > 0 and period > 0 else None
-
-
 def settings_table() -> str:
     """Return the table of settings for docs/operations.md."""
     rows = ["| Variable | Default | Meaning |", "| --- | --- | --- |"]
@@ -166,7 +145,3 @@ def settings_table() -> str:
         shown = item.metadata["shown"] or (f"`{item.default}`" if item.default != "" else "empty")
         rows.append(f"| `{variable_of(item)}` | {shown} | {item.metadata['text']}{limits} |")
     return "\n".join(rows)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(settings_table() + "\n")

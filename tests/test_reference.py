@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.reference import Array, dense, losses, lstm, network, optimisers
 from tests.reference.gradient import numerical_gradient
+from tests.reference.torch_numbers import LSTM_CASES, NETWORK_CASES, Case, torch_numbers, weights_of
 
 Shape = tuple[int, int, int, int]
 Loss = Callable[[Array, Array, Array], tuple[float, Array]]
-Case = dict[str, Array]
 
 SHAPES: list[Shape] = [(5, 3, 2, 4), (1, 1, 1, 1), (4, 2, 3, 1)]  # T, B, I, H
 CERTAIN = 1000.0
@@ -325,36 +323,8 @@ def test_no_position_sees_the_future() -> None:
 # --- numbers saved from PyTorch (make_torch_numbers.py) ----------------------------------------------------------
 
 
-@cache
-def torch_numbers() -> dict[str, Case]:
-    cases: dict[str, Case] = {}
-    with np.load(Path(__file__).parent / "data" / "torch_lstm.npz") as file:
-        for key in file.files:
-            case, name = key.split("/")
-            cases.setdefault(case, {})[name] = file[key].astype(np.float64)
-    return cases
-
-
-LSTM_CASES = [
-    f"lstm_T{t}_B{b}_I{i}_H{h}_L{layers}"
-    for t, b, i, h in [(5, 3, 2, 4), (7, 2, 1, 3), (12, 4, 6, 8), (9, 5, 3, 17)]
-    for layers in (1, 2)
-]
-NETWORK_CASES = ["network_T6_B3_I4_H5_L2", "network_T5_B2_I3_H4_L3"]
-
-
 def test_every_saved_case_is_used() -> None:
     assert torch_numbers().keys() == {*LSTM_CASES, *NETWORK_CASES}
-
-
-def weights_of(case: Case, prefix: str = "") -> Case:
-    """The case's weights under our names: the two biases of torch become one, their sum."""
-    weights = {name: case[prefix + name] for name in case if name.startswith("weight_") and prefix + name in case}
-    for name in [name for name in case if name.startswith("bias_ih")]:
-        # The second bias is frozen, so after the steps it is still what it was.
-        frozen = 0.0 if prefix == "d_" else case[name.replace("_ih_", "_hh_")]
-        weights[name.replace("_ih_", "_")] = case[prefix + name] + frozen
-    return weights | {name: case[prefix + name] for name in ("bias_dense", "bias_head") if name in case}
 
 
 def lstm_loss(case: Case, weights: Case) -> tuple[float, Case, list[lstm.LstmForward]]:

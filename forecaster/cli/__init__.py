@@ -4,7 +4,7 @@ Modules of this package import click and nothing heavy; what a command needs is 
 ``forecaster --help`` answers at once.
 
 Exit codes: 0 done; 2 wrong usage or input, nothing written; 3 some series could not be forecast, the others were
-written; 130 interrupted, nothing written.
+written; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from forecaster import __version__
+from forecaster.cli.options import example
 from forecaster.errors import ForecasterError
 
 __all__ = ["commands", "main", "run"]
@@ -43,16 +44,17 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    context_settings={"max_content_width": 100},
+    epilog=example(
+        "forecaster train sales.csv --h 14 --model sales-model",
+        "forecaster predict sales-model sales.csv --output forecast.csv",
+    ),
+)
 @click.version_option(__version__, message="forecaster %(version)s")
 def commands() -> None:
-    r"""Forecast many time series at once with an LSTM.
-
-    \b
-    Example:
-      forecaster train sales.csv --h 14 --model sales-model
-      forecaster predict sales-model sales.csv --output forecast.csv
-    """
+    """Forecast many time series at once with an LSTM."""
 
 
 def main() -> None:
@@ -74,7 +76,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was written.", err=True)
+        click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except ForecasterError as error:
         click.echo(f"error: {error}", err=True)

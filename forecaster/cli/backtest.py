@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,7 @@ from forecaster.cli.options import (
     FILE,
     check_outputs,
     column_names,
+    example,
     levels_option,
     new_forecaster,
     read,
@@ -22,12 +24,13 @@ from forecaster.cli.report import TrainingProgress, count, name_skipped, show_ta
 
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest
-    from forecaster.forecast import Forecast
-    from forecaster.model import Forecaster
     from forecaster.panel import Panel
 
 
-@click.command(short_help="Measure the accuracy of forecasts against simple ones.")
+@click.command(
+    short_help="Measure the accuracy of forecasts against simple ones.",
+    epilog=example("forecaster backtest sales.csv --h 14 --windows 3"),
+)
 @click.argument("csv", type=FILE)
 @click.option("--h", type=int, required=True, help="Horizon: steps to forecast ahead.")
 @click.option("--windows", type=int, default=1, show_default=True, help="Cutoffs to forecast from.")
@@ -49,52 +52,30 @@ def backtest(
     plot: Path | None,
     **options: Any,
 ) -> int:
-    r"""Forecast the end of each series in CSV from what came before, and compare with what happened.
+    """Forecast the end of each series in CSV from what came before, and compare with what happened.
 
     The LSTM stands beside the last value (Naive), the last season (SeasonalNaive) and the line through the first and
     the last value (Drift). Lower is better; coverage should be near its level.
-
-    \b
-    Example:
-      forecaster backtest sales.csv --h 14 --windows 3
     """
-    from forecaster.backtest import backtest as run_backtest
-
     check_outputs(output, plot)
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
-    result = run_backtest(
-        panel,
-        lambda: _Watched(new_forecaster(h, options)),
-        h=h,
-        season=forecaster.season or panel.frequency.season,
-        n_windows=windows,
-        step_size=step_size,
-        refit=refit,
-        level=level,
-        names=column_names(options),
-    )
+    with TrainingProgress(f"Training on {count(len(panel), 'series')}") as progress:
+        result = forecaster.backtest(
+            panel,
+            n_windows=windows,
+            step_size=step_size,
+            refit=refit,
+            level=level,
+            progress=progress,
+            **asdict(column_names(options)),
+        )
     _show(result, h)
     if output is not None:
         _write(result, output)
     if plot is not None:
         _plot(panel, result, plot)
     return name_skipped(result.skipped)
-
-
-class _Watched:
-    """A forecaster whose training is shown."""
-
-    def __init__(self, forecaster: Forecaster) -> None:
-        self._forecaster = forecaster
-
-    def fit(self, data: Panel) -> Self:
-        with TrainingProgress(f"Training on {count(len(data), 'series')}") as progress:
-            self._forecaster.fit(data, progress=progress)
-        return self
-
-    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
-        return self._forecaster.forecast(panel, h=h, level=level)
 
 
 def _show(result: Backtest, h: int) -> None:

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE
+from forecaster.cli.options import FILE, example
 from forecaster.cli.report import PARTIAL, show_table
 from forecaster.errors import InputError, ModelFormatError
 
 
-@click.command(short_help="List the models in a folder.")
+@click.command(short_help="List the models in a folder.", epilog=example("forecaster models"))
 @click.argument("folder", type=FILE, required=False)
 def models(folder: Path | None) -> int:
-    r"""List the models in FOLDER (default: FORECASTER_MODELS, or ./models).
-
-    \b
-    Example:
-      forecaster models
-    """
+    """List the models in FOLDER (default: FORECASTER_MODELS, or ./models)."""
     folder = folder or Path(os.environ.get("FORECASTER_MODELS") or "models")
     places = sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
     if not places:

@@ -20,6 +20,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
+def example(*lines: str) -> str:
+    """Return the end of a help text: an example, its lines as they are."""
+    return "\n".join(("\b", "Example:", *(f"  {line}" for line in lines)))
+
+
 def levels_option(command: Command) -> Command:
     """Add ``--level``."""
     text = "Levels of the intervals, in per cent."

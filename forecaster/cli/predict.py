@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
-from forecaster.cli.options import FILE, check_outputs, column_names, levels_option, read, reading_options
+from forecaster.cli.options import FILE, check_outputs, column_names, example, levels_option, read, reading_options
 from forecaster.cli.report import count, name_skipped
 
 
-@click.command(short_help="Forecast a table of series with a model.")
+@click.command(
+    short_help="Forecast a table of series with a model.",
+    epilog=example("forecaster predict sales-model sales.csv --output forecast.csv --plot forecast.png"),
+)
 @click.argument("model", type=FILE)
 @click.argument("csv", type=FILE)
 @click.option("--output", type=FILE, required=True, help="File for the forecast: .csv, .csv.gz or .parquet.")
@@ -22,13 +25,9 @@ from forecaster.cli.report import count, name_skipped
 def predict(
     model: Path, csv: Path, output: Path, h: int | None, level: tuple[float, ...], plot: Path | None, **options: Any
 ) -> int:
-    r"""Forecast the series of CSV with the model in folder MODEL.
+    """Forecast the series of CSV with the model in folder MODEL.
 
     The model need not have seen the series. Series that are too short are named, the others are written.
-
-    \b
-    Example:
-      forecaster predict sales-model sales.csv --output forecast.csv --plot forecast.png
     """
     from forecaster import Forecaster
     from forecaster.tables import write_forecast

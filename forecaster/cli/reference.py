@@ -16,7 +16,7 @@ Written by `make docs` from the help texts; a test holds the two together.
 | 0 | done |
 | 2 | wrong usage or input; nothing was written |
 | 3 | some series could not be forecast and are named; the others were written |
-| 130 | interrupted; nothing was written |
+| 130 | interrupted; no file is left half-written |
 """
 
 

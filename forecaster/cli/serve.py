@@ -9,31 +9,34 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE
+from forecaster.cli.options import FILE, example
 from forecaster.errors import ConfigError, InputError
 
 
-@click.command(short_help="Serve forecasts over HTTP.")
+@click.command(
+    short_help="Serve forecasts over HTTP.",
+    epilog=example(
+        "forecaster train sales.csv --h 14 --model models/sales", "forecaster serve --models models --port 8000"
+    ),
+)
 @click.option("--host", help="Address to listen on. [127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on. [8000]")
 @click.option("--models", type=FILE, help="Folder whose sub-folders are the models. [models]")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [one a processor, 2 to 4]")
 def serve(host: str | None, port: int | None, models: Path | None, workers: int | None) -> None:
-    r"""Serve the models of a folder over HTTP until interrupted.
+    """Serve the models of a folder over HTTP until interrupted.
 
     Options win over the environment variables FORECASTER_HOST, FORECASTER_PORT and so on.
-
-    \b
-    Example:
-      forecaster train sales.csv --h 14 --model models/sales
-      forecaster serve --models models --port 8000
     """
     given = {"HOST": host, "PORT": port, "MODELS": models, "WORKERS": workers}
     os.environ.update({f"FORECASTER_{name}": str(value) for name, value in given.items() if value is not None})
     _resolve("FORECASTER_MODELS", "models")
     _resolve("FORECASTER_CACHE_DIR", "")
     check_models(Path(os.environ["FORECASTER_MODELS"]))
-    command = gunicorn_command()
+    settings = gunicorn_settings()
+    # Gunicorn puts its working folder first on the import path, where a stranger's "service" package could stand.
+    os.chdir(settings.parents[1])
+    command = [sys.executable, "-P", "-m", "gunicorn", "-c", str(settings), "service.wsgi:app"]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted; the server takes this process's place and signals
 
@@ -52,17 +55,19 @@ def check_models(folder: Path) -> None:
         )
 
 
-def gunicorn_command() -> list[str]:
-    """Return the command that starts gunicorn with the service.
+def gunicorn_settings() -> Path:
+    """Return where gunicorn.conf.py of the service is, without importing the service.
 
-    Gunicorn puts its working folder first on the import path, where a stranger's ``service`` package could stand; so
-    it works in the folder that ours was installed in.
+    Raises
+    ------
+    ConfigError
+        The service is not installed.
     """
     spec = importlib.util.find_spec("service")
-    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
-        settings = folder / "gunicorn.conf.py"
+    for folder in (spec and spec.submodule_search_locations) or ():
+        settings = Path(folder, "gunicorn.conf.py").absolute()
         if settings.is_file():
-            return [sys.executable, "-P", "-m", "gunicorn", "--chdir", str(folder.parent), "-c", str(settings)]
+            return settings
     raise ConfigError("The package 'service' of this project is not installed. Install forecaster again.")
 
 

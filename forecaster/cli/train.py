@@ -7,11 +7,14 @@ from typing import Any
 
 import click
 
-from forecaster.cli.options import FILE, new_forecaster, read, reading_options, training_options
+from forecaster.cli.options import FILE, example, new_forecaster, read, reading_options, training_options
 from forecaster.cli.report import TrainingProgress, count
 
 
-@click.command(short_help="Train a model on a table of series.")
+@click.command(
+    short_help="Train a model on a table of series.",
+    epilog=example("forecaster train sales.csv --h 14 --model sales-model"),
+)
 @click.argument("csv", type=FILE)
 @click.option("--h", type=int, required=True, help="Horizon: steps to forecast ahead.")
 @click.option(
@@ -20,13 +23,9 @@ from forecaster.cli.report import TrainingProgress, count
 @reading_options
 @training_options
 def train(csv: Path, h: int, model: Path, **options: Any) -> None:
-    r"""Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
+    """Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
 
     The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series.
-
-    \b
-    Example:
-      forecaster train sales.csv --h 14 --model sales-model
     """
     from forecaster.storage import check_model_target
 

@@ -127,6 +127,10 @@ class _SerialiserOf(CompileResultCacheImpl):
     def __init__(self, function: Callable[..., Any]) -> None:
         self._filename_base = function.__qualname__
 
+    def check_cachable(self, cres: Any) -> bool:
+        """Return whether `cres` means anything to another process; Numba's own answer needs the folder it found."""
+        return not cres.library.has_dynamic_globals and all(lifted.can_cache for lifted in cres.lifted)
+
 
 def _write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+
 from forecaster import Forecast, Panel, TooShortError
 from service import create_app
 from service.registry import ModelRegistry
@@ -24,7 +25,12 @@ class LastValue:
     """Stands in for a fitted Forecaster: the last observed value, plus or minus the level."""
 
     def __init__(self, **info: Any) -> None:
-        self.info: dict[str, Any] = {"format_version": 1, "frequency": "D", "horizon": 4, "accuracy": {"mase": 0.9}} | info
+        self.info: dict[str, Any] = {
+            "format_version": 1,
+            "frequency": "D",
+            "horizon": 4,
+            "accuracy": {"mase": 0.9},
+        } | info
 
     def forecast(
         self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)

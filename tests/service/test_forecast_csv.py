@@ -65,6 +65,7 @@ def test_byte_order_mark_and_windows_line_ends(client: FlaskClient) -> None:
 
 
 WRONG = {
+    "an id of a hundred thousand characters": LONG.encode() + b"canary77" * 12_500 + b",2024-01-01,x\n",
     "empty": b"",
     "header only": b"unique_id,ds,y\n",
     "no time column": b"unique_id,y\na,1\n",

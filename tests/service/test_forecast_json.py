@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from pydantic import TypeAdapter
+
 from service.schemas import ForecastAnswer
+
+from .conftest import make_app, model_folder
 
 DAYS = ["2024-02-27", "2024-02-28", "2024-02-29", "2024-03-01"]
 
@@ -109,13 +113,23 @@ def test_bad_series_alone_are_a_problem_that_names_them(client: FlaskClient, fau
     assert problem["errors"][0]["series"] == "bad"
 
 
+def test_if_the_good_ones_are_too_short_all_are_named(client: FlaskClient) -> None:
+    body = [series("short", **BAD_SERIES["too short"]), series("twice", **BAD_SERIES["duplicate timestamp"])]
+    problem = refused(client, series=body, freq="D")
+    assert problem["type"].endswith("no-forecast")
+    assert [error["series"] for error in problem["errors"]] == ["short", "twice"]
+
+
 def test_the_place_of_a_bad_timestamp_is_a_path(client: FlaskClient) -> None:
     bad = series("bad", **BAD_SERIES["timestamp that is none"])
     problem = refused(client, series=[bad, bad | {"unique_id": "worse", "ds": [*DAYS[:3], DAYS[0]]}], freq="D")
     assert [error["field"] for error in problem["errors"]] == ["series[0].ds[3]", "series[1].ds[3]"]
 
 
-def test_series_of_different_frequencies_are_refused_together_unless_one_is_given(client: FlaskClient) -> None:
+def test_series_of_different_frequencies_are_refused_together_unless_one_is_given(tmp_path: Path) -> None:
+    model_folder(tmp_path, "daily")
+    model_folder(tmp_path, "monthly", frequency="MS")
+    client = make_app(tmp_path).test_client()
     monthly = series("monthly", ds=["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"])
     assert "freq" in refused(client, series=[series(), monthly])["detail"]
     assert ask(client, series=[series(), monthly], freq="D")["skipped"] == []

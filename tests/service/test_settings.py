@@ -1,0 +1,71 @@
+"""Settings from the environment, and their table in the documentation."""
+
+from __future__ import annotations
+
+import runpy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import service
+from forecaster import ConfigError
+from service.settings import Settings, variable_of
+
+WRONG = {
+    "PORT": ["0", "65536", "-1", "eighty", "8000.5", "٨"],
+    "WORKERS": ["-1", "1000"],
+    "THREADS": ["0"],
+    "MAX_BYTES": ["1"],
+    "MAX_HORIZON": ["10001"],
+    "LOG_LEVEL": ["LOUD"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"FORECASTER_{name}"):
+        Settings.from_environment({f"FORECASTER_{name}": value})
+
+
+def test_every_setting_can_be_set() -> None:
+    values: dict[type, Any] = {int: "7", str: "ERROR", tuple: "a.example, b.example", type(Path()): "/srv"}
+    environment = {variable_of(item): values[type(item.default)] for item in fields(Settings)}
+    environment |= {"FORECASTER_MAX_BYTES": "70000"}
+    settings = Settings.from_environment(environment)
+    assert settings.port == 7
+    assert settings.trusted_hosts == ("a.example", "b.example")
+    assert settings.models == Path("/srv")
+    assert all(getattr(settings, item.name) != item.default for item in fields(Settings))
+
+
+def test_empty_variables_mean_the_default() -> None:
+    assert Settings.from_environment({"FORECASTER_PORT": "  ", "FORECASTER_HOST": ""}) == Settings()
+
+
+def test_it_listens_on_loopback_unless_told() -> None:
+    assert Settings().host == "127.0.0.1"
+
+
+def gunicorn_settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"FORECASTER_{name}", value)
+    return runpy.run_path(str(Path(service.__file__).with_name("gunicorn.conf.py")))
+
+
+def test_gunicorn_takes_its_settings_from_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = gunicorn_settings(monkeypatch, HOST="::", PORT="9000", WORKERS="3", THREADS="5", GRACEFUL_TIMEOUT="9")
+    assert found["bind"] == "[::]:9000"
+    assert (found["workers"], found["threads"], found["graceful_timeout"]) == (3, 5, 9)
+    assert found["worker_class"] == "gthread"
+    assert found["preload_app"] is False
+    assert found["control_socket_disable"] is True
+
+
+@pytest.mark.parametrize(("cpus", "workers", "threads"), [(1, 2, 1), (2, 2, 1), (4, 4, 1), (16, 4, 4)])
+def test_workers_follow_the_processors(monkeypatch: pytest.MonkeyPatch, cpus: int, workers: int, threads: int) -> None:
+    monkeypatch.setattr("service.settings.usable_cpus", lambda: cpus)
+    assert Settings().worker_count == workers
+    assert Settings().model_threads == threads
+    assert Settings(workers=1).model_threads == cpus

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+from benchmarks.machine import machine
+from benchmarks.results import Figure, Report, load, save, shown, text_table
+from benchmarks.tables import BEGIN, END, figures_block, with_figures
+
+REPORT = Report(
+    "2026-01-31",
+    {"cpu": "A chip", "cores": 2, "python": "3.13.1", "numba": "0.68.1"},
+    [
+        Figure("train", "Train the demo", 12.34, "s", runs=3, low=12.0, high=13.0),
+        Figure("image", "Image", None, "bytes", note="no Docker engine answers"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0712, "s", "0.071 s"),
+        (0.5, "s", "0.5 s"),
+        (12.34, "s", "12.3 s"),
+        (471.6, "µs", "472 µs"),
+        (123_456.0, "µs", "123 ms"),
+        (412_345_678.0, "bytes", "412 MB"),
+    ],
+)
+def test_figures_are_rounded_for_readers(value: float, unit: str, text: str) -> None:
+    assert shown(Figure("key", "what", value, unit)) == text
+
+
+def test_what_could_not_be_measured_says_why() -> None:
+    assert shown(REPORT.figures[1]) == "not measured: no Docker engine answers"
+
+
+def test_a_report_comes_back_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    assert load("demo") is None
+    save("demo", REPORT)
+    assert load("demo") == REPORT
+
+
+def test_the_tables_hold_every_figure() -> None:
+    assert "Train the demo  12.3 s" in text_table(REPORT)
+    block = figures_block(REPORT)
+    assert "| Train the demo | 12.3 s |" in block
+    assert "A chip, 2 cores, Python 3.13.1, Numba 0.68.1" in block
+    assert "make bench" in figures_block(None)
+
+
+def test_only_what_is_between_the_markers_changes() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert with_figures(text, None) == f"before\n{BEGIN}\n{figures_block(None)}\n{END}\nafter\n"
+    with pytest.raises(ValueError, match="lost the markers"):
+        with_figures("no markers", None)
+
+
+def test_the_machine_is_named() -> None:
+    facts = machine()
+    assert facts["cpu"]
+    assert int(facts["cores"]) >= 1
+    assert {"python", "numba", "numpy", "forecaster"} <= facts.keys()

@@ -1,0 +1,406 @@
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import math
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forecaster import Forecaster, ModelFormatError
+from forecaster.cli import run
+from forecaster.cli.reference import reference
+from forecaster.cli.report import TrainingProgress, plain_table
+from forecaster.training import Progress
+
+ROOT = Path(__file__).parents[1]
+NOTES = ROOT / "data" / "notes_daily.csv"
+HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
+COMMANDS = ("train", "predict", "backtest", "serve", "models", "warm-up")
+
+
+def daily_csv(path: Path, lengths: dict[str, int]) -> Path:
+    lines = ["unique_id,ds,y"]
+    for unique_id, length in lengths.items():
+        lines += [f"{unique_id},{day},{20 + day % 7 + day % 3}" for day in range(1, length + 1)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return daily_csv(tmp_path_factory.mktemp("data") / "long.csv", {"a": 60, "b": 45})
+
+
+@pytest.fixture(scope="module")
+def model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "small"
+    assert run(["train", str(table), "--h", "3", "--model", str(folder), "--steps", "5"]) == 0
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def modules_after(arguments: list[str]) -> set[str]:
+    code = "import sys; from forecaster.cli import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_is_short_has_an_example_and_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = "import sys; from forecaster.cli import run; run(sys.argv[1:]); sys.exit(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+    assert HEAVY.isdisjoint(done.stderr.split())
+    assert "Example:\n    forecaster" in done.stdout
+    assert len(done.stdout.splitlines()) < 40
+
+
+def test_predicting_a_csv_imports_no_pandas(model: Path, table: Path, tmp_path: Path) -> None:
+    loaded = modules_after(["predict", str(model), str(table), "--output", str(tmp_path / "out.csv")])
+    assert "numba" in loaded
+    assert {"pandas", "scipy", "matplotlib", "rich", "flask"}.isdisjoint(loaded)
+
+
+def test_the_reference_in_the_docs_is_what_the_help_texts_say() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), "run: make docs"
+
+
+def test_the_notes_are_forecast_for_days_31_to_37(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, output = str(tmp_path / "notes"), tmp_path / "notes.csv"
+    assert run(["train", str(NOTES), "--h", "7", "--model", folder, "--steps", "10"]) == 0
+    assert run(["predict", folder, str(NOTES), "--output", str(output)]) == 0
+    rows = rows_of(output)
+    assert [row["ds"] for row in rows] == [str(day) for day in range(31, 38)]
+    assert all(math.isfinite(float(row["LSTM"])) for row in rows)
+    shown = capsys.readouterr()
+    assert "trained on 1 series" in shown.out
+    assert "7 steps ahead" in shown.out
+    assert "Training on 1 series, 7 values" in shown.err
+
+
+def test_predict_writes_what_the_library_forecasts(model: Path, table: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(table), "--output", str(output), "--level", "90,50", "--h", "5"]) == 0
+    rows = rows_of(output)
+    assert list(rows[0]) == ["unique_id", "ds", "LSTM", "LSTM-lo-90", "LSTM-lo-50", "LSTM-hi-50", "LSTM-hi-90"]
+    from forecaster import read_panel
+
+    forecast = Forecaster.load(model).forecast(read_panel(table), h=5, level=(50, 90))
+    assert [float(row["LSTM"]) for row in rows] == forecast.point.ravel().tolist()
+    assert [float(row["LSTM-hi-90"]) for row in rows] == forecast.upper[:, 1].ravel().tolist()
+
+
+def test_columns_keep_the_names_they_came_with(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "sales.csv"
+    source.write_text("shop,day,sold\n" + "".join(f"x,{day},{day % 5}\n" for day in range(1, 40)), encoding="utf-8")
+    names = ["--id-col", "shop", "--time-col", "day", "--target-col", "sold"]
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(source), "--output", str(output), *names]) == 0
+    assert list(rows_of(output)[0])[:3] == ["shop", "day", "LSTM"]
+
+
+def test_predict_plots(model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "out.png"
+    assert run(["predict", str(model), str(table), "--output", str(tmp_path / "out.csv"), "--plot", str(plot)]) == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert f"{plot}: plot of 2 series" in capsys.readouterr().out
+
+
+def test_series_too_short_are_named_and_the_others_are_written(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = daily_csv(tmp_path / "mixed.csv", {"long": 50, "lonely": 1})
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(source), "--output", str(output), "--freq", "1"]) == 3
+    assert {row["unique_id"] for row in rows_of(output)} == {"long"}
+    assert "skipped lonely: " in capsys.readouterr().err
+
+
+def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str], str]]:
+    csv_path, out, new = str(table), str(tmp / "out.csv"), str(tmp / "new")
+    no_column = tmp / "no-column.csv"
+    no_column.write_text("unique_id,ds\na,1\n", encoding="utf-8")
+    stranger = tmp / "stranger"
+    stranger.mkdir()
+    (stranger / "thesis.txt").write_text("years of work", encoding="utf-8")
+    return {
+        "no file": (["train", str(tmp / "none.csv"), "--h", "3", "--model", new], "no such file"),
+        "horizon 0": (["train", csv_path, "--h", "0", "--model", new], "h must be from 1"),
+        "horizon absurd": (["train", csv_path, "--h", "1000000", "--model", new], "h must be from 1"),
+        "no column": (["train", str(no_column), "--h", "3", "--model", new], "column 'y'"),
+        "frequency": (["train", csv_path, "--h", "3", "--model", new, "--freq", "fortnight"], "fortnight"),
+        "no model": (["predict", str(tmp / "none"), csv_path, "--output", out], "no model folder"),
+        "no folder": (["predict", str(model), csv_path, "--output", str(tmp / "none" / "out.csv")], "no folder"),
+        "extension": (["predict", str(model), csv_path, "--output", str(tmp / "out.xlsx")], ".parquet"),
+        "level": (["predict", str(model), csv_path, "--output", out, "--level", "80,100"], "below 100"),
+        "level text": (["predict", str(model), csv_path, "--output", out, "--level", "high"], "80,95"),
+        "plot": (["predict", str(model), csv_path, "--output", out, "--plot", str(tmp / "p.gif")], ".png"),
+        "negative": (["predict", str(model), csv_path, "--output", out, "--h", "-4"], "h must be from 1"),
+        "windows": (["backtest", csv_path, "--h", "3", "--windows", "0"], "n_windows"),
+        "too long": (["backtest", csv_path, "--h", "3", "--windows", "90"], "No series is long enough"),
+        "other folder": (["train", csv_path, "--h", "3", "--model", str(stranger)], "not a model folder"),
+        "a file": (["train", csv_path, "--h", "3", "--model", csv_path], "not a model folder"),
+        "no models": (["models", str(tmp / "none")], "no model in"),
+        "nothing to serve": (["serve", "--models", str(tmp / "none")], "no model in"),
+        "usage": (["predict", str(model), csv_path], "--output"),
+    }
+
+
+@pytest.mark.parametrize("case", [
+    "no file", "horizon 0", "horizon absurd", "no column", "frequency", "no model", "no folder", "extension", "level",
+    "level text", "plot", "negative", "windows", "too long", "other folder", "a file", "no models", "nothing to serve",
+    "usage",
+])  # fmt: skip
+def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(
+    case: str, model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, expected = bad_calls(model, table, tmp_path)[case]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert expected in shown.err
+    assert "error: " in shown.err.lower()
+    assert "Traceback" not in shown.err
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise AssertionError("work was begun")
+
+    for name in ("fit", "load", "backtest"):
+        monkeypatch.setattr(Forecaster, name, refuse)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("target", ["out.xlsx", "none/out.csv"])
+@pytest.mark.parametrize("command", ["train", "predict", "backtest"])
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    command: str, target: str, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.xlsx").write_text("not a folder", encoding="utf-8")
+    (tmp_path / "none").write_text("not a folder either", encoding="utf-8")
+    path = str(tmp_path / target)
+    arguments = {
+        "train": ["train", str(table), "--h", "3", "--model", path],
+        "predict": ["predict", "model", str(table), "--output", path],
+        "backtest": ["backtest", str(table), "--h", "3", "--output", path],
+    }
+    assert run(arguments[command]) == 2
+
+
+def test_a_model_folder_is_replaced(table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for h in ("2", "4"):
+        assert run(["train", str(table), "--h", h, "--model", str(folder), "--steps", "2"]) == 0
+    assert Forecaster.load(folder).h == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_interrupted_training_leaves_nothing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_data: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Forecaster, "fit", interrupted)
+    assert run(["train", str(table), "--h", "3", "--model", str(tmp_path / "model")]) == 130
+    assert "Interrupted." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_data: Any, **_options: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(Forecaster, "fit", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(["train", str(table), "--h", "3", "--model", "model"])
+
+
+def test_warnings_are_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module("forecaster.cli.warm_up")
+
+    def warn(**_options: Any) -> None:
+        warnings.simplefilter("always")
+        warnings.warn("the series 'a' is short", stacklevel=1)
+
+    monkeypatch.setattr(module.warm_up, "callback", warn)
+    assert run(["warm-up"]) == 0
+    assert capsys.readouterr().err == "warning: the series 'a' is short\n"
+
+
+def test_backtest_compares_with_simple_forecasts(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, plot = tmp_path / "folds.csv", tmp_path / "folds.png"
+    arguments = ["backtest", str(table), "--h", "3", "--windows", "2", "--step-size", "2", "--steps", "3"]
+    assert run([*arguments, "--output", str(output), "--plot", str(plot)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    headings = ["model", "MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage", "80", "%", "coverage", "95", "%"]
+    assert lines[0].split() == headings
+    assert [line.split()[0] for line in lines[1:5]] == ["LSTM", "Naive", "SeasonalNaive", "Drift"]
+    rows = rows_of(output)
+    assert len(rows) == 2 * 2 * 3
+    assert list(rows[0])[:5] == ["unique_id", "ds", "cutoff", "y", "LSTM"]
+    assert [(row["unique_id"], row["ds"], row["cutoff"]) for row in rows[:4]] == [
+        ("a", "56", "55"), ("a", "57", "55"), ("a", "58", "55"), ("b", "41", "40"),
+    ]  # fmt: skip
+    assert float(rows[0]["y"]) == 20 + 56 % 7 + 56 % 3
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
+    import pandas as pd
+
+    source = tmp_path / "dates.csv"
+    days = pd.date_range("2024-01-01", periods=40, freq="D").strftime("%Y-%m-%d")
+    source.write_text("ds,y\n" + "".join(f"{day},{n % 7}\n" for n, day in enumerate(days)), encoding="utf-8")
+    for name in ("folds.csv", "folds.parquet"):
+        assert run(["backtest", str(source), "--h", "2", "--steps", "2", "--output", str(tmp_path / name)]) == 0
+    row = rows_of(tmp_path / "folds.csv")[0]
+    assert (row["ds"], row["cutoff"]) == ("2024-02-08", "2024-02-07")
+    frame = pd.read_parquet(tmp_path / "folds.parquet")
+    assert frame["ds"].tolist() == [pd.Timestamp("2024-02-08"), pd.Timestamp("2024-02-09")]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def progress_at(step: int) -> Progress:
+    return Progress(step=step, steps=100, loss=0.5, validation_loss=0.25, best_step=step, seconds=step / 10)
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with TrainingProgress("Training") as progress:
+        progress(progress_at(40))
+        progress(progress_at(100))
+    assert "100/100" in terminal.getvalue()
+    assert "loss 0.5000, held-out 0.2500, best at step 100" in terminal.getvalue()
+
+
+def test_progress_is_a_line_every_few_seconds_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 1.0, 3.5, 3.5, 4.0, 7.0, 7.0])
+    monkeypatch.setattr("forecaster.cli.report.time.monotonic", lambda: next(clock))
+    with TrainingProgress("Training") as progress:
+        for step in (10, 30, 40, 70):
+            progress(progress_at(step))
+    assert capsys.readouterr().err.splitlines() == [
+        "Training ...",
+        "  step 30 of 100, 3 s: loss 0.5000, held-out 0.2500, best at step 30",
+        "  step 70 of 100, 7 s: loss 0.5000, held-out 0.2500, best at step 70",
+    ]
+
+
+def test_a_table_is_drawn_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run(["models", str(model.parent)]) == 0
+    assert f"Models in {model.parent}"[:40] in terminal.getvalue()
+    assert "│ small │" in terminal.getvalue()
+    assert plain_table([{"model": "a", "MAE": "1.5"}, {"model": "bcd", "MAE": "10.5"}]) == (
+        "model   MAE\na       1.5\nbcd    10.5"
+    )
+
+
+def test_models_lists_them_and_names_the_damaged(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        assert run(["train", str(table), "--h", "3", "--model", str(folder), "--steps", "2"]) == 0
+    (bad / "model.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelFormatError):
+        Forecaster.load(bad)
+    capsys.readouterr()
+    assert run(["models", str(tmp_path)]) == 3
+    shown = capsys.readouterr()
+    assert "damaged bad: " in shown.err
+    lines = shown.out.splitlines()
+    assert lines[0].split() == ["model", "frequency", "h", "series", "from", "to", "MASE"]
+    assert lines[1].split()[:6] == ["good", "1", "3", "2", "1", "60"]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, arguments: calls.append(arguments))
+    for name in ("HOST", "PORT", "MODELS", "WORKERS", "CACHE_DIR"):
+        monkeypatch.setenv(f"FORECASTER_{name}", "")  # so that what the command sets is taken back
+    monkeypatch.chdir(Path.cwd())  # likewise
+    return calls
+
+
+def test_serve_starts_gunicorn_with_the_options_in_the_environment(
+    model: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model.parent.parent)
+    monkeypatch.setenv("FORECASTER_HOST", "localhost")
+    assert run(["serve", "--models", model.parent.name, "--port", "8123", "--workers", "3"]) == 0
+    assert {name: os.environ[f"FORECASTER_{name}"] for name in ("HOST", "PORT", "MODELS", "WORKERS", "CACHE_DIR")} == {
+        "HOST": "localhost",
+        "PORT": "8123",
+        "MODELS": str(model.parent),  # absolute, since gunicorn works elsewhere
+        "WORKERS": "3",
+        "CACHE_DIR": "",
+    }
+    (command,) = started
+    assert command[:4] == [sys.executable, "-P", "-m", "gunicorn"]
+    assert command[-1] == "service.wsgi:app"
+    assert Path(command[command.index("-c") + 1]).is_file()
+
+
+def test_a_service_package_in_the_users_folder_is_not_taken_for_ours(
+    model: Path, started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise RuntimeError('a stranger')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(["serve", "--models", str(model.parent)]) == 0
+    (command,) = started
+    check = [*command[:4], "--check-config", *command[4:]]
+    subprocess.run(check, check=True, capture_output=True)  # noqa: S603 - our own command
+
+
+@pytest.fixture
+def warmed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    def set_compiled(compiled: int) -> None:
+        done = {"kernels": 9, "compiled": compiled, "loaded": 9 - compiled, "seconds": 0.25, "folder": "/cache"}
+        monkeypatch.setattr("forecaster.warm_up.warm_up", lambda: done)
+
+    return set_compiled
+
+
+def test_warm_up_says_what_it_did(warmed: Callable[[int], None], capsys: pytest.CaptureFixture[str]) -> None:
+    warmed(4)
+    assert run(["warm-up"]) == 0
+    assert capsys.readouterr().out == "9 kernels, 9 signatures: 4 compiled, 5 loaded, in 0.2 s (/cache)\n"
+
+
+def test_warm_up_can_check_that_the_cache_was_warm(warmed: Callable[[int], None]) -> None:
+    warmed(1)
+    assert run(["warm-up", "--check"]) == 2
+    warmed(0)
+    assert run(["warm-up", "--check"]) == 0

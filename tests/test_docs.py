@@ -1,0 +1,74 @@
+"""What the documents show is run: Python blocks, command lines, requests; and their links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results import load
+from benchmarks.tables import README, with_figures
+from forecaster.cli import run
+from service import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(path.read_text(encoding="utf-8")) if found == language]
+
+
+def command_lines(path: Path, program: str) -> list[list[str]]:
+    lines = "".join(blocks(path, "bash")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith(f"{program} ")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place like a fresh clone, in which documents may write."""
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
+def test_python_blocks_run_one_after_the_other(path: Path) -> None:
+    names: dict[str, object] = {"__name__": "document"}
+    for number, text in enumerate(blocks(path, "python"), 1):
+        exec(compile(text, f"{path.name}, Python block {number}", "exec"), names)  # noqa: S102 - our own documents
+
+
+def test_the_commands_of_the_readme_run_and_its_requests_are_answered(checkout: Path) -> None:
+    for arguments in command_lines(README, "forecaster"):
+        if arguments[0] == "serve":
+            continue  # does not return; the requests below are made without a network
+        assert run([*arguments, *(["--steps", "5"] if arguments[0] != "predict" else [])]) == 0
+    client = create_app(Settings(models=checkout / "models")).test_client()
+    json_request, csv_request = command_lines(README, "curl")
+    answer = client.post("/v1/forecast", json=json.loads(json_request[-1]))
+    assert answer.status_code == 200, answer.text
+    query = csv_request[-1].partition("8000")[2]
+    body = (checkout / csv_request[1].removeprefix("@")).read_bytes()
+    answer = client.post(query, data=body, headers=[csv_request[3].split(": ")])  # type: ignore[list-item]  # pairs
+    assert answer.status_code == 200, answer.text
+    assert len(answer.text.splitlines()) == 1 + 29 * 14
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_within_the_project_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_the_figures_in_the_readme_are_the_measured_ones() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert with_figures(text, load("demo")) == text, "run: python -m benchmarks.tables"
