@@ -57,9 +57,10 @@ lint: $(VENV)/.installed-dev ## check style, format, types and the order of impo
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev ## measure, and write benchmarks/results/demo.json and the table in README.md
+bench: $(VENV)/.installed-dev ## measure: benchmarks/results/demo.json, the table and the picture in README.md
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.tables
+	$(BIN)/python -m benchmarks.picture
 
 serve: $(VENV)/.installed-demo $(MODELS)/flights/model.json ## serve the models in MODELS (out/models) on PORT (8000)
 	$(BIN)/forecaster serve --models $(MODELS) --port $(PORT)

@@ -130,7 +130,7 @@ def backtest(
     *,
     h: int,
     season: int,
-    n_windows: int = 1,
+    n_windows: int = 3,
     step_size: int | None = None,
     refit: bool | int = False,
     level: tuple[float, ...] | list[float] = (80, 95),

@@ -77,8 +77,19 @@ def usable_cpus() -> int:
     ``--cpus`` of a container changes neither ``os.cpu_count()`` nor the affinity, so the control group is read.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = _cpu_quota(Path("/sys/fs/cgroup"))
+    return max(1, min(allowed, -(-quota // period))) if quota > 0 and period > 0 else allowed
+
+
+def _cpu_quota(root: Path) -> tuple[int, int]:
+    """Return quota and period of the control group, version 2 or 1; zeros where there is none."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(allowed, -(-int(quota) // int(period))))
-    except (OSError, ValueError):  # no control group, or "max": no quota
-        return allowed
+        quota, period = (root / "cpu.max").read_text().split()
+        return int(quota), int(period)
+    except (OSError, ValueError):  # not version 2, or "max": no quota
+        pass
+    try:
+        v1 = root / "cpu"
+        return int((v1 / "cpu.cfs_quota_us").read_text()), int((v1 / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return 0, 0

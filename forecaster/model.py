@@ -42,7 +42,7 @@ _LEAST_OBSERVED = 2
 _FEW_SERIES = 64
 """Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
 
-_BLIND_STEPS = 100
+_BLIND_STEPS = 40
 """Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
 heart."""
 
@@ -241,7 +241,7 @@ class Forecaster:
         self,
         data: Any,
         *,
-        n_windows: int = 1,
+        n_windows: int = 3,
         step_size: int | None = None,
         refit: bool | int = False,
         level: float | Sequence[float] = (80, 95),
@@ -268,9 +268,9 @@ class Forecaster:
             names=names,
         )
 
-    def cross_validation(self, data: Any, *, n_windows: int = 3, **settings: Any) -> pd.DataFrame:
+    def cross_validation(self, data: Any, **settings: Any) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
-        return self.backtest(data, n_windows=n_windows, **settings).frame()
+        return self.backtest(data, **settings).frame()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to the folder `path`, whole or not at all.

@@ -1,7 +1,8 @@
 """The network: weights as one flat vector with named views, and the passes through its layers.
 
 Layers: LSTM layers with residual connections from the second on, a dense layer with tanh, a linear head that gives all
-F steps and Q quantiles at every position. Rows are padded to multiples of 16 floats (``kernels/products.py``). Padded
+F steps and Q quantiles at every position, and beside it a linear map of the inputs (skip), which learns at once what is
+linear in them, such as "as a week ago". Rows are padded to multiples of 16 floats (``kernels/products.py``). Padded
 units have zero weights, so they stay zero forward (sigmoid(0) * tanh(0) = 0), get no gradient and are left alone by the
 optimiser; the named views show only what is real.
 """
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
-from forecaster.kernels.dense import dense_backward, dense_forward
+from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
 from forecaster.kernels.lstm import lstm_backward, lstm_forward
 from forecaster.kernels.products import PANEL, pack
 
@@ -85,6 +86,7 @@ class Network:
             shapes.append((f"lstm.bias_l{k}", 4, hidden, 0))
         shapes += [("dense.weight", 1, dense, hidden), ("dense.bias", 1, dense, 0)]
         shapes += [("head.weight", 1, self.outputs, dense), ("head.bias", 1, self.outputs, 0)]
+        shapes.append(("skip.weight", 1, self.outputs, self.inputs))
         parts: dict[str, Part] = {}
         at = 0
         for shape in shapes:
@@ -112,6 +114,7 @@ class Network:
         for k in range(self.config.layers):
             self.parts[f"lstm.bias_l{k}"].real(self.weights)[1] = 1.0
         self.parts["head.weight"].real(self.weights)[:] *= 0.1
+        self.parts["skip.weight"].real(self.weights)[:] = 0
 
     def named_weights(self) -> dict[str, Array]:
         """Return copies by name in PyTorch's packing: ``weight_ih`` (4H, I) with gates in the order i, f, g, o."""
@@ -165,7 +168,7 @@ class Packed:
         for part in network.parts.values():
             if part.columns:
                 self.forward[part.name] = np.empty(part.size, np.float32)
-                if backward:
+                if backward and part.name != "skip.weight":  # nothing below it has a gradient
                     self.backward[part.name] = np.empty(part.size, np.float32)
         self.refresh()
 
@@ -198,9 +201,13 @@ class Workspace:
         First step the head gives a forecast at.
     training : bool
         Whether to keep what the backward pass needs.
+    judging : bool
+        Whether there are targets to compute a loss from; in training there are.
     """
 
-    def __init__(self, network: Network, steps: int, rows: int, *, first: int, training: bool) -> None:
+    def __init__(
+        self, network: Network, steps: int, rows: int, *, first: int, training: bool, judging: bool = False
+    ) -> None:
         config = network.config
         hidden, kept, outer = padded(config.hidden), steps if training else 1, (steps - first) * rows
 
@@ -218,9 +225,11 @@ class Workspace:
         self.y = [self.h[0][1:]] + [zeros(steps, rows, hidden) for _ in range(config.layers - 1)]
         self.dense = zeros(outer, padded(config.dense))
         self.outputs = zeros(outer, padded(network.outputs))
-        if training:
+        if training or judging:
             self.targets, self.weights = zeros(outer, network.horizon), zeros(outer, network.horizon)
-            self.d_outputs, self.d_dense = np.zeros_like(self.outputs), np.zeros_like(self.dense)
+            self.d_outputs = np.zeros_like(self.outputs)
+        if training:
+            self.d_dense = np.zeros_like(self.dense)
             self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
             self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(network.inputs))
 
@@ -246,6 +255,8 @@ def forward(packed: Packed, space: Workspace) -> Array:
     from_row = space.first * space.rows
     dense_forward(top, from_row, packed.forward["dense.weight"], packed.bias("dense.bias"), True, space.dense)
     dense_forward(space.dense, 0, packed.forward["head.weight"], packed.bias("head.bias"), False, space.outputs)
+    inputs = space.x.reshape(-1, space.x.shape[2])
+    skip_forward(inputs, from_row, packed.forward["skip.weight"], space.outputs)
     return space.outputs
 
 
@@ -258,13 +269,15 @@ def backward(packed: Packed, space: Workspace, gradient: Array) -> None:
 
     space.d_dense[:] = 0
     space.d_y[:] = 0
+    from_row = space.first * space.rows
+    skip_backward(space.x.reshape(-1, space.x.shape[2]), from_row, space.d_outputs, d("skip.weight"))
     dense_backward(
         space.dense, 0, space.outputs, space.d_outputs, packed.backward["head.weight"], False,
         d("head.weight"), d("head.bias"), space.d_dense,
     )  # fmt: skip
     top = space.y[-1].reshape(-1, space.y[-1].shape[2])
     dense_backward(
-        top, space.first * space.rows, space.dense, space.d_dense, packed.backward["dense.weight"], True,
+        top, from_row, space.dense, space.d_dense, packed.backward["dense.weight"], True,
         d("dense.weight"), d("dense.bias"), space.d_y.reshape(top.shape),
     )  # fmt: skip
     for k in reversed(range(network.config.layers)):

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecaster.config import TrainingConfig
 from forecaster.executors import Executor
 from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import SHARD_ROWS, Network, Packed, Workspace, backward, forward
-from forecaster.windows import Integers, Sampler, ScaledPanel, load_inputs, load_targets, window_quantiles
+from forecaster.network import SHARD_ROWS, Array, Network, Packed, Workspace, backward, forward
+from forecaster.windows import Integers, Sampler, ScaledPanel, load_inputs, load_targets
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +120,7 @@ def train(
         validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
     sampler = Sampler(panel, network.config.positions, held_out)
     batch = _Batch(network, panel, held_out, min(config.batch_size, max(8, 4 * int(sampler.windows.sum()))), executor)
+    judge = _Judge(batch.packed, panel, validation, held_out, executor)
     optimiser = _Adam(network, config)
     history, best, best_loss, waited = History(), network.weights.copy(), np.inf, 0
     losses: list[float] = []
@@ -129,9 +129,7 @@ def train(
         history.clipped += optimiser.step(batch, step)
         if step % config.validate_every and step != config.steps:
             continue
-        held_out_loss = (
-            _validation_loss(batch.packed, panel, validation, held_out, executor) if len(validation) else None
-        )
+        held_out_loss = judge.loss()
         if held_out_loss is not None:
             waited += 1
             if held_out_loss < best_loss:
@@ -165,8 +163,6 @@ class _Batch:
         self.total = np.zeros(network.weights.size, np.float32)
         self.norm, self.weight = 0.0, 0.0
         self._spaces = [self._workspaces(lane) for lane in range(lanes)]
-        self._quantiles = np.array(network.config.quantiles, np.float32)
-        self._loss = LOSSES[network.config.loss]
 
     def _workspaces(self, lane: int) -> dict[int, Workspace]:
         steps = self.network.config.positions
@@ -190,10 +186,10 @@ class _Batch:
         for shard in self.shards[lane :: len(self.gradients)]:
             space = self._spaces[lane][shard.stop - shard.start]
             load_inputs(self.panel, series[shard], ends[shard], self.network.config.lags, space)
-            weight += load_targets(self.panel, series[shard], ends[shard], self.held_out, space)
+            weight += load_targets(self.panel, series[shard], ends[shard], space, held_out=self.held_out)
             outputs = forward(self.packed, space)
             # The gradient of the sum; the mean is taken in the optimiser's step, when all shards' weights are known.
-            loss += self._loss(outputs, space.targets, space.weights, self._quantiles, np.float32(1.0), space.d_outputs)
+            loss += _loss(outputs, self.network, space)
             backward(self.packed, space, gradient)
         return loss, weight
 
@@ -231,22 +227,37 @@ def _one_cycle(step: int, steps: int) -> float:
     return 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1, steps - rise))))
 
 
-def _validation_loss(
-    packed: Packed, panel: ScaledPanel, series: Integers, held_out: int, executor: Executor
-) -> float | None:
-    """Return the loss on the held-out values of `series`, in the same measure as the training loss."""
-    config = packed.network.config
-    quantiles = window_quantiles(packed, panel, series, panel.offsets[series + 1] - held_out - 1, executor)
-    actual = held_out_values(panel, series, held_out)
-    error = actual[..., None] - quantiles[:, :held_out]
-    if config.loss == "squared":
-        return float(np.nanmean(error**2))
-    levels = np.array(config.quantiles)
-    size = np.abs(error) if config.loss == "absolute" else np.maximum(levels * error, (levels - 1) * error)
-    return float(np.nanmean(size))
+class _Judge:
+    """Loss on the held-out values, forecast from every position that reaches them.
+
+    One horizon of a few series is a small sample. The network forecasts from every position anyway, so the held-out
+    values are judged from all of them: one to h steps ahead, as many cutoffs as the horizon has steps.
+    """
+
+    def __init__(self, packed: Packed, panel: ScaledPanel, series: Integers, held_out: int, executor: Executor) -> None:
+        self.packed, self.panel, self.held_out, self.executor = packed, panel, held_out, executor
+        self.shards = [series[at : at + SHARD_ROWS] for at in range(0, len(series), SHARD_ROWS)]
+
+    def loss(self) -> float | None:
+        """Return the mean loss with the weights as they are; None when nothing is held out."""
+        if not self.shards:
+            return None
+        sums = self.executor.map(self._shard_loss, self.shards)
+        return sum(loss for loss, _ in sums) / max(sum(weight for _, weight in sums), 1.0)
+
+    def _shard_loss(self, series: Integers) -> tuple[float, float]:
+        network = self.packed.network
+        steps = network.config.positions
+        first = max(0, steps - 2 * self.held_out + 1)
+        space = Workspace(network, steps, len(series), first=first, training=False, judging=True)
+        ends = self.panel.offsets[series + 1] - 2
+        load_inputs(self.panel, series, ends, network.config.lags, space)
+        weight = load_targets(self.panel, series, ends, space, held_out=self.held_out, judging=True)
+        return _loss(forward(self.packed, space), network, space), weight
 
 
-def held_out_values(panel: ScaledPanel, series: Integers, held_out: int) -> NDArray[np.float64]:
-    """Return the last `held_out` scaled values of each series, NaN where missing: (V, held_out)."""
-    places = panel.offsets[series + 1][:, None] + np.arange(-held_out, 0)
-    return np.where(panel.observed[places], panel.filled[places], np.nan)
+def _loss(outputs: Array, network: Network, space: Workspace) -> float:
+    """Return the summed loss of `outputs` and write its gradient into ``space.d_outputs``."""
+    quantiles = np.array(network.config.quantiles, np.float32)
+    loss = LOSSES[network.config.loss]
+    return float(loss(outputs, space.targets, space.weights, quantiles, np.float32(1.0), space.d_outputs))

@@ -87,17 +87,21 @@ def load_inputs(panel: ScaledPanel, series: Integers, ends: Integers, lags: int,
     gather_inputs(panel.filled, panel.observed, panel.offsets[series], ends, lags, space.x, space.levels)
 
 
-def load_targets(panel: ScaledPanel, series: Integers, ends: Integers, held_out: int, space: Workspace) -> float:
-    """Write targets and weights of the same windows; the last `held_out` values of a series stay unseen.
+def load_targets(
+    panel: ScaledPanel, series: Integers, ends: Integers, space: Workspace, *, held_out: int, judging: bool = False
+) -> float:
+    """Write targets and weights of the same windows: all but the last `held_out` values, or when `judging` those alone.
 
     Returns the number of targets.
     """
-    begins, limits = panel.offsets[series], panel.offsets[series + 1] - held_out
+    begins, border, end = panel.offsets[series], panel.offsets[series + 1] - held_out, panel.offsets[series + 1]
+    floors, limits = (border, end) if judging else (begins, border)
     return float(
         gather_targets(
-            panel.filled, panel.observed, begins, ends, limits, space.levels, space.first, space.targets, space.weights
+            panel.filled, panel.observed, begins, ends, floors, limits,
+            space.levels, space.first, space.targets, space.weights,
         )
-    )
+    )  # fmt: skip
 
 
 def window_quantiles(

@@ -269,7 +269,11 @@ def network_weights(inputs: int, hidden: int, layers: int, *, wide: int = 4, col
         weights[f"weight_hh_l{k}"] = 0.5 * normal(4 * hidden, hidden, seed=20 + k)
         weights[f"bias_l{k}"] = 0.5 * normal(4 * hidden, seed=30 + k)
     weights |= {"weight_dense": normal(wide, hidden, seed=40), "bias_dense": normal(wide, seed=41)}
-    return weights | {"weight_head": normal(columns, wide, seed=42), "bias_head": normal(columns, seed=43)}
+    return (
+        weights
+        | {"weight_head": normal(columns, wide, seed=42), "bias_head": normal(columns, seed=43)}
+        | {"weight_skip": normal(columns, inputs, seed=44)}
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])

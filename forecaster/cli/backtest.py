@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Measure the accuracy of forecasts against simple ones.",
-    epilog=example("forecaster backtest sales.csv --h 14 --windows 3"),
+    epilog=example("forecaster backtest sales.csv --h 14"),
 )
 @click.argument("csv", type=FILE)
 @click.option("--h", type=int, required=True, help="Horizon: steps to forecast ahead.")
-@click.option("--windows", type=int, default=1, show_default=True, help="Cutoffs to forecast from.")
+@click.option("--windows", type=int, default=3, show_default=True, help="Cutoffs to forecast from.")
 @click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
 @levels_option

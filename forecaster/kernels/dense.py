@@ -30,6 +30,22 @@ def dense_forward(x: Array, first: int, packed: Array, bias: Array, activate: bo
 
 
 @kernel
+def skip_forward(x: Array, first: int, packed: Array, y: Array) -> None:
+    """Compute y += x W', the second product of (24); x is read from row `first` on. Adds to y (R, O)."""
+    inputs, (rows, outputs) = x.shape[1], y.shape
+    multiply(y, 0, outputs, x, first * inputs, inputs, rows, packed, inputs, outputs, True)
+
+
+@kernel
+def skip_backward(x: Array, first: int, d_y: Array, d_weight: Array) -> None:
+    """Backward pass of a product for its weights: (27). Adds to d_weight (O, D)."""
+    inputs, (rows, outputs) = x.shape[1], d_y.shape
+    for r in range(0, rows, _BLOCK):
+        depth, here = min(_BLOCK, rows - r), (first + r) * inputs
+        add_outer(d_weight, 0, inputs, d_y, r * outputs, outputs, x, here, inputs, depth, outputs, inputs)
+
+
+@kernel
 def dense_backward(
     x: Array,
     first: int,
@@ -55,6 +71,4 @@ def dense_backward(
         for j in range(outputs):
             d_bias[j] += row[j]  # (28)
     multiply(d_x, first * inputs, inputs, d_y, 0, outputs, rows, packed, outputs, inputs, True)  # (26)
-    for r in range(0, rows, _BLOCK):
-        depth, here = min(_BLOCK, rows - r), (first + r) * inputs
-        add_outer(d_weight, 0, inputs, d_y, r * outputs, outputs, x, here, inputs, depth, outputs, inputs)  # (27)
+    skip_backward(x, first, d_y, d_weight)

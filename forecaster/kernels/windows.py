@@ -37,11 +37,21 @@ def gather_inputs(
 
 
 @kernel
+def _newest(observed: Flags, begin: int, position: int, age: int) -> bool:
+    """Tell whether one of the values up to `position`, at most `age` steps old, was observed."""
+    at = position
+    while at >= max(begin, position - age) and not observed[at]:
+        at -= 1
+    return at >= max(begin, position - age)
+
+
+@kernel
 def gather_targets(
     filled: Values,
     observed: Flags,
     begins: Integers,
     ends: Integers,
+    floors: Integers,
     limits: Integers,
     levels: Values,
     first: int,
@@ -50,9 +60,10 @@ def gather_targets(
 ) -> float:
     """Gather the targets of the positions from step `first` on: the next F values minus the level of the position.
 
-    limits (B): first position of each series that may not be seen. Writes targets ((T - first) * B, F) and weights
-    (0 where the target was not observed, lies at or after the limit, or the position lies before the series' begin);
-    returns the sum of the weights.
+    floors, limits (B): first position of each series that counts, and first that does not any more. Writes targets
+    ((T - first) * B, F) and weights (0 where the target was not observed or does not count, and at positions before
+    the series' begin or whose newest value is older than the horizon: what follows a long gap says nothing about what
+    came before it); returns the sum of the weights.
     """
     steps, rows = levels.shape
     horizon = targets.shape[1]
@@ -61,9 +72,10 @@ def gather_targets(
         for b in range(rows):
             row = (t - first) * rows + b
             position = ends[b] - (steps - 1 - t)
+            known = _newest(observed, begins[b], position, horizon)
             for f in range(horizon):
                 at = position + 1 + f
-                if position < begins[b] or at >= limits[b] or not observed[at]:
+                if not known or at < floors[b] or at >= limits[b] or not observed[at]:
                     targets[row, f] = _ZERO
                     weights[row, f] = _ZERO
                 else:

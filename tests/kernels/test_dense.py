@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from forecaster.kernels.dense import dense_backward, dense_forward
+from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
 from tests.kernels.arrays import ROWS, Array32, assert_near, draw, packed, pad, pad_bias, pad_rows, real, real_bias
 from tests.reference import Array, dense
 from tests.reference.gradient import numerical_gradient
@@ -124,3 +124,39 @@ def test_what_is_not_a_number_is_seen_in_its_row_and_only_there(tanh: bool) -> N
     y = forward(**case, tanh=tanh)
     assert np.isnan(y[4, :40]).all()
     assert np.isfinite(np.delete(y, 4, axis=0)).all()
+
+
+# --- the product beside the head, of which only the weights have a gradient --------------------------------------
+
+
+@pytest.mark.parametrize("rows", [*ROWS, 33, 70])
+@pytest.mark.parametrize("widths", WIDTHS, ids=str)
+def test_skip_is_that_of_the_twin(widths: tuple[int, int], rows: int) -> None:
+    inputs, outputs = widths
+    x, weight, before, d_y = (
+        draw(rows, inputs, seed=1),
+        draw(outputs, inputs, seed=2),
+        draw(rows, outputs, seed=3),
+        draw(rows, outputs, seed=4),
+    )
+    wide, y, d_weight = with_rows_before(x, np.nan), pad(before), pad_rows(np.full_like(weight, 2.0))
+    skip_forward(wide, BEFORE, packed(pad_rows(weight), transposed=True), y)
+    assert_near(y[:, :outputs], before + dense.forward(x, weight, np.zeros(outputs)))
+    skip_backward(wide, BEFORE, pad(d_y), d_weight)
+    assert_near(real(d_weight, outputs, inputs), 2.0 + dense.backward(d_y, x, before, weight).d_weight)
+
+    # Padding stays exactly zero.
+    assert not y[:, outputs:].any()
+    assert not d_weight[:, inputs:].any()
+    assert not d_weight[outputs:].any()
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_row_of_the_skip_has_the_same_bits_alone_and_among_others(rows: int) -> None:
+    x, right = pad(draw(rows, 17)), packed(pad_rows(draw(40, 17)), transposed=True)
+    together = pad(draw(rows, 40, seed=3))
+    alone = together.copy()
+    skip_forward(x, 0, right, together)
+    for r in range(rows):
+        skip_forward(x, r, right, alone[r : r + 1])
+    assert_array_equal(alone, together)

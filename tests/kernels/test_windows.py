@@ -26,6 +26,7 @@ class Panel(NamedTuple):
     observed: Flags
     begins: Integers
     ends: Integers
+    floors: Integers
     limits: Integers
 
 
@@ -42,19 +43,20 @@ class Cut(NamedTuple):
 def draw_panel(rng: np.random.Generator, lengths: list[int], held_out: int) -> Panel:
     """Series of `lengths`, each with one window that ends at any of its positions."""
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    filled, observed = rng.normal(size=offsets[-1]), rng.random(offsets[-1]) < 0.7
+    filled, observed = rng.normal(size=offsets[-1]), rng.random(offsets[-1]) < rng.choice([0.2, 0.7, 1.0])
     ends = offsets[:-1] + rng.integers(lengths)
     limits = np.maximum(offsets[1:] - held_out, offsets[:-1])
-    return Panel(filled, observed, offsets[:-1], ends, limits)
+    floors = rng.integers(offsets[:-1], limits + 1)
+    return Panel(filled, observed, offsets[:-1], ends, floors, limits)
 
 
 def cut(panel: Panel, *, lags: int, steps: int, first: int, horizon: int, columns: int = 16) -> Cut:
     rows = len(panel.ends)
     x, levels = np.full((steps, rows, columns), np.nan, np.float32), np.full((steps, rows), np.nan)
     targets, weights = np.full((2, (steps - first) * rows, horizon), np.nan, np.float32)
-    filled, observed, begins, ends, limits = panel
+    filled, observed, begins, ends, floors, limits = panel
     gather_inputs(filled, observed, begins, ends, lags, x, levels)
-    total = gather_targets(filled, observed, begins, ends, limits, levels, first, targets, weights)
+    total = gather_targets(filled, observed, begins, ends, floors, limits, levels, first, targets, weights)
     return Cut(x, levels, targets, weights, total)
 
 
@@ -62,11 +64,11 @@ def check(panel: Panel, *, lags: int, steps: int, first: int, horizon: int) -> N
     got, rows = cut(panel, lags=lags, steps=steps, first=first, horizon=horizon), len(panel.ends)
     targets, weights = got.targets.reshape(-1, rows, horizon), got.weights.reshape(-1, rows, horizon)
     filled, observed, *_ = panel
-    for b, (begin, end, limit) in enumerate(zip(panel.begins, panel.ends, panel.limits, strict=True)):
+    for b, (begin, end, floor, limit) in enumerate(zip(*panel[2:], strict=True)):
         x, levels = windows.inputs(filled, observed, begin, end, lags, steps)
         assert_array_equal(got.x[:, b, : lags + 1], x.astype(np.float32))
         assert_array_equal(got.levels[:, b], levels)
-        expected = windows.targets(filled, observed, begin, end, limit, levels, horizon)
+        expected = windows.targets(filled, observed, begin, end, floor, limit, levels, horizon)
         assert_array_equal(targets[:, b], expected[0][first:].astype(np.float32))
         assert_array_equal(weights[:, b], expected[1][first:])
     assert not got.x[..., lags + 1 :].any()  # padding
@@ -98,7 +100,7 @@ def test_any_windows(seed: int, lengths: list[int], held_out: int, lags: int, st
 def test_by_hand() -> None:
     filled, observed = np.array([1.0, 2.0, 4.0, 4.0, 16.0]), np.array([True, True, True, False, True])
     zero, five = np.zeros(1, np.int64), np.full(1, 5)
-    got = cut(Panel(filled, observed, zero, np.array([3]), five), lags=2, steps=3, first=1, horizon=2)
+    got = cut(Panel(filled, observed, zero, np.array([3]), zero, five), lags=2, steps=3, first=1, horizon=2)
     assert_array_equal(got.x[:, 0, :3], [[-1, 0, 1], [-2, 0, 1], [0, 0, 0]])
     assert_array_equal(got.levels[:, 0], [2, 4, 4])
     assert_array_equal(got.targets, [[0, 12], [12, 0]])  # not observed; 16 - 4; 16 - 4; past the end
@@ -106,12 +108,29 @@ def test_by_hand() -> None:
     assert got.total == 2.0
 
 
+def test_targets_below_the_floor_do_not_count() -> None:
+    ones, floor = np.ones(8, np.bool_), np.full(1, 5)
+    panel = Panel(np.arange(8.0), ones, np.zeros(1, np.int64), np.array([4]), floor, np.full(1, 8))
+    got = cut(panel, lags=1, steps=3, first=0, horizon=2)
+    assert_array_equal(got.weights, [[0, 0], [0, 1], [1, 1]])  # of 3 and 4, 4 and 5, 5 and 6
+    assert_array_equal(got.targets, [[0, 0], [0, 2], [1, 2]])
+
+
+def test_what_follows_a_gap_longer_than_the_horizon_is_no_target() -> None:
+    observed = np.array([True, False, False, False, True, True])
+    zero, six = np.zeros(1, np.int64), np.full(1, 6)
+    got = cut(Panel(np.arange(6.0), observed, zero, np.array([4]), zero, six), lags=1, steps=5, first=0, horizon=2)
+    # The newest value is 0, 1, 2, 3 and 0 steps old: at 3 steps the level says too little.
+    assert_array_equal(got.weights, [[0, 0], [0, 0], [0, 1], [0, 0], [1, 0]])
+
+
 def test_no_window_sees_what_it_must_not() -> None:
     """Values of other series, values after the end (inputs), held-out values (targets): NaN in them shows nowhere."""
     panel = draw_panel(np.random.default_rng(1), [30, 30, 30], 4)
     panel.ends[1] = panel.begins[1] + 20
+    panel.floors[:] = panel.begins
     only = Panel(panel.filled, panel.observed, *(places[1:2] for places in panel[2:]))
-    begin, end, limit = (int(places[0]) for places in only[2:])
+    begin, end, _, limit = (int(places[0]) for places in only[2:])
     observed = np.ones(90, np.bool_)
     sizes = {"lags": 7, "steps": 25, "first": 0, "horizon": 9}
     before = cut(only._replace(observed=observed), **sizes)

@@ -1,13 +1,16 @@
 """The whole network, assembled from its pieces: LSTM stack with residuals, dense tanh layer, linear head.
 
 Weights are a dictionary by name: ``weight_ih_l0 (4H, I)``, ``weight_hh_l0 (4H, H)``, ``bias_l0 (4H,)``, then ``_l1``
-and so on with H inputs; ``weight_dense (D, H)``, ``bias_dense (D,)``; ``weight_head (F*Q, D)``, ``bias_head (F*Q,)``.
+and so on with H inputs; ``weight_dense (D, H)``, ``bias_dense (D,)``; ``weight_head (F*Q, D)``, ``bias_head (F*Q,)``;
+``weight_skip (F*Q, I)``, which may be left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from tests.reference import Array, dense, lstm
 
@@ -19,6 +22,7 @@ class NetworkForward(NamedTuple):
 
     output: Array  # (T, B, F*Q); column f * Q + q is step f + 1, quantile q
     layers: list[lstm.LstmForward]
+    x: Array  # (T, B, I), what came in
     y: Array  # (T, B, H), out of the stack
     z: Array  # (T, B, D), out of the dense tanh layer
 
@@ -37,7 +41,9 @@ def forward(x: Array, weights: Weights) -> NetworkForward:
         y = layers[-1].h if index == 0 else y + layers[-1].h  # (22)
     z = dense.forward(y, weights["weight_dense"], weights["bias_dense"], tanh=True)  # (23)
     output = dense.forward(z, weights["weight_head"], weights["bias_head"])  # (24)
-    return NetworkForward(output, layers, y, z)
+    if "weight_skip" in weights:
+        output = output + x @ weights["weight_skip"].T  # (24)
+    return NetworkForward(output, layers, x, y, z)
 
 
 def backward(d_output: Array, passed: NetworkForward, weights: Weights) -> tuple[Array, dict[str, Array]]:
@@ -57,4 +63,7 @@ def backward(d_output: Array, passed: NetworkForward, weights: Weights) -> tuple
         d_weights[f"weight_hh_l{index}"] = layer.d_weight_hh
         d_weights[f"bias_l{index}"] = layer.d_bias
         d_y = layer.d_x if index == 0 else d_y + layer.d_x  # (29)
+    if "weight_skip" in weights:
+        d_weights["weight_skip"] = np.einsum("tbo,tbi->oi", d_output, passed.x)  # (27)
+        d_y = d_y + d_output @ weights["weight_skip"]  # (26)
     return d_y, d_weights

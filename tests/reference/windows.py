@@ -27,12 +27,16 @@ def inputs(filled: Array, observed: Flags, begin: int, end: int, lags: int, step
 
 
 def targets(
-    filled: Array, observed: Flags, begin: int, end: int, limit: int, levels: Array, horizon: int
+    filled: Array, observed: Flags, begin: int, end: int, floor: int, limit: int, levels: Array, horizon: int
 ) -> tuple[Array, Array]:
-    """Return targets and weights (T, F): the next `horizon` values before `limit`, minus the level of the position."""
+    """Return targets and weights (T, F): the next `horizon` values minus the level of the position.
+
+    Those from `floor` on and before `limit` count, at positions where one of the `horizon` + 1 newest values was there.
+    """
     result, weights = np.zeros((len(levels), horizon)), np.zeros((len(levels), horizon))
     for t, position in enumerate(range(end - len(levels) + 1, end + 1)):
+        known = position >= begin and observed[max(begin, position - horizon) : position + 1].any()
         for f, at in enumerate(range(position + 1, position + 1 + horizon)):
-            if position >= begin and at < limit and observed[at]:
+            if known and floor <= at < limit and observed[at]:
                 result[t, f], weights[t, f] = filled[at] - levels[t], 1.0
     return result, weights
