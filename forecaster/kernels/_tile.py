@@ -17,18 +17,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from forecaster.kernels._vector import data_of, vector_width
+
 PANEL = 16
 """Columns in one panel of a packed right-hand side; the length of every row is a multiple of it."""
-
-
-def _vector_width(context: Any) -> int:
-    """Floats in one register of the processor that is compiled for."""
-    _, name, features = context.codegen().magic_tuple()
-    if name == "x86-64-v4" or "+avx512f" in features:
-        return 16
-    if name == "x86-64-v3" or "+avx2" in features:
-        return 8
-    return 4
 
 
 def _make_tile(rows: int, panels: int) -> Any:
@@ -72,10 +64,10 @@ class _Tile:
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any, rows: int, panels: int) -> None:
         self.builder, self.rows = builder, rows
         self.float = ir.FloatType()
-        self.width = _vector_width(context)
+        self.width = vector_width(context)
         self.vector = ir.VectorType(self.float, self.width)
         self.index = args[1].type
-        base = [self._data(context, signature.args[i], args[i]) for i in (0, 3, 7)]
+        base = [data_of(context, builder, signature.args[i], args[i]) for i in (0, 3, 7)]
         c_at, self.c_row = args[1:3]
         a_at, self.a_row, self.a_column = args[4:7]
         b_at, self.b_row, b_panel = args[8:11]
@@ -91,10 +83,6 @@ class _Tile:
             for p in range(panels)
             for v in range(each)
         ]
-
-    def _data(self, context: Any, kind: Any, value: Any) -> Any:
-        array = context.make_array(kind)(context, self.builder, value)
-        return self.builder.bitcast(array.data, ir.PointerType(self.float))
 
     def _integer(self, value: int) -> Any:
         return ir.Constant(self.index, value)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from forecaster.kernels._cells import add_bias, add_rows, bias_tanh, tanh_backward
 from forecaster.kernels._jit import Array, kernel
-from forecaster.kernels.activations import tanh
 from forecaster.kernels.products import add_outer, multiply
 
-_ONE = np.float32(1.0)
 _BLOCK = 32  # rows of one outer product: both sides still lie in the first-level cache
 
 
@@ -20,13 +17,10 @@ def dense_forward(x: Array, first: int, packed: Array, bias: Array, activate: bo
     """
     inputs, (rows, outputs) = x.shape[1], y.shape
     multiply(y, 0, outputs, x, first * inputs, inputs, rows, packed, inputs, outputs, False)
-    for r in range(rows):
-        row = y[r]
-        for j in range(outputs):
-            row[j] += bias[j]
-        if activate:
-            for j in range(outputs):
-                row[j] = tanh(row[j])
+    if activate:
+        bias_tanh(y, 0, bias, 0, rows, outputs)
+    else:
+        add_bias(y, 0, bias, 0, rows, outputs)
 
 
 @kernel
@@ -63,12 +57,8 @@ def dense_backward(
     (rows before, D) from row `first` on.
     """
     inputs, (rows, outputs) = x.shape[1], y.shape
-    for r in range(rows):
-        row, out = d_y[r], y[r]
-        if activate:
-            for j in range(outputs):
-                row[j] *= _ONE - out[j] * out[j]  # (25)
-        for j in range(outputs):
-            d_bias[j] += row[j]  # (28)
+    if activate:
+        tanh_backward(d_y, 0, y, 0, rows, outputs)  # (25)
+    add_rows(d_bias, 0, d_y, 0, rows, outputs)  # (28)
     multiply(d_x, first * inputs, inputs, d_y, 0, outputs, rows, packed, outputs, inputs, True)  # (26)
     skip_backward(x, first, d_y, d_weight)

@@ -157,14 +157,14 @@ def check_some() -> None:
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names x86 processors")
 @pytest.mark.parametrize(("processor", "width"), [("x86-64-v2", 4), ("x86-64-v3", 8)])
-def test_other_vector_widths(processor: str, width: int) -> None:
+def test_othervector_widths(processor: str, width: int) -> None:
     if processor == "x86-64-v3" and not get_host_cpu_features().get("avx2"):
         pytest.skip("this processor has no AVX2")
     script = (
         "from numba.core.registry import cpu_target\n"
-        "from forecaster.kernels._tile import _vector_width\n"
+        "from forecaster.kernels._vector import vector_width\n"
         "from tests.kernels.test_products import check_some\n"
-        f"assert _vector_width(cpu_target.target_context) == {width}\n"
+        f"assert vector_width(cpu_target.target_context) == {width}\n"
         "check_some()\n"
     )
     # Both names must be set, else the features of this machine are added to those of the named processor.
