@@ -17,7 +17,10 @@ def mae(actual: Floats, forecast: Floats) -> float:
 
 def rmse(actual: Floats, forecast: Floats) -> float:
     """Root of the mean squared error."""
-    return float(np.sqrt(_mean((actual - forecast) ** 2)))
+    errors = actual - forecast
+    errors = errors[~np.isnan(errors)]
+    # hypot, since the square of 1e200 leaves float64
+    return float(np.hypot.reduce(errors) / np.sqrt(errors.size)) if errors.size else float("nan")
 
 
 def smape(actual: Floats, forecast: Floats) -> float:

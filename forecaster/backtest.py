@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forecaster import accuracy
 from forecaster.baselines import BASELINES, baseline_forecast
 from forecaster.config import check_horizon, check_levels
-from forecaster.errors import ConfigError, TooShortError
+from forecaster.errors import TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
 from forecaster.tables import ColumnNames, forecast_to_frame, times_for_frame
@@ -196,9 +196,7 @@ def _refit_every(refit: bool | int, n_windows: int) -> int:
         return 1
     if refit is False:
         return n_windows
-    if refit < 1:
-        raise ConfigError(f"refit must be True, False or a whole number from 1, got {refit!r}.", column="refit")
-    return int(refit)
+    return check_horizon(refit, name="refit")
 
 
 def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:

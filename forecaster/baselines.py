@@ -81,4 +81,5 @@ def baseline_forecast(name: str, panel: Panel, *, h: int, levels: tuple[float, .
 
 def _deviation(errors: Floats) -> float:
     errors = errors[~np.isnan(errors)]
-    return float(np.sqrt(np.mean(errors * errors))) if errors.size else 0.0
+    # hypot, since the square of 1e200 leaves float64
+    return float(np.hypot.reduce(errors) / np.sqrt(errors.size)) if errors.size else 0.0

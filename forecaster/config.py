@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any, Literal, get_args
 
 from forecaster.errors import ConfigError
@@ -48,9 +49,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
-            _check_whole(name, getattr(self, name), 1, most)
+            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
-        object.__setattr__(self, "quantiles", tuple(float(q) for q in self.quantiles))
+        object.__setattr__(self, "quantiles", _as_floats("quantiles", self.quantiles))
         if self.loss != "pinball":
             object.__setattr__(self, "quantiles", (0.5,))
         if any(not 0 < q < 1 for q in self.quantiles) or list(self.quantiles) != sorted(set(self.quantiles)):
@@ -89,11 +90,12 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name in ("steps", "batch_size", "validate_every", "patience"):
-            _check_whole(name, getattr(self, name), 1, 10_000_000)
+            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, 10_000_000))
         for name in ("learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1e6:
-                raise ConfigError(f"{name} must be a positive number, got {value!r}.", column=name)
+            value = _as_float(getattr(self, name))
+            if not 0 < value <= 1e6:
+                raise ConfigError(f"{name} must be a positive number, got {getattr(self, name)!r}.", column=name)
+            object.__setattr__(self, name, value)
 
 
 def default_network(season: int) -> NetworkConfig:
@@ -135,22 +137,36 @@ def check_horizon(h: object, *, name: str = "h") -> int:
     return _check_whole(name, h, 1, MAX_HORIZON)
 
 
+def check_seed(seed: object) -> int:
+    """Return `seed` if it is one.
+
+    Raises
+    ------
+    ConfigError
+        It is not a whole number from 0 to 2^63 - 1.
+    """
+    return _check_whole("seed", seed, 0, 2**63 - 1)
+
+
 def check_levels(level: object) -> tuple[float, ...]:
     """Return interval levels in per cent, ascending and without repeats.
+
+    They are rounded to the six digits that column names show, so that each has a column of its own.
 
     Raises
     ------
     ConfigError
         One is not a number above 0 and below 100.
     """
-    given = [level] if isinstance(level, (int, float)) else level
+    given = [level] if isinstance(level, Real) else level
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         raise ConfigError(f"level must be numbers such as [80, 95], got {level!r}.", column="level")
     levels = set()
     for one in given:
-        if isinstance(one, bool) or not isinstance(one, (int, float)) or not 0 < one < 100:
+        shown = float(f"{_as_float(one):g}")
+        if not 0 < shown < 100:
             raise ConfigError(f"a level must be above 0 and below 100 per cent, got {one!r}.", column="level")
-        levels.add(float(one))
+        levels.add(shown)
     return tuple(sorted(levels))
 
 
@@ -161,6 +177,22 @@ def _check_whole(name: str, value: object, least: int, most: int) -> int:
     if not least <= number <= most:
         raise ConfigError(f"{name} must be from {least} to {most}, got {number}.", column=name)
     return number
+
+
+def _as_floats(name: str, values: object) -> tuple[float, ...]:
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+        raise ConfigError(f"{name} must be numbers, got {values!r}.", column=name)
+    return tuple(_as_float(one) for one in values)
+
+
+def _as_float(value: object) -> float:
+    """Return a number of any library as float; NaN, which lies in no range, for what is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("nan")
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:

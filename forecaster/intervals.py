@@ -8,8 +8,10 @@ learned on the held-out horizon (split conformal prediction, V. Vovk et al. 2005
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -42,9 +44,11 @@ class Calibration:
 
     def at(self, level: float, h: int) -> Floats:
         """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
-        z = [_normal(one) for one in LEVELS]
-        steps = np.minimum(np.arange(h), self.factors.shape[1] - 1)
-        return np.array([np.interp(_normal(level), z, self.factors[:, f]) for f in steps])
+        right, weight = _between(tuple(0.5 + one / 200 for one in LEVELS), 0.5 + level / 200)
+        weight = min(max(weight, 0.0), 1.0)  # beyond the learned levels the nearest one's factors hold
+        factors: Floats = self.factors[right - 1] + weight * (self.factors[right] - self.factors[right - 1])
+        steps: Floats = factors[np.minimum(np.arange(h), len(factors) - 1)]
+        return steps
 
 
 def uncalibrated(h: int) -> Calibration:
@@ -63,7 +67,7 @@ def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
     try:
         factors = np.array(settings["factors"], np.float64)
         right = list(settings["levels"]) == list(LEVELS) and factors.shape == (len(LEVELS), h)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         right = False
     if not right or not np.isfinite(factors).all() or (factors <= 0).any():
         raise ModelFormatError("the calibration of the intervals is not of the expected form; train the model anew.")
@@ -102,7 +106,8 @@ def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Float
     factors = np.ones((len(LEVELS), h))
     for row, level in enumerate(LEVELS):
         down, up = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
-        scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
+        with np.errstate(over="ignore"):  # infinitely far outside is a score like others, see _conformal_factor
+            scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
         for f in range(h):
             near = scores[:, max(0, f - _NEIGHBOURS) : f + _NEIGHBOURS + 1]
             factors[row, f] = _conformal_factor(near[~np.isnan(near)], level)
@@ -137,13 +142,15 @@ def _conformal_factor(scores: Floats, level: float) -> float:
 
 def _quantile(quantiles: Floats, probabilities: tuple[float, ...], p: float) -> Floats:
     """Return the quantile at `p`, linear in the normal score between and beyond the known ones."""
-    z = np.array([NormalDist().inv_cdf(q) for q in probabilities])
-    at = NormalDist().inv_cdf(p)
-    right = int(np.clip(np.searchsorted(z, at), 1, len(z) - 1))
-    weight = (at - z[right - 1]) / (z[right] - z[right - 1])
+    right, weight = _between(probabilities, p)
     result: Floats = quantiles[..., right - 1] + weight * (quantiles[..., right] - quantiles[..., right - 1])
     return result
 
 
-def _normal(level: float) -> float:
-    return NormalDist().inv_cdf(0.5 + level / 200)
+@lru_cache(maxsize=1024)
+def _between(probabilities: tuple[float, ...], p: float) -> tuple[int, float]:
+    """Return between which two of the known probabilities `p` lies, by the right one, and how far, in normal scores."""
+    normal = NormalDist().inv_cdf
+    right = min(max(bisect_left(probabilities, p), 1), len(probabilities) - 1)
+    left_z, right_z = normal(probabilities[right - 1]), normal(probabilities[right])
+    return right, (normal(p) - left_z) / (right_z - left_z)

@@ -18,6 +18,7 @@ from forecaster.config import (
     as_settings,
     check_horizon,
     check_levels,
+    check_seed,
     default_network,
     network_config,
 )
@@ -30,7 +31,7 @@ from forecaster.intervals import Calibration, calibration, intervals, least_spre
 from forecaster.network import Network, Packed
 from forecaster.panel import Panel
 from forecaster.prediction import future_quantiles
-from forecaster.storage import load_model, save_model
+from forecaster.storage import FORMAT_VERSION, load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame
 from forecaster.training import History, Progress, train
 from forecaster.windows import scale_panel
@@ -100,7 +101,7 @@ class Forecaster:
         self.season = None if season is None else check_horizon(season, name="season")
         self.network = network
         self.training = training or TrainingConfig()
-        self.seed = seed
+        self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
         self._panel: Panel | None = None
@@ -140,13 +141,14 @@ class Forecaster:
         rng = np.random.default_rng(self.seed)
         network.initialise(rng)
         judging = judges(usable, self.h)
+        held_out = self.h if len(judging) else 0
         config = self.training if len(judging) else replace(self.training, steps=min(self.training.steps, _BLIND_STEPS))
         with Threads(self.threads) as executor:
             history = train(
                 network,
-                scale_panel(usable),
+                scale_panel(usable, held_out=held_out),
                 config=config,
-                held_out=self.h if len(judging) else 0,
+                held_out=held_out,
                 validation=judging,
                 rng=rng,
                 executor=executor,
@@ -210,7 +212,8 @@ class Forecaster:
         """
         fitted = self._ready()
         steps, levels = check_horizon(self.h if h is None else h), check_levels(level)
-        panel = panel or self._panel
+        if panel is None:  # not "or": a panel without series is false, and is not those trained on
+            panel = self._panel
         if panel is None:
             raise NotFittedError(
                 "the model was loaded, not trained here, and holds no series; give the data to forecast."
@@ -223,16 +226,18 @@ class Forecaster:
         probabilities = fitted.packed.network.config.quantiles
         least = least_spread(scaled.volatility, steps, probabilities)
         down, up = intervals(quantiles, probabilities, levels, fitted.calibration, least)
-        middle = quantiles[..., probabilities.index(0.5)]
+        middle = quantiles[..., None, :, probabilities.index(0.5)]
+        ends = np.concatenate((middle, middle - down, middle + up), axis=1)
+        values = scaled.scaling.restore(ends)
         return Forecast(
             ids=usable.ids,
             times=usable.future_times(steps),
             labels=usable.future_labels(steps),
             frequency=usable.frequency,
-            point=scaled.scaling.restore(middle),
+            point=values[:, 0],
             levels=levels,
-            lower=scaled.scaling.restore(middle[:, None] - down),
-            upper=scaled.scaling.restore(middle[:, None] + up),
+            lower=values[:, 1 : 1 + len(levels)],
+            upper=values[:, 1 + len(levels) :],
             skipped=skipped,
             timezone=usable.timezone,
         )
@@ -302,7 +307,7 @@ class Forecaster:
             network.set_weights(weights)
             frequency, season = Frequency.parse(info["frequency"]), int(info["season"])
             scale = calibration(info["calibration"], model.h)
-        except (ForecasterError, KeyError, TypeError, ValueError) as error:
+        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
         model._fitted = _Fitted(network.packed(), frequency, season, scale, info)
@@ -346,6 +351,7 @@ class Forecaster:
     ) -> dict[str, Any]:
         labels = [panel.time_labels(i) for i in range(len(panel))]
         return {
+            "format_version": FORMAT_VERSION,
             "library_version": __version__,
             "horizon": self.h,
             "frequency": panel.frequency.alias,
@@ -377,6 +383,8 @@ class Forecaster:
 
 def _usable(panel: Panel, training_for: int | None) -> tuple[Panel, dict[str, str]]:
     """Return the series with enough observed values, and for the others the reason."""
+    if not len(panel):
+        raise TooShortError("There are no series. Give at least one.")
     observed = panel.observed
     enough = observed >= _LEAST_OBSERVED
     skipped = {

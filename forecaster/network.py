@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
 from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
-from forecaster.kernels.lstm import lstm_backward, lstm_forward
+from forecaster.kernels.lstm import AT_ONCE_ROWS, lstm_backward, lstm_forward
 from forecaster.kernels.products import PANEL, pack
 
 Array = NDArray[np.float32]
@@ -209,7 +209,9 @@ class Workspace:
         self, network: Network, steps: int, rows: int, *, first: int, training: bool, judging: bool = False
     ) -> None:
         config = network.config
-        hidden, kept, outer = padded(config.hidden), steps if training else 1, (steps - first) * rows
+        hidden, outer = padded(config.hidden), (steps - first) * rows
+        # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
+        kept = steps if training or rows < AT_ONCE_ROWS else 1
 
         def zeros(*shape: int) -> Array:
             return np.zeros(shape, np.float32)

@@ -30,7 +30,9 @@ def future_quantiles(packed: Packed, panel: ScaledPanel, h: int, executor: Execu
         medians = quantiles[..., middle : middle + 1]
         if pieces:
             before = pieces[-1][:, -1:] - pieces[-1][:, -1:, middle : middle + 1]
-            distances = np.sign(quantiles - medians) * np.hypot(quantiles - medians, before)
+            # The side is a matter of the quantile: one that equals the median still keeps the distance it came with.
+            side = np.sign(np.arange(quantiles.shape[2]) - middle)
+            distances = side * np.hypot(quantiles - medians, before)
             quantiles = medians + distances
         pieces.append(quantiles)
         done += quantiles.shape[1]

@@ -20,10 +20,13 @@ Floats = NDArray[np.float64]
 _LARGEST_LOG_STEP = 1.5
 """Root mean square of the changes of the logarithm from which on a positive series is treated as linear."""
 
-_SMALLEST = 1e-300
+_SMALLEST = 5e-324
+"""The smallest float64 above zero."""
 
-_LARGEST_EXPONENT = 600.0
-"""exp of more would leave float64; such a forecast is held there, finite."""
+_LOWEST_EXPONENT, _LARGEST_EXPONENT = -745.0, 709.78
+"""exp of less is zero, of more would leave float64; such a forecast is held there, finite."""
+
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,22 +59,28 @@ class Scaling:
         """Return values (N, ...) in the series' own units."""
         shape = (-1,) + (1,) * (scaled.ndim - 1)
         logarithm = self.logarithm.reshape(shape)
-        grown = np.exp(np.clip(np.where(logarithm, scaled, 0.0), -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
-        values = np.where(logarithm, grown, scaled * self.unit.reshape(shape))
-        return np.maximum(values, self.floor.reshape(shape))
+        grown = np.exp(np.clip(np.where(logarithm, scaled, 0.0), _LOWEST_EXPONENT, _LARGEST_EXPONENT))
+        with np.errstate(over="ignore"):  # of a series near the largest float64; held there, finite
+            stretched = np.clip(scaled * self.unit.reshape(shape), -_LARGEST, _LARGEST)
+        return np.maximum(np.where(logarithm, grown, stretched), self.floor.reshape(shape))
+
+    def shows(self, values: Floats, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `values` the scale can show: all but zero and negative ones on a logarithm."""
+        return ~self.logarithm[series] | (values > 0)
 
     def select(self, indices: NDArray[np.int64]) -> Scaling:
         """Return the scales of these series."""
         return Scaling(self.logarithm[indices], self.unit[indices], self.floor[indices])
 
 
-def fit_scaling(panel: Panel) -> Scaling:
-    """Return the scale of each series, from its own values."""
+def fit_scaling(panel: Panel, *, held_out: int = 0) -> Scaling:
+    """Return the scale of each series, from its own values but the last `held_out`; its first one always counts."""
     count = len(panel)
     logarithm = np.zeros(count, np.bool_)
     unit, floor = np.ones(count), np.full(count, -np.inf)
     for i in range(count):
         values = panel.series(i)
+        values = values[: max(len(values) - held_out, 1)]
         values = values[~np.isnan(values)]
         if not values.size:
             continue

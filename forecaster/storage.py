@@ -64,22 +64,22 @@ def save_model(
     """
     from safetensors.numpy import save  # kept out of the import of the library
 
-    path = check_model_target(folder)
-    text = json.dumps({"format_version": FORMAT_VERSION, **description}, indent=2, allow_nan=False)
+    path = check_model_target(folder).resolve()  # a link stays a link
+    text = json.dumps({**description, "format_version": FORMAT_VERSION}, indent=2, allow_nan=False)
     contents = {
         DESCRIPTION: (text + "\n").encode(),
         WEIGHTS: save({name: np.ascontiguousarray(array) for name, array in weights.items()}),
     }
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
     try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         _publish(path, {**contents, SUMS: sums.encode()})
     except OSError as error:
         raise OutputError(f"the model cannot be written to {path}: {error.strerror or error}.") from error
 
 
 def _publish(path: Path, contents: Mapping[str, bytes]) -> None:
-    beside = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}-"))
+    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     replaced = beside.with_name(beside.name + "-replaced")
     try:
         for name, content in contents.items():
@@ -142,7 +142,7 @@ def _described(path: Path) -> dict[str, Any]:
         version = description["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFormatError(f"{path / DESCRIPTION} is not the description of a model: {error}.") from error
-    if not isinstance(version, int) or version < 1:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ModelFormatError(f"{path / DESCRIPTION}: format_version must be a whole number from 1, got {version!r}.")
     if version > FORMAT_VERSION:  # before the sums: a newer format may keep other files
         raise ModelFormatError(

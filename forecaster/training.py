@@ -122,7 +122,7 @@ def train(
     batch = _Batch(network, panel, held_out, min(config.batch_size, max(8, 4 * int(sampler.windows.sum()))), executor)
     judge = _Judge(batch.packed, panel, validation, held_out, executor)
     optimiser = _Adam(network, config)
-    history, best, best_loss, waited = History(), network.weights.copy(), np.inf, 0
+    history, best, best_loss, best_step, waited = History(), network.weights.copy(), np.inf, 0, 0
     losses: list[float] = []
     for step in range(1, config.steps + 1):
         losses.append(batch.gradient(*sampler.draw(rng, batch.size)))
@@ -133,10 +133,10 @@ def train(
         if held_out_loss is not None:
             waited += 1
             if held_out_loss < best_loss:
-                best, best_loss, waited = network.weights.copy(), held_out_loss, 0
-        best_step = None if held_out_loss is None else step - waited * config.validate_every
+                best, best_loss, best_step, waited = network.weights.copy(), held_out_loss, step, 0
+        kept = None if held_out_loss is None else best_step
         seconds = time.perf_counter() - began
-        report = Progress(step, config.steps, float(np.mean(losses)), held_out_loss, best_step, seconds)
+        report = Progress(step, config.steps, float(np.mean(losses)), held_out_loss, kept, seconds)
         history.reports.append(report)
         losses.clear()
         if progress is not None:
@@ -208,7 +208,7 @@ class _Adam:
         norm = batch.norm * mean
         clipped = norm > self.config.clip_norm
         factor = mean * (self.config.clip_norm / norm if clipped else 1.0)
-        if not np.isfinite(factor):
+        if not np.isfinite(norm):
             return True  # a batch that overflowed teaches nothing: it is left out, the weights stay as they are
         rate = np.float32(_one_cycle(step, self.config.steps) * self.config.learning_rate)
         adam(

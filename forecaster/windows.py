@@ -47,7 +47,8 @@ class ScaledPanel:
     @property
     def volatility(self) -> NDArray[np.float64]:
         """Mean size of a one-step change of each series, (N,); never quite zero."""
-        steps = np.abs(np.diff(self.filled, prepend=0.0))
+        steps = np.zeros_like(self.filled)
+        np.abs(self.filled[1:] - self.filled[:-1], out=steps[1:])
         steps[self.offsets[:-1]] = 0.0
         sums = np.add.reduceat(steps, self.offsets[:-1])
         means: NDArray[np.float64] = sums / np.maximum(np.diff(self.offsets) - 1, 1)
@@ -72,13 +73,17 @@ class ScaledPanel:
         )
 
 
-def scale_panel(panel: Panel) -> ScaledPanel:
-    """Scale `panel`; every series must begin with an observed value, as `Panel` sees to."""
-    scaling = fit_scaling(panel)
-    observed = ~np.isnan(panel.values)
+def scale_panel(panel: Panel, *, held_out: int = 0) -> ScaledPanel:
+    """Scale `panel`; every series must begin with an observed value, as `Panel` sees to.
+
+    The last `held_out` values have no say in the scales, or training would know of them. One that its series' scale
+    cannot show, such as the first zero of a series on a logarithm, counts as missing.
+    """
+    scaling = fit_scaling(panel, held_out=held_out)
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    observed = ~np.isnan(panel.values) & scaling.shows(panel.values, series)
     places = np.where(observed, np.arange(len(observed)), 0)
     latest = np.maximum.accumulate(places) if len(places) else places
-    series = np.repeat(np.arange(len(panel)), panel.lengths)
     return ScaledPanel(scaling.scale(panel.values[latest], series), observed, panel.offsets, scaling)
 
 

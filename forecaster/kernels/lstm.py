@@ -6,6 +6,9 @@ from forecaster.kernels._cells import add_rows, cell_backward, cell_forward
 from forecaster.kernels._jit import Array, kernel
 from forecaster.kernels.products import add_outer, multiply
 
+AT_ONCE_ROWS = 8
+"""Fewer rows make thin products: there the inputs of all time steps, if kept, go through one product together."""
+
 _OUTER_DEPTH = 32
 """Rows of one outer product: enough to pay for fetching the sums, few enough to lie in the first-level cache."""
 
@@ -24,7 +27,7 @@ def lstm_forward(
     units = h.shape[2]
     wide, state = 4 * units, rows * units
     keep = gates.shape[0] > 1
-    at_once = keep and rows < 8  # few rows make thin products; all time steps together make a thick one
+    at_once = keep and rows < AT_ONCE_ROWS
     if at_once:
         multiply(gates, 0, wide, x, 0, inputs, steps * rows, packed_ih, inputs, wide, False)
     for t in range(steps):

@@ -13,7 +13,8 @@ PANEL = _tile.PANEL
 
 # Numba resolves names of the module, not attributes of another module's objects.
 tile_8x2, tile_8x1, tile_4x2 = _tile.tile_8x2, _tile.tile_8x1, _tile.tile_4x2
-tile_4x1, tile_1x4, tile_1x1 = _tile.tile_4x1, _tile.tile_1x4, _tile.tile_1x1
+tile_4x1, tile_1x8 = _tile.tile_4x1, _tile.tile_1x8
+tile_1x4, tile_1x1 = _tile.tile_1x4, _tile.tile_1x1
 
 
 @kernel
@@ -117,6 +118,9 @@ def _multiply_thin(
     for r in range(rows):
         to, of = c_at + r * c_row, a_at + r * a_row
         j = 0
+        while j + 8 * PANEL <= columns:
+            tile_1x8(c, to + j, c_row, a, of, a_row, 1, packed, j * depth, PANEL, panel, depth, add)
+            j += 8 * PANEL
         while j + 4 * PANEL <= columns:
             tile_1x4(c, to + j, c_row, a, of, a_row, 1, packed, j * depth, PANEL, panel, depth, add)
             j += 4 * PANEL

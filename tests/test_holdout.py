@@ -1,0 +1,84 @@
+"""The held-out horizon: who has one, and what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from forecaster import accuracy
+from forecaster.executors import Serial
+from forecaster.holdout import judge, judges
+from forecaster.network import Network, Packed
+from tests.examples import TINY, Floats, H, last_replaced, numbered, tiny, trained, weekly
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("values", "h", "can"),
+    [
+        (range(6), 2, True), (range(5), 2, False),  # four before, or fewer
+        (range(12), 6, True), (range(11), 6, False),  # as many before as held out
+        ([1, 2, NAN, 3, 4, 5, NAN], 2, True), ([1, 2, NAN, 3, 4, NAN, NAN], 2, False),  # one of the last was seen
+        ([1, NAN, 3, 4, 5, 6], 2, False), ([1], 2, False),
+    ],
+)  # fmt: skip
+def test_a_series_is_held_out_if_enough_is_left(values: list[float], h: int, can: bool) -> None:
+    panel = numbered({"short": [1.0], "a": list(values)})
+    assert judges(panel, h).tolist() == ([1] if can else [])
+
+
+def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
+    panel, model = weekly(), trained()
+    actual, known = panel.tail_values(H), panel.head(H)
+    said = model.forecast(known).point
+    expected = {
+        "mae": accuracy.mae(actual, said),
+        "rmse": accuracy.rmse(actual, said),
+        "smape": accuracy.smape(actual, said),
+        "mase": accuracy.mase(actual, said, [known.series(i) for i in range(len(known))], 7),
+    }
+    assert model.info["accuracy"] == pytest.approx(expected, rel=1e-9)
+
+
+def fresh() -> Packed:
+    network = Network(TINY, H)
+    network.initialise(np.random.default_rng(0))
+    return network.packed()
+
+
+def test_without_series_nothing_is_said() -> None:
+    verdict = judge(fresh(), weekly().select([]), 7, Serial())
+    assert verdict.accuracy is None
+    assert_array_equal(verdict.calibration.factors, np.ones_like(verdict.calibration.factors))
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 5.0])
+def test_errors_that_are_none_are_left_out(value: float) -> None:
+    said = judge(fresh(), numbered({"a": [value] * 20}), 7, Serial()).accuracy
+    assert said is not None
+    assert "mase" not in said  # a constant series has no scale
+    assert all(np.isfinite(error) for error in said.values())
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e300, NAN])
+def test_whatever_was_held_out_the_factors_are_usable(value: float) -> None:
+    panel = last_replaced(numbered({"a": np.arange(1.0, 21), "b": np.zeros(20), "c": np.arange(20.0)}), 2, value)
+    factors = judge(fresh(), panel, 7, Serial()).calibration.factors
+    assert np.isfinite(factors).all()
+    assert (factors > 0).all()
+
+
+def noise(count: int, length: int) -> Floats:
+    return 100 + np.random.default_rng(3).standard_normal((count, length))
+
+
+@pytest.mark.parametrize("loss", ["pinball", "absolute"])
+def test_intervals_of_400_noisy_series_cover_what_they_say(loss: str) -> None:
+    series = noise(400, 34)
+    panel = numbered({f"s{i}": row[:30] for i, row in enumerate(series)})
+    network = type(TINY)(lags=4, positions=8, layers=1, hidden=4, dense=4, quantiles=(0.1, 0.5, 0.9), loss=loss)  # type: ignore[arg-type]  # one of the literals
+    said = tiny(h=4, network=network).fit(panel).forecast()
+    for k, level in enumerate((0.8, 0.95)):
+        assert accuracy.coverage(series[:, 30:], said.lower[:, k], said.upper[:, k]) == pytest.approx(level, abs=0.03)
