@@ -17,14 +17,15 @@ COPY service service
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
  && python -m pip --python /opt/forecaster/bin/python install --no-deps --no-index wheels/*.whl
 
-# Kernels are compiled where they will be loaded from, and the build fails if one of them would be compiled again.
-ENV PATH=/opt/forecaster/bin:$PATH FORECASTER_CACHE_DIR=/opt/forecaster/kernels
-RUN forecaster warm-up && forecaster warm-up --check
+# Kernels are compiled where they will be loaded from, for every level of processor the image may run on, and the build
+# fails if one of them would be compiled again or a file written.
+ENV PATH=/opt/forecaster/bin:$PATH FORECASTER_CACHE_DIR=/opt/forecaster/kernels FORECASTER_CPU_LEVEL=auto
+RUN forecaster warm-up --levels all && ls /opt/forecaster/kernels > warm \
+ && forecaster warm-up --levels all --check && ls /opt/forecaster/kernels | cmp - warm
 
 # The demo model. Training and forecasting compile nothing either: the kernels on disk stay those that warm-up made.
 COPY data/flights_daily.csv data/
-RUN ls /opt/forecaster/kernels > warm \
- && forecaster train data/flights_daily.csv --h 14 --model /srv/models/flights \
+RUN forecaster train data/flights_daily.csv --h 14 --model /srv/models/flights \
  && forecaster predict /srv/models/flights data/flights_daily.csv --output forecast.csv \
  && ls /opt/forecaster/kernels | cmp - warm \
  && chmod -R a+rX,go-w /opt/forecaster/kernels /srv/models
@@ -40,13 +41,14 @@ ENV PATH=/opt/forecaster/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     FORECASTER_CACHE_DIR=/opt/forecaster/kernels \
+    FORECASTER_CPU_LEVEL=auto \
     FORECASTER_MODELS=/srv/models \
     FORECASTER_HOST=0.0.0.0 \
     FORECASTER_PORT=8000
 USER 10001:10001
 WORKDIR /srv
 # As the user that will run it: the compiled kernels can be read, and are the right ones.
-RUN ["forecaster", "warm-up", "--check"]
+RUN ["forecaster", "warm-up", "--levels", "all", "--check"]
 
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -50,7 +51,47 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
 
 
-def save(name: str, report: Report) -> Path:
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One measured figure beside others'.
+
+    Attributes
+    ----------
+    key, what
+        Name in the file; what was measured, in words.
+    ours, peers
+        Medians in seconds; peers by name, those that were there.
+    low, high
+        Least and largest ratio, where this is a mean over many shapes.
+    note
+        What to know about it.
+    """
+
+    key: str
+    what: str
+    ours: float
+    peers: dict[str, float]
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long the fastest peer takes."""
+        return min(self.peers.values()) / self.ours if self.peers else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Comparisons of one run, figures without a peer, and the machine they hold for."""
+
+    date: str
+    machine: dict[str, str | int]
+    comparisons: list[Comparison]
+    figures: list[Figure]
+
+
+def save(name: str, report: Report | Comparisons) -> Path:
     """Write a report and return its place."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
@@ -60,11 +101,25 @@ def save(name: str, report: Report) -> Path:
 
 def load(name: str) -> Report | None:
     """Return a report, or None if it was never written."""
-    path = FOLDER / f"{name}.json"
-    if not path.is_file():
+    content = _content(name)
+    if content is None:
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
     return Report(content["date"], content["machine"], [Figure(**figure) for figure in content["figures"]])
+
+
+def load_comparisons(name: str) -> Comparisons | None:
+    """Return a report with comparisons, or None if it was never written."""
+    content = _content(name)
+    if content is None:
+        return None
+    comparisons = [Comparison(**comparison) for comparison in content["comparisons"]]
+    figures = [Figure(**figure) for figure in content["figures"]]
+    return Comparisons(content["date"], content["machine"], comparisons, figures)
+
+
+def _content(name: str) -> Any:
+    path = FOLDER / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def shown(figure: Figure) -> str:
@@ -76,6 +131,15 @@ def shown(figure: Figure) -> str:
     if figure.unit == "µs":
         return f"{figure.value:,.0f} µs" if figure.value < 10_000 else f"{figure.value / 1000:,.0f} ms"
     return f"{figure.value:.2g} s" if figure.value < 1 else f"{figure.value:.1f} s"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a reader wants them."""
+    if seconds < 1e-3:
+        return f"{1e6 * seconds:.0f} µs"
+    if seconds < 0.1:
+        return f"{1e3 * seconds:.2g} ms"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def text_table(report: Report) -> str:

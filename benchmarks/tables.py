@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.results import Report, load, shown
+from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, shown
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
+PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
+PEERS_END = "<!-- end of peers -->"
+
+PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "neuralforecast": "NeuralForecast"}
+PEERS_ROWS = ("step", "step_large", "one_network", "many_network", "one_forecast", "processes")
+"""What of ``kernels.json`` the README shows; the first forecasts of a process come after these."""
 
 
 def figures_block(report: Report | None) -> str:
-    """Return what stands between the markers."""
+    """Return what stands between the markers of our own figures."""
     if report is None:
         return "Not measured yet: `make bench`."
     rows = [f"| {figure.what} | {shown(figure)} |" for figure in report.figures]
@@ -21,14 +27,54 @@ def figures_block(report: Report | None) -> str:
     return "\n".join(["| | median |", "|---|---|", *rows, "", f"Measured on {report.date}: {machine} (`make bench`)."])
 
 
+def peers_block(report: Comparisons | None) -> str:
+    """Return what stands between the markers of the peers."""
+    if report is None:
+        return "Not measured beside others yet: `python -m benchmarks.kernels`."
+    by_key = {comparison.key: comparison for comparison in report.comparisons}
+    rows = [_peers_row(by_key[key]) for key in PEERS_ROWS if key in by_key]
+    first = [figure for figure in report.figures if figure.key.startswith("first_")]
+    if first:
+        times = ", ".join(f"{figure.key.removeprefix('first_')} {shown(figure)}" for figure in first)
+        rows.append(f"| From exec to the first forecast, by state of the kernel cache | {times} | | |")
+    facts = report.machine
+    peers = ", ".join(f"{name} {facts[package]}" for package, name in PEERS.items())
+    head = ["| | Forecaster | others | times as fast |", "|---|---|---|---|"]
+    where = f"{facts['cpu']}, {facts['cores']} cores, Numba {facts['numba']}, {peers}"
+    return "\n".join([*head, *rows, "", f"Measured on {report.date}: {where} (`python -m benchmarks.kernels`)."])
+
+
+def _peers_row(one: Comparison) -> str:
+    peers = ", ".join(f"{name} {duration(seconds)}" for name, seconds in one.peers.items()) or "not installed"
+    ratio = "" if one.ratio is None else _times(one.ratio)
+    if one.low is not None and one.high is not None:
+        ratio += f" ({_times(one.low)} to {_times(one.high)})"
+    what = f"{one.what}: {one.note}" if one.note else one.what
+    return f"| {what} | {duration(one.ours)} | {peers} | {ratio} |"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+
+
 def with_figures(text: str, report: Report | None) -> str:
-    """Return a text with the block between its markers made new."""
-    before, _, rest = text.partition(BEGIN)
-    _, found, after = rest.partition(END)
+    """Return a text with the block of our own figures made new."""
+    return _with_block(text, BEGIN, END, figures_block(report))
+
+
+def with_peers(text: str, report: Comparisons | None) -> str:
+    """Return a text with the block of the peers made new."""
+    return _with_block(text, PEERS_BEGIN, PEERS_END, peers_block(report))
+
+
+def _with_block(text: str, begin: str, end: str, block: str) -> str:
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
     if not found:
-        raise ValueError(f"{README} has lost the markers {BEGIN} and {END}; put them back.")
-    return f"{before}{BEGIN}\n{figures_block(report)}\n{END}{after}"
+        raise ValueError(f"{README} has lost the markers {begin} and {end}; put them back.")
+    return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 if __name__ == "__main__":
-    README.write_text(with_figures(README.read_text(encoding="utf-8"), load("demo")), encoding="utf-8")
+    written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
+    README.write_text(with_peers(written, load_comparisons("kernels")), encoding="utf-8")

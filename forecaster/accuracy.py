@@ -1,4 +1,7 @@
-"""Error measures, over the values that were observed."""
+"""Error measures, over the values that were observed.
+
+A missing actual value counts nowhere; a forecast that is not a number makes the measure none, so that it is noticed.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ Floats = NDArray[np.float64]
 
 def mae(actual: Floats, forecast: Floats) -> float:
     """Mean absolute error."""
-    return _mean(np.abs(actual - forecast))
+    return _mean(np.abs(actual - forecast), actual)
 
 
 def rmse(actual: Floats, forecast: Floats) -> float:
     """Root of the mean squared error."""
-    errors = actual - forecast
-    errors = errors[~np.isnan(errors)]
+    errors = (actual - forecast)[~np.isnan(actual)]
     # hypot, since the square of 1e200 leaves float64
     return float(np.hypot.reduce(errors) / np.sqrt(errors.size)) if errors.size else float("nan")
 
@@ -27,7 +29,7 @@ def smape(actual: Floats, forecast: Floats) -> float:
     """Symmetric mean absolute percentage error, 0 to 200; two zeros count as no error (M4's definition)."""
     size = np.abs(actual) + np.abs(forecast)
     with np.errstate(invalid="ignore"):
-        return _mean(np.where(size == 0, 0.0, 200 * np.abs(actual - forecast) / size) + 0 * actual)
+        return _mean(np.where(size == 0, 0.0, 200 * np.abs(actual - forecast) / size), actual)
 
 
 def seasonal_scale(values: Floats, season: int) -> float:
@@ -48,24 +50,27 @@ def mase(actual: Floats, forecast: Floats, histories: Sequence[Floats], season: 
 
     Constant series have no scale and are left out; NaN when none is left.
     """
-    ratios = [
-        mae(row, said) / seasonal_scale(history, season)
-        for row, said, history in zip(actual, forecast, histories, strict=True)
-    ]
-    return _mean(np.array(ratios))
+    rows = list(zip(actual, forecast, histories, strict=True))
+    errors = np.array([mae(came, said) for came, said, _ in rows])
+    scales = np.array([seasonal_scale(history, season) for *_, history in rows])
+    seen = np.where(np.isnan(actual).all(axis=1), np.nan, scales)
+    with np.errstate(invalid="ignore"):  # infinity by infinity, of a series near the largest float64
+        return _mean(errors / scales, seen)
 
 
 def pinball(actual: Floats, forecast: Floats, quantile: float) -> float:
     """Pinball (quantile) loss; at quantile 0.5 half the absolute error."""
     error = actual - forecast
-    return _mean(np.maximum(quantile * error, (quantile - 1) * error))
+    return _mean(np.maximum(quantile * error, (quantile - 1) * error), actual)
 
 
 def coverage(actual: Floats, lower: Floats, upper: Floats) -> float:
     """Share of observed values inside the interval, 0 to 1."""
-    return _mean(np.where(np.isnan(actual), np.nan, (actual >= lower) & (actual <= upper)))
+    inside = np.where(np.isnan(lower) | np.isnan(upper), np.nan, (actual >= lower) & (actual <= upper))
+    return _mean(inside, actual)
 
 
-def _mean(values: Floats) -> float:
-    values = values[~np.isnan(values)]
+def _mean(values: Floats, actual: Floats) -> float:
+    """Return the mean of `values` where `actual` is known."""
+    values = values[~np.isnan(actual)]
     return float(values.mean()) if values.size else float("nan")

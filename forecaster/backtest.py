@@ -15,6 +15,7 @@ from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
+from forecaster.prediction import LEAST_OBSERVED
 from forecaster.tables import ColumnNames, forecast_to_frame, times_for_frame
 
 if TYPE_CHECKING:
@@ -204,12 +205,12 @@ def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
     kept, skipped = [], {}
     for i, name in enumerate(panel.ids):
         known = panel.series(i)[:-reach]
-        if np.count_nonzero(~np.isnan(known)) >= _LEAST_OBSERVED:
+        if np.count_nonzero(~np.isnan(known)) >= LEAST_OBSERVED:
             kept.append(i)
         else:
             skipped[name] = (
                 f"has {len(panel.series(i))} steps; {reach} are held out, and before them at least "
-                f"{_LEAST_OBSERVED} observed values are needed."
+                f"{LEAST_OBSERVED} observed values are needed."
             )
     if not kept:
         first = next(iter(skipped.items()))
@@ -219,6 +220,3 @@ def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
             series=first[0],
         )
     return panel.select(kept), skipped
-
-
-_LEAST_OBSERVED = 2

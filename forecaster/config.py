@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
@@ -11,6 +12,9 @@ from forecaster.errors import ConfigError
 
 MAX_HORIZON = 10_000
 """Steps ahead that can be asked for."""
+
+ENGINES = ("auto", "compiled", "plain")
+"""Compiled kernels once they are ready, and NumPy until then; compiled kernels always; NumPy always."""
 
 Loss = Literal["pinball", "absolute", "squared"]
 
@@ -135,6 +139,19 @@ def check_horizon(h: object, *, name: str = "h") -> int:
         It is not a whole number from 1 to MAX_HORIZON.
     """
     return _check_whole(name, h, 1, MAX_HORIZON)
+
+
+def engine_choice() -> str:
+    """Return what ``FORECASTER_ENGINE`` says of how to forecast, ``auto`` when it says nothing.
+
+    Raises
+    ------
+    ConfigError
+        It is not one of ``auto``, ``compiled`` and ``plain``.
+    """
+    choice = os.environ.get("FORECASTER_ENGINE") or ENGINES[0]
+    _check_choice("FORECASTER_ENGINE", choice, ENGINES)
+    return choice
 
 
 def check_seed(seed: object) -> int:

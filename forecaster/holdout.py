@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster import accuracy
+from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.intervals import Calibration, calibrate, least_spread, uncalibrated
-from forecaster.network import Packed
 from forecaster.panel import Panel
 from forecaster.prediction import future_quantiles
-from forecaster.windows import Integers, scale_panel
+from forecaster.scaling import Integers, scale_panel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,14 +43,14 @@ def judges(panel: Panel, h: int) -> Integers:
     return np.flatnonzero((seen_late > 0) & (seen_before >= max(h, 4)))
 
 
-def judge(packed: Packed, panel: Panel, season: int, executor: Executor) -> Verdict:
+def judge(engine: Engine, panel: Panel, season: int, executor: Executor) -> Verdict:
     """Forecast the last horizon of `panel` from what came before, and compare."""
-    h, probabilities = packed.network.horizon, packed.network.config.quantiles
+    h, probabilities = engine.network.horizon, engine.network.config.quantiles
     if not len(panel):
         return Verdict(uncalibrated(h), None)
     known, actual = panel.head(h), panel.tail_values(h)
     scaled = scale_panel(known)
-    quantiles = future_quantiles(packed, scaled, h, executor)
+    quantiles = future_quantiles(engine, scaled, h, executor)
     everyone = np.repeat(np.arange(len(panel)), h)
     target = scaled.scaling.scale(actual.ravel(), everyone).reshape(actual.shape)
     fitted = calibrate(quantiles, probabilities, target, least_spread(scaled.volatility, h, probabilities))
@@ -58,6 +58,7 @@ def judge(packed: Packed, panel: Panel, season: int, executor: Executor) -> Verd
     return Verdict(fitted, _errors(known, actual, point, season))
 
 
+@np.errstate(over="ignore")  # errors that float64 cannot hold are left out
 def _errors(known: Panel, actual: NDArray[np.float64], point: NDArray[np.float64], season: int) -> dict[str, float]:
     errors = {
         "mae": accuracy.mae(actual, point),

@@ -15,31 +15,32 @@ from forecaster.backtest import Backtest, backtest
 from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
-    as_settings,
     check_horizon,
     check_levels,
     check_seed,
     default_network,
     network_config,
 )
-from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError, TooShortError
+from forecaster.description import describe
+from forecaster.engine import Engine
+from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
-from forecaster.holdout import Verdict, judge, judges
+from forecaster.holdout import judge, judges
 from forecaster.intervals import Calibration, calibration, intervals, least_spread
-from forecaster.network import Network, Packed
+from forecaster.network import Network
 from forecaster.panel import Panel
-from forecaster.prediction import future_quantiles
-from forecaster.storage import FORMAT_VERSION, load_model, save_model
+from forecaster.prediction import forecastable, future_quantiles
+from forecaster.scaling import scale_panel
+from forecaster.storage import load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame
-from forecaster.training import History, Progress, train
-from forecaster.windows import scale_panel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEAST_OBSERVED = 2
+    from forecaster.training import Progress
+
 _FEW_SERIES = 64
 """Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
 
@@ -52,7 +53,7 @@ heart."""
 class _Fitted:
     """All that training gave, or loading: set at once, so that a failed `fit` leaves the earlier model."""
 
-    packed: Packed
+    engine: Engine
     frequency: Frequency
     season: int
     calibration: Calibration
@@ -133,9 +134,11 @@ class Forecaster:
         TooShortError
             No series is long enough to learn from.
         """
+        from forecaster.training import train  # a forecast needs neither it nor Numba
+
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(data, freq=self.frequency, names=names)
-        usable, skipped = _usable(panel, self.h)
+        usable, skipped = forecastable(panel, learning=self.h)
         season = self.season or usable.frequency.season
         network = Network(self.network or default_network(season), self.h)
         rng = np.random.default_rng(self.seed)
@@ -154,10 +157,20 @@ class Forecaster:
                 executor=executor,
                 progress=progress,
             )
-            packed = network.packed()
-            verdict = judge(packed, usable.select(judging), season, executor)
-        info = self._describe(network, usable, season, history, verdict)
-        self._fitted = _Fitted(packed, usable.frequency, season, verdict.calibration, info)
+            engine = Engine(network)
+            engine.load()  # training has, nearly
+            verdict = judge(engine, usable.select(judging), season, executor)
+        info = describe(
+            network,
+            usable,
+            season=season,
+            version=__version__,
+            seed=self.seed,
+            asked=self.training,
+            history=history,
+            verdict=verdict,
+        )
+        self._fitted = _Fitted(engine, usable.frequency, season, verdict.calibration, info)
         self._panel, self._names = panel, names
         _warn(skipped)
         return self
@@ -219,11 +232,11 @@ class Forecaster:
                 "the model was loaded, not trained here, and holds no series; give the data to forecast."
             )
         self._check_frequency(panel)
-        usable, skipped = _usable(panel, None)
+        usable, skipped = forecastable(panel)
         scaled = scale_panel(usable)
         with Threads(self.threads if len(usable) > _FEW_SERIES else 1) as executor:
-            quantiles = future_quantiles(fitted.packed, scaled, steps, executor)
-        probabilities = fitted.packed.network.config.quantiles
+            quantiles = future_quantiles(fitted.engine, scaled, steps, executor)
+        probabilities = fitted.engine.network.config.quantiles
         least = least_spread(scaled.volatility, steps, probabilities)
         down, up = intervals(quantiles, probabilities, levels, fitted.calibration, least)
         middle = quantiles[..., None, :, probabilities.index(0.5)]
@@ -286,7 +299,7 @@ class Forecaster:
             There is nothing to save yet; it cannot be written.
         """
         fitted = self._ready()
-        save_model(path, fitted.info, fitted.packed.network.named_weights())
+        save_model(path, fitted.info, fitted.engine.network.named_weights())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
@@ -310,7 +323,7 @@ class Forecaster:
         except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
-        model._fitted = _Fitted(network.packed(), frequency, season, scale, info)
+        model._fitted = _Fitted(Engine(network), frequency, season, scale, info)
         return model
 
     def _ready(self) -> _Fitted:
@@ -345,61 +358,6 @@ class Forecaster:
             f"The series are {given.description}, the model was trained on {trained.description}. "
             "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
         )
-
-    def _describe(
-        self, network: Network, panel: Panel, season: int, history: History, verdict: Verdict
-    ) -> dict[str, Any]:
-        labels = [panel.time_labels(i) for i in range(len(panel))]
-        return {
-            "format_version": FORMAT_VERSION,
-            "library_version": __version__,
-            "horizon": self.h,
-            "frequency": panel.frequency.alias,
-            "season": season,
-            "quantiles": list(network.config.quantiles),
-            "architecture": {
-                "cell": "lstm",
-                "network": as_settings(network.config),
-                "inputs": network.inputs,
-                "weights": network.n_weights,
-            },
-            "scaling": {"rule": "level-anchored logarithm, or division by the mean size where values are not positive"},
-            "training": {
-                "series": len(panel),
-                "values": int(panel.observed.sum()),
-                "first": min(times[0] for times in labels),
-                "last": max(times[-1] for times in labels),
-                "steps": history.last.step,
-                "best_step": history.best_step,
-                "clipped_steps": history.clipped,
-                "seconds": round(history.last.seconds, 3),
-                "seed": self.seed,
-                "settings": as_settings(self.training),
-            },
-            "accuracy": verdict.accuracy,
-            "calibration": verdict.calibration.as_settings(),
-        }
-
-
-def _usable(panel: Panel, training_for: int | None) -> tuple[Panel, dict[str, str]]:
-    """Return the series with enough observed values, and for the others the reason."""
-    if not len(panel):
-        raise TooShortError("There are no series. Give at least one.")
-    observed = panel.observed
-    enough = observed >= _LEAST_OBSERVED
-    skipped = {
-        panel.ids[i]: f"has {observed[i]} observed values; at least {_LEAST_OBSERVED} are needed"
-        for i in np.flatnonzero(~enough)
-    }
-    if not enough.any():
-        advice = (
-            ""
-            if training_for is None
-            else f" For a horizon of {training_for}, {2 * training_for + 4} or more are advised."
-        )
-        name, reason = next(iter(skipped.items()))
-        raise TooShortError(f"No series is long enough. Series {name!r} {reason}.{advice}", series=name)
-    return (panel if enough.all() else panel.select(np.flatnonzero(enough))), skipped
 
 
 def _warn(skipped: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from forecaster.panel import Panel
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _LARGEST_LOG_STEP = 1.5
 """Root mean square of the changes of the logarithm from which on a positive series is treated as linear."""
@@ -23,10 +24,15 @@ _LARGEST_LOG_STEP = 1.5
 _SMALLEST = 5e-324
 """The smallest float64 above zero."""
 
-_LOWEST_EXPONENT, _LARGEST_EXPONENT = -745.0, 709.78
+_LOWEST_EXPONENT, _LARGEST_EXPONENT = -745.0, 709.7827
 """exp of less is zero, of more would leave float64; such a forecast is held there, finite."""
 
 _LARGEST = float(np.finfo(np.float64).max)
+
+_FARTHEST = 1e15
+"""The largest scaled value of a linear series. Its own are no more than their number; one that comes later may be
+anything, and its square has to stay within float32.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +56,8 @@ class Scaling:
     def scale(self, values: Floats, series: NDArray[np.int64]) -> Floats:
         """Return `values` on the network's scale; `series` tells which one each belongs to."""
         logarithm = self.logarithm[series]
-        scaled = values / self.unit[series]
+        with np.errstate(over="ignore"):
+            scaled = np.clip(values / self.unit[series], -_FARTHEST, _FARTHEST)
         # A later value may be zero or negative where the known ones were not: far below all of them, but finite.
         scaled[logarithm] = np.log(np.maximum(values[logarithm], _SMALLEST))
         return scaled
@@ -91,7 +98,76 @@ def fit_scaling(panel: Panel, *, held_out: int = 0) -> Scaling:
             steps = np.diff(np.log(values))
             logarithm[i] = not steps.size or np.sqrt(np.mean(steps * steps)) < _LARGEST_LOG_STEP
         if not logarithm[i]:
-            # Each part is divided first: the sum of values near the largest float64 would be infinite.
-            size = float(np.sum(np.abs(values) / values.size))
-            unit[i] = size if size > 0 else 1.0
+            # As a share of the largest: the sum of values near the largest float64 would be infinite.
+            largest = float(np.abs(values).max())
+            size = largest * float(np.mean(np.abs(values) / largest)) if largest else 0.0
+            unit[i] = size or largest or 1.0
     return Scaling(logarithm, unit, floor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaledPanel:
+    """A panel on the network's scale, its scales beside it.
+
+    Attributes
+    ----------
+    filled : (total,) float64
+        Scaled values; over a gap the last one is carried on, so that "no change" is what the network sees there.
+    observed : (total,) bool
+        Where there was a value; the rest never counts as a target.
+    offsets : (N + 1,) int64
+        Where each series begins.
+    scaling : Scaling
+        How to come back.
+    """
+
+    filled: Floats
+    observed: NDArray[np.bool_]
+    offsets: Integers
+    scaling: Scaling
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        return len(self.offsets) - 1
+
+    @property
+    def volatility(self) -> Floats:
+        """Mean size of a one-step change of each series, (N,); never quite zero."""
+        steps = np.zeros_like(self.filled)
+        np.abs(self.filled[1:] - self.filled[:-1], out=steps[1:])
+        steps[self.offsets[:-1]] = 0.0
+        sums = np.add.reduceat(steps, self.offsets[:-1])
+        means: Floats = sums / np.maximum(np.diff(self.offsets) - 1, 1)
+        return np.maximum(means, 1e-9)
+
+    def tail(self, count: int) -> ScaledPanel:
+        """Return the last `count` values of every series, or all where there are fewer."""
+        lengths = np.minimum(np.diff(self.offsets), count)
+        places = np.repeat(self.offsets[1:] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        return ScaledPanel(self.filled[places], self.observed[places], offsets, self.scaling)
+
+    def extended(self, values: Floats) -> ScaledPanel:
+        """Return the panel with the scaled `values` (N, n) appended to the series, as if they had been observed."""
+        count = values.shape[1]
+        at = np.repeat(self.offsets[1:], count)
+        return ScaledPanel(
+            np.insert(self.filled, at, values.ravel()),
+            np.insert(self.observed, at, True),
+            self.offsets + count * np.arange(len(self.offsets)),
+            self.scaling,
+        )
+
+
+def scale_panel(panel: Panel, *, held_out: int = 0) -> ScaledPanel:
+    """Scale `panel`; every series must begin with an observed value, as `Panel` sees to.
+
+    The last `held_out` values have no say in the scales, or training would know of them. One that its series' scale
+    cannot show, such as the first zero of a series on a logarithm, counts as missing.
+    """
+    scaling = fit_scaling(panel, held_out=held_out)
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    observed = ~np.isnan(panel.values) & scaling.shows(panel.values, series)
+    places = np.where(observed, np.arange(len(observed)), 0)
+    latest = np.maximum.accumulate(places) if len(places) else places
+    return ScaledPanel(scaling.scale(panel.values[latest], series), observed, panel.offsets, scaling)

@@ -42,14 +42,22 @@ def check_model_target(folder: str | os.PathLike[str]) -> Path:
         Something else is there, or the folder above it cannot be written.
     """
     path = Path(folder)
-    if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or (path / DESCRIPTION).is_file())):
-        raise OutputError(f"{path} exists and is not a model folder; choose another name.")
+    if path.exists() and not _is_replaceable(path):
+        raise OutputError(f"{path} exists and is not a model folder, or holds other files too; choose another name.")
     above = path.absolute().parent
     while not above.exists():
         above = above.parent
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise OutputError(f"{path} cannot be written: no permission in {above}. Choose another folder.")
     return path
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Whether `path` is an empty folder, or a model with nothing beside it that would be lost."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir()}
+    return not names or (DESCRIPTION in names and names <= set(_MOST_BYTES))
 
 
 def save_model(

@@ -17,6 +17,7 @@ from forecaster.csvfile import ColumnNames, Limits, parse_csv
 from forecaster.errors import InputError, OutputError
 from forecaster.forecast import Forecast
 from forecaster.frames import Freq, panel_from_frame, times_for_frame
+from forecaster.frequency import Frequency
 from forecaster.panel import Panel
 from forecaster.parquetfile import need_pyarrow, parquet_times, read_parquet, write_parquet
 
@@ -110,6 +111,11 @@ def as_panel(data: Any, *, freq: Freq = None, names: ColumnNames | None = None, 
         The data are none of these, or faulty.
     """
     if isinstance(data, Panel):
+        if freq is not None and Frequency.parse(freq).alias != data.frequency.alias:
+            raise InputError(
+                f"Expected series of {Frequency.parse(freq).description}, the panel's are "
+                f"{data.frequency.description}. Leave freq out, or build the panel with it."
+            )
         return data
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):
         return panel_from_frame(data, freq=freq, names=names, timezone=timezone)

@@ -18,8 +18,10 @@ from forecaster.config import TrainingConfig
 from forecaster.executors import Executor
 from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import SHARD_ROWS, Array, Network, Packed, Workspace, backward, forward
-from forecaster.windows import Integers, Sampler, ScaledPanel, load_inputs, load_targets
+from forecaster.network import Array, Network
+from forecaster.passes import SHARD_ROWS, Packed, Workspace, backward, forward
+from forecaster.scaling import Integers, ScaledPanel
+from forecaster.windows import Sampler, load_inputs, load_targets
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +158,7 @@ class _Batch:
 
     def __init__(self, network: Network, panel: ScaledPanel, held_out: int, size: int, executor: Executor) -> None:
         self.network, self.panel, self.held_out, self.size, self.executor = network, panel, held_out, size, executor
-        self.packed = network.packed(backward=True)
+        self.packed = Packed(network, backward=True)
         self.shards = [slice(at, min(at + SHARD_ROWS, size)) for at in range(0, size, SHARD_ROWS)]
         lanes = min(_LANES, len(self.shards))
         self.gradients = np.zeros((lanes, network.weights.size), np.float32)

@@ -1,90 +1,16 @@
-"""From a panel to the arrays that kernels take: scaled, filled, masked; windows cut by index."""
+"""From a scaled panel to the arrays that kernels take, and through the network: windows cut by index."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from forecaster.executors import Executor
 from forecaster.kernels.windows import gather_inputs, gather_targets
-from forecaster.network import SHARD_ROWS, Packed, Workspace, forward
-from forecaster.panel import Panel
-from forecaster.scaling import Scaling, fit_scaling
-
-Integers = NDArray[np.int64]
+from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward
+from forecaster.scaling import Floats, Integers, ScaledPanel
 
 _TASK_ROWS = 16 * SHARD_ROWS
 """Windows one task of an executor forecasts."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScaledPanel:
-    """A panel on the network's scale, its scales beside it.
-
-    Attributes
-    ----------
-    filled : (total,) float64
-        Scaled values; over a gap the last one is carried on, so that "no change" is what the network sees there.
-    observed : (total,) bool
-        Where there was a value; the rest never counts as a target.
-    offsets : (N + 1,) int64
-        Where each series begins.
-    scaling : Scaling
-        How to come back.
-    """
-
-    filled: NDArray[np.float64]
-    observed: NDArray[np.bool_]
-    offsets: Integers
-    scaling: Scaling
-
-    def __len__(self) -> int:
-        """Return the number of series."""
-        return len(self.offsets) - 1
-
-    @property
-    def volatility(self) -> NDArray[np.float64]:
-        """Mean size of a one-step change of each series, (N,); never quite zero."""
-        steps = np.zeros_like(self.filled)
-        np.abs(self.filled[1:] - self.filled[:-1], out=steps[1:])
-        steps[self.offsets[:-1]] = 0.0
-        sums = np.add.reduceat(steps, self.offsets[:-1])
-        means: NDArray[np.float64] = sums / np.maximum(np.diff(self.offsets) - 1, 1)
-        return np.maximum(means, 1e-9)
-
-    def tail(self, count: int) -> ScaledPanel:
-        """Return the last `count` values of every series, or all where there are fewer."""
-        lengths = np.minimum(np.diff(self.offsets), count)
-        places = np.repeat(self.offsets[1:] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
-        return ScaledPanel(self.filled[places], self.observed[places], offsets, self.scaling)
-
-    def extended(self, values: NDArray[np.float64]) -> ScaledPanel:
-        """Return the panel with the scaled `values` (N, n) appended to the series, as if they had been observed."""
-        count = values.shape[1]
-        at = np.repeat(self.offsets[1:], count)
-        return ScaledPanel(
-            np.insert(self.filled, at, values.ravel()),
-            np.insert(self.observed, at, True),
-            self.offsets + count * np.arange(len(self.offsets)),
-            self.scaling,
-        )
-
-
-def scale_panel(panel: Panel, *, held_out: int = 0) -> ScaledPanel:
-    """Scale `panel`; every series must begin with an observed value, as `Panel` sees to.
-
-    The last `held_out` values have no say in the scales, or training would know of them. One that its series' scale
-    cannot show, such as the first zero of a series on a logarithm, counts as missing.
-    """
-    scaling = fit_scaling(panel, held_out=held_out)
-    series = np.repeat(np.arange(len(panel)), panel.lengths)
-    observed = ~np.isnan(panel.values) & scaling.shows(panel.values, series)
-    places = np.where(observed, np.arange(len(observed)), 0)
-    latest = np.maximum.accumulate(places) if len(places) else places
-    return ScaledPanel(scaling.scale(panel.values[latest], series), observed, panel.offsets, scaling)
 
 
 def load_inputs(panel: ScaledPanel, series: Integers, ends: Integers, lags: int, space: Workspace) -> None:
@@ -111,7 +37,7 @@ def load_targets(
 
 def window_quantiles(
     packed: Packed, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series` (both (B,))."""
     network = packed.network
     positions, shape = network.config.positions, (network.horizon, len(network.config.quantiles))

@@ -22,7 +22,7 @@ workers = _settings.worker_count
 threads = _settings.threads
 # Each worker loads the models itself: they are small, and code that runs before a fork is a source of deadlocks.
 preload_app = False
-# A heartbeat of the worker, not a limit on requests; a worker that compiles its kernels on a slow machine is alive.
+# A heartbeat of the worker, not a limit on requests; a worker that compiles its kernels meanwhile is slow, and alive.
 timeout = 120
 graceful_timeout = _settings.graceful_timeout
 max_requests = 0

@@ -66,7 +66,7 @@ def weights_of(model: Forecaster) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a trained forecaster by name."""
     fitted = model._fitted
     assert fitted is not None
-    return fitted.packed.network.named_weights()
+    return fitted.engine.network.named_weights()
 
 
 def bits_of(model: Forecaster) -> bytes:

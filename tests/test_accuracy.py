@@ -133,3 +133,12 @@ def test_mase_as_in_utilsforecast(frames: tuple[pd.DataFrame, pd.DataFrame], sea
     histories = list(history["y"].to_numpy().reshape(3, 30))
     actual, said = (ahead[name].to_numpy().reshape(3, 6) for name in ("y", "m"))
     assert_allclose(accuracy.mase(actual, said, histories, season), expected)
+
+
+def test_a_forecast_that_is_not_a_number_is_noticed() -> None:
+    actual, said = np.array([[1.0, 2.0, np.nan]]), np.array([[1.0, np.nan, 3.0]])
+    for measure in (accuracy.mae, accuracy.rmse, accuracy.smape):
+        assert np.isnan(measure(actual, said))
+    assert np.isnan(accuracy.pinball(actual, said, 0.1))
+    assert np.isnan(accuracy.coverage(actual, said, said + 1))
+    assert np.isnan(accuracy.mase(actual, said, [np.array([1.0, 2.0, 1.0])], 1))

@@ -269,8 +269,9 @@ def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
     source = tmp_path / "dates.csv"
     days = pd.date_range("2024-01-01", periods=40, freq="D").strftime("%Y-%m-%d")
     source.write_text("ds,y\n" + "".join(f"{day},{n % 7}\n" for n, day in enumerate(days)), encoding="utf-8")
+    command = ["backtest", str(source), "--h", "2", "--windows", "1", "--steps", "2"]
     for name in ("folds.csv", "folds.parquet"):
-        assert run(["backtest", str(source), "--h", "2", "--steps", "2", "--output", str(tmp_path / name)]) == 0
+        assert run([*command, "--output", str(tmp_path / name)]) == 0
     row = rows_of(tmp_path / "folds.csv")[0]
     assert (row["ds"], row["cutoff"]) == ("2024-02-08", "2024-02-07")
     frame = pd.read_parquet(tmp_path / "folds.parquet")
@@ -387,8 +388,11 @@ def test_a_service_package_in_the_users_folder_is_not_taken_for_ours(
 @pytest.fixture
 def warmed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def set_compiled(compiled: int) -> None:
-        done = {"kernels": 9, "compiled": compiled, "loaded": 9 - compiled, "seconds": 0.25, "folder": "/cache"}
-        monkeypatch.setattr("forecaster.warm_up.warm_up", lambda: done)
+        done = {"compiled": compiled, "loaded": 9 - compiled, "stored": compiled, "seconds": 0.25}
+        monkeypatch.setattr("forecaster.warm_up.warm_up", lambda: done | {"kernels": 9, "folder": "/cache"})
+        monkeypatch.setattr(
+            "forecaster.warm_up.bake", lambda level: done | {"stored": 0 if level == "v2" else compiled}
+        )
 
     return set_compiled
 
@@ -397,6 +401,22 @@ def test_warm_up_says_what_it_did(warmed: Callable[[int], None], capsys: pytest.
     warmed(4)
     assert run(["warm-up"]) == 0
     assert capsys.readouterr().out == "9 kernels, 9 signatures: 4 compiled, 5 loaded, in 0.2 s (/cache)\n"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="levels are those of x86-64")
+def test_warm_up_says_what_it_did_for_each_level(
+    warmed: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warmed(4)
+    assert run(["warm-up", "--levels", "v2,v3"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "for v2: 9 signatures: 4 compiled (4 could not be kept), 5 loaded, in 0.2 s",
+        "for v3: 9 signatures: 4 compiled, 5 loaded, in 0.2 s",
+    ]
+    assert run(["warm-up", "--levels", "all"]) == 0
+    assert [line[:6] for line in capsys.readouterr().out.splitlines()[1:]] == ["for v2", "for v3", "for v4"]
+    assert run(["warm-up", "--levels", "v2,v9"]) == 2
+    assert "'v2,v9'" in capsys.readouterr().err
 
 
 def test_warm_up_can_check_that_the_cache_was_warm(warmed: Callable[[int], None]) -> None:

@@ -72,3 +72,15 @@ def test_links_within_the_project_lead_somewhere(path: Path) -> None:
 def test_the_figures_in_the_readme_are_the_measured_ones() -> None:
     text = README.read_text(encoding="utf-8")
     assert with_figures(text, load("demo")) == text, "run: python -m benchmarks.tables"
+
+
+def test_every_variable_that_is_read_is_documented() -> None:
+    sources = [
+        path.read_text(encoding="utf-8") for room in ("forecaster", "service") for path in (ROOT / room).rglob("*.py")
+    ]
+    named = set(re.findall(r'"(FORECASTER_[A-Z_]+)"', "".join(sources)))
+    assert {"FORECASTER_CACHE_DIR", "FORECASTER_ENGINE", "FORECASTER_CPU_LEVEL"} <= named
+    documented = set(
+        re.findall(r"^\| `(FORECASTER_[A-Z_]+)`", (ROOT / "docs/operations.md").read_text(encoding="utf-8"), re.M)
+    )
+    assert named <= documented

@@ -7,9 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from forecaster import accuracy
+from forecaster.engine import Engine
 from forecaster.executors import Serial
 from forecaster.holdout import judge, judges
-from forecaster.network import Network, Packed
+from forecaster.network import Network
 from tests.examples import TINY, Floats, H, last_replaced, numbered, tiny, trained, weekly
 
 NAN = np.nan
@@ -42,10 +43,10 @@ def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
     assert model.info["accuracy"] == pytest.approx(expected, rel=1e-9)
 
 
-def fresh() -> Packed:
+def fresh() -> Engine:
     network = Network(TINY, H)
     network.initialise(np.random.default_rng(0))
-    return network.packed()
+    return Engine(network)
 
 
 def test_without_series_nothing_is_said() -> None:

@@ -10,7 +10,8 @@ from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
 from forecaster.kernels.losses import pinball_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import Network, Workspace, backward, forward, padded
+from forecaster.network import Network, padded
+from forecaster.passes import Packed, Workspace, backward, forward
 from tests.kernels.arrays import HIDDEN, ROWS, Array32, assert_near, draw
 from tests.reference import Array, losses
 from tests.reference import network as twin
@@ -65,14 +66,14 @@ def workspace(network: Network, x: Array, *, first: int = 0, training: bool = Tr
 
 def outputs_of(network: Network, space: Workspace) -> Array32:
     """Run forward; return ((T - first), B, F * Q) without padding."""
-    outputs = forward(network.packed(), space)
+    outputs = forward(Packed(network), space)
     assert not outputs[:, network.outputs :].any()
     return outputs[:, : network.outputs].reshape(space.steps - space.first, space.rows, -1)
 
 
 def gradient_of(network: Network, space: Workspace, d_outputs: Array) -> Array32:
     """Run both passes."""
-    packed = network.packed(backward=True)
+    packed = Packed(network, backward=True)
     forward(packed, space)
     space.d_outputs[:] = 0
     space.d_outputs[:, : network.outputs] = d_outputs.reshape(-1, network.outputs)
@@ -159,14 +160,14 @@ def test_weights_that_do_not_fit_are_refused(damage: object, message: str) -> No
 
 def test_packed_weights_are_those_of_the_moment() -> None:
     network = make_network(5)
-    packed, space = network.packed(), workspace(network, draw(STEPS, 2, 4))
+    packed, space = Packed(network), workspace(network, draw(STEPS, 2, 4))
     before = forward(packed, space).copy()
     network.parts["head.weight"].real(network.weights)[:] *= 2
     assert_array_equal(forward(packed, space), before)
     packed.refresh()
     assert (forward(packed, space)[:, : network.outputs] != before[:, : network.outputs]).all()
     assert packed.backward == {}
-    assert network.packed(backward=True).backward.keys() == packed.forward.keys() - {"skip.weight"}
+    assert Packed(network, backward=True).backward.keys() == packed.forward.keys() - {"skip.weight"}
 
 
 # --- against the twin --------------------------------------------------------------------------------------------
@@ -254,7 +255,7 @@ def test_a_workspace_may_be_used_again(training: bool) -> None:
 
 def test_backward_adds_to_the_gradient() -> None:
     network = make_network()
-    packed, space = network.packed(backward=True), workspace(network, draw(STEPS, 3, 4))
+    packed, space = Packed(network, backward=True), workspace(network, draw(STEPS, 3, 4))
     once, twice = np.zeros((2, len(network.weights)), np.float32)
     for gradient, times in ((once, 1), (twice, 2)):
         for _ in range(times):
@@ -288,7 +289,7 @@ def train(
     frozen: tuple[str, ...] = (),
 ) -> tuple[list[float], list[float], list[Array32]]:
     """Take clipped Adam steps with the kernels; return losses, norms, and last gradient and moments."""
-    packed, quantiles = network.packed(backward=True), np.array(network.config.quantiles, np.float32)
+    packed, quantiles = Packed(network, backward=True), np.array(network.config.quantiles, np.float32)
     space.targets[:] = target.reshape(space.targets.shape)
     space.weights[:] = observed.reshape(space.weights.shape)
     scale = 1.0 / observed.sum()

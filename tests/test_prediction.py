@@ -7,10 +7,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster.config import NetworkConfig
+from forecaster.engine import Engine
 from forecaster.executors import Serial, Threads
-from forecaster.network import Network, Packed
+from forecaster.network import Network
 from forecaster.prediction import future_quantiles
-from forecaster.windows import ScaledPanel, scale_panel
+from forecaster.scaling import ScaledPanel, scale_panel
 from tests.examples import TINY, Floats, weekly
 
 HORIZON = 3
@@ -27,11 +28,11 @@ def network(config: NetworkConfig = TINY) -> Network:
     return result
 
 
-def constant(quantiles: Floats) -> Packed:
+def constant(quantiles: Floats) -> Engine:
     """Return a network that says the same, (F, Q) around the newest value, whatever it sees."""
     result = Network(TINY, HORIZON)
     result.parts["head.bias"].real(result.weights)[0] = quantiles.ravel()
-    return result.packed()
+    return Engine(result)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ def panel() -> ScaledPanel:
     return scale_panel(weekly(5))
 
 
-def future(panel: ScaledPanel, h: int, packed: Packed | None = None) -> Floats:
-    return future_quantiles(packed or network().packed(), panel, h, Serial())
+def future(panel: ScaledPanel, h: int, engine: Engine | None = None) -> Floats:
+    return future_quantiles(engine or Engine(network()), panel, h, Serial())
 
 
 @pytest.mark.parametrize("h", [1, 2, 3, 4, 7, 20])
@@ -109,4 +110,4 @@ def test_the_newest_value_is_seen_at_the_first_step(panel: ScaledPanel) -> None:
 def test_threads_give_the_same_bits(panel: ScaledPanel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forecaster.windows._TASK_ROWS", 2)
     with Threads(3) as executor:
-        assert_array_equal(future_quantiles(network().packed(), panel, 7, executor), future(panel, 7))
+        assert_array_equal(future_quantiles(Engine(network()), panel, 7, executor), future(panel, 7))

@@ -34,7 +34,7 @@ def there_and_back(scaling: Scaling, values: Floats) -> Floats:
 def test_the_scale_follows_from_the_values(values: list[float], logarithm: bool, unit: float, floor: float) -> None:
     scaling = scaling_of(values)
     assert scaling.logarithm.tolist() == [logarithm]
-    assert scaling.unit.tolist() == [unit]
+    assert scaling.unit.tolist() == pytest.approx([unit])
     assert scaling.floor[0] == (0.0 if min(values) >= 0 else floor)
 
 
@@ -58,7 +58,7 @@ def test_volatility_stays_in_the_scaled_values() -> None:
         assert_allclose(np.diff(scaled), growth)
 
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-1.79e308, 1.79e308) | st.sampled_from([-LARGEST, 5e-324, -5e-324])
 
 
 @given(st.lists(numbers, min_size=1, max_size=8))
@@ -109,6 +109,13 @@ def test_a_zero_that_comes_later_is_finite_and_below_all_others() -> None:
     assert scaling.shows(later, np.zeros(3, np.int64)).tolist() == [False, False, True]
     linear = scaling_of([0.0, 1.0])
     assert linear.shows(later, np.zeros(3, np.int64)).all()
+
+
+@pytest.mark.parametrize("later", [1e300, -1e300, LARGEST])
+def test_a_value_that_comes_later_can_still_be_squared_in_float32(later: float) -> None:
+    for series in (STEADY, [0.0, 1e-300], [-5e-324]):
+        scaled = scaling_of(series).scale(np.array([later]), np.zeros(1, np.int64))
+        assert np.isfinite(np.square(scaled.astype(np.float32))).all()
 
 
 @pytest.mark.parametrize("series", [STEADY, [0.0, 1.0, 5.0], [-3.0, 2.0, 8.0]])

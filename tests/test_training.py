@@ -16,8 +16,9 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Serial, Threads
 from forecaster.network import Network
 from forecaster.panel import Panel
+from forecaster.passes import Packed
+from forecaster.scaling import Integers, scale_panel
 from forecaster.training import History, Progress, train
-from forecaster.windows import Integers, scale_panel
 from tests.examples import BRIEF, TINY, H, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin
@@ -200,6 +201,14 @@ def test_validation_decides_when_to_stop_and_nothing_else() -> None:
     assert plain.weights.tobytes() == other.weights.tobytes()
 
 
+@pytest.mark.parametrize("loss", ["pinball", "squared"])
+@pytest.mark.parametrize("planted", [1e300, -1e300, 0.0])
+def test_whatever_was_held_out_it_can_be_judged(planted: float, loss: Any) -> None:
+    network = new_network(NetworkConfig(lags=4, positions=8, layers=1, hidden=4, dense=4, loss=loss))
+    _, history = run(last_replaced(mixed(), H, planted), network=network)
+    assert all(np.isfinite(report.validation_loss or np.nan) for report in history.reports)
+
+
 def test_what_comes_before_is_seen() -> None:
     panel = weekly()
     values = panel.values.copy()
@@ -262,7 +271,7 @@ def test_a_gradient_that_overflowed_is_left_out(value: float) -> None:
     before = network.weights.copy()
     total = np.zeros_like(before)
     total[3] = value
-    batch = SimpleNamespace(norm=float(np.abs(value)), weight=4.0, total=total, packed=network.packed())
+    batch = SimpleNamespace(norm=float(np.abs(value)), weight=4.0, total=total, packed=Packed(network))
     optimiser = training._Adam(network, BRIEF)
     assert optimiser.step(cast("training._Batch", batch), 1)
     assert_array_equal(network.weights, before)

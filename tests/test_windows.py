@@ -12,16 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster.config import NetworkConfig
 from forecaster.executors import Serial, Threads
-from forecaster.network import SHARD_ROWS, Network, Packed, Workspace
-from forecaster.windows import (
-    Integers,
-    Sampler,
-    ScaledPanel,
-    load_inputs,
-    load_targets,
-    scale_panel,
-    window_quantiles,
-)
+from forecaster.network import Network
+from forecaster.passes import SHARD_ROWS, Packed, Workspace
+from forecaster.scaling import Integers, ScaledPanel, scale_panel
+from forecaster.windows import Sampler, load_inputs, load_targets, window_quantiles
 from tests.examples import TINY, Floats, numbered
 
 HORIZON = 3
@@ -50,7 +44,7 @@ def packed(config: NetworkConfig = TINY, *, skip: float = 0.2) -> Packed:
     network.initialise(rng)
     view = network.parts["skip.weight"].real(network.weights)
     view[:] = skip * rng.standard_normal(view.shape)
-    return network.packed()
+    return Packed(network)
 
 
 def test_gaps_carry_the_last_value_on_and_are_not_observed() -> None:

@@ -12,26 +12,33 @@ import numpy as np
 Side = Callable[[int], float]
 """Does its work as many times as it is told and returns the seconds that took, timed where the work is done."""
 
-_TURN = 0.006
+_TURN = 0.005
 """Seconds one turn should last at least: long against the clock's grain and a processor's waking up."""
 
 _MOST_TURNS, _LEAST_TURNS = 21, 3
+_LONG = 0.3
+"""Seconds from which on the first call counts as a turn: what it does only once is nothing beside its work."""
+
 _PAUSE = 0.003
 """Seconds between two turns: threads of the side before may still wait in a loop for more work."""
 
 
 def take_turns(sides: Mapping[str, Side], *, budget: float) -> dict[str, float]:
     """Return the median seconds of one call of each side, in about `budget` seconds."""
+    runs: dict[str, list[float]] = {name: [] for name in sides}
     calls, spent = {}, 0.0
     for name, side in sides.items():
-        first = side(1)  # touches the memory and compiles, where something is left to compile
-        again = side(1) if first < _TURN else first
-        calls[name] = max(1, int(_TURN / max(again, 1e-7)))
-        spent += calls[name] * again + _PAUSE
-    turns = min(_MOST_TURNS, max(_LEAST_TURNS, int(budget / spent)))
-    runs: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(turns):
+        seconds = side(1)  # touches the memory, and compiles where something is left to compile
+        if seconds > _LONG:
+            runs[name].append(seconds)
+        else:
+            seconds = side(1)
+        calls[name] = max(1, int(_TURN / max(seconds, 1e-7)))
+        spent += calls[name] * seconds + _PAUSE
+    for _ in range(min(_MOST_TURNS, max(_LEAST_TURNS, int(budget / spent)))):
         for name, side in sides.items():
+            if spent > budget and len(runs[name]) == _LEAST_TURNS:
+                continue
             time.sleep(_PAUSE)
             runs[name].append(side(calls[name]) / calls[name])
     return {name: statistics.median(values) for name, values in runs.items()}
@@ -70,8 +77,13 @@ class Products:
         list(self._pool.map(self._multiply, range(self.threads)))
 
     def _multiply(self, thread: int) -> None:
-        np.matmul(*self._sides[thread], out=self._results[thread])
+        left, right = self._sides[thread]
+        np.matmul(left, right, out=self._results[thread])
 
     def rate(self, seconds: float) -> float:
         """Return floating-point operations a second of all threads, from the seconds of one call."""
         return self.threads * self.FLOPS / seconds
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""A forecast in process: of one series and of a thousand, the same weights in ours, PyTorch and ONNX Runtime."""
+"""A forecast in process, of one series and of a thousand: the network alone, and all that a user waits for."""
 
 from __future__ import annotations
 
@@ -11,78 +11,89 @@ from numpy.typing import NDArray
 from benchmarks.kernels.clock import Side, repeated, take_turns
 from benchmarks.kernels.peers import Peers
 from benchmarks.kernels.shapes import HORIZON
-from forecaster import Panel
-from forecaster.config import NetworkConfig, default_network
+from forecaster import Forecaster, Panel
+from forecaster.config import NetworkConfig, TrainingConfig, default_network
 from forecaster.executors import Threads
-from forecaster.network import Network, Packed, Workspace, forward
-from forecaster.tables import as_panel
-from forecaster.windows import load_inputs, scale_panel, window_quantiles
+from forecaster.network import Network
+from forecaster.passes import Packed, Workspace, forward
+from forecaster.scaling import scale_panel
+from forecaster.windows import load_inputs, window_quantiles
 
 MONTHS = 12
+LENGTH = 144
 SHAPES = {
     "2 layers of 64 over 48 steps": NetworkConfig(lags=24, positions=48, layers=2, hidden=64),
-    "the default network of monthly series": default_network(MONTHS),
+    "default network for months": default_network(MONTHS),
 }
+ALL = "series in, labelled forecasts and intervals out"
+FRAMES = "ours, data frames"
 MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """What forecasts of `rows` series took on `threads` threads, seconds by side; a side that is not installed is
-    missing.
+    """What forecasts of `rows` series took on at most `threads` threads, seconds by side.
+
+    A side that is not installed is missing.
     """
 
-    shape: str
+    what: str
     rows: int
     threads: int
     seconds: dict[str, float]
 
 
-def measure(peers: Peers, *, budget: float) -> list[Forecasts]:
-    """Measure every shape, for one series and for many, and print each."""
-    print("\nForecast with the same weights, µs")
-    cases = [(name, rows, threads) for name in SHAPES for rows, threads in ((1, 1), (MANY, 1), (MANY, 2))]
+def measure(peers: Peers, *, budget: float, quick: bool) -> list[Forecasts]:
+    """Measure every case, or when `quick` the smaller ones, and print it."""
+    print("\nForecast in process, µs")
+    shapes, sizes = list(SHAPES), [(1, 1), (MANY, 1), (MANY, 2)]
+    if quick:
+        shapes, sizes = shapes[:1], sizes[:2]
+    cases = [(name, rows, threads) for name in shapes for rows, threads in sizes]
     measured = []
     for name, rows, threads in cases:
-        one = _measure(name, rows, threads, peers, budget)
-        measured.append(one)
-        sides = ", ".join(f"{side} {1e6 * seconds:,.0f}" for side, seconds in one.seconds.items())
-        print(f"{rows:5d} series, {threads} threads, {name}: {sides}", flush=True)
+        measured.append(Forecasts(name, rows, threads, _network_alone(name, rows, threads, peers, budget)))
+        print(_line(measured[-1]), flush=True)
+    for rows in (1,) if quick else (1, MANY):
+        measured.append(Forecasts(ALL, rows, 2, _everything(rows, peers, budget)))
+        print(_line(measured[-1]), flush=True)
     return measured
 
 
-def _measure(name: str, rows: int, threads: int, peers: Peers, budget: float) -> Forecasts:
+def _line(one: Forecasts) -> str:
+    sides = ", ".join(f"{side} {1e6 * seconds:,.0f}" for side, seconds in one.seconds.items())
+    return f"{one.rows:5d} series, threads {one.threads}, {one.what}: {sides}"
+
+
+def _network_alone(name: str, rows: int, threads: int, peers: Peers, budget: float) -> dict[str, float]:
+    """Measure the same weights in each engine.
+
+    The peers get their inputs ready. So do we for one series; for many our time has cutting them from the series in
+    it, and sorting the quantiles, as ``window_quantiles`` of the library does it.
+    """
     config = SHAPES[name]
     network = Network(config, HORIZON)
     network.initialise(np.random.default_rng(0))
-    panel = random_walks(rows, 144)
-    scaled, series = scale_panel(panel), np.arange(rows)
-    ends = scaled.offsets[1:] - 1
-    packed = network.packed()
+    scaled, series = scale_panel(months(random_walks(rows))), np.arange(rows)
+    ends, packed = scaled.offsets[1:] - 1, Packed(network)
     space = Workspace(network, config.positions, rows, first=config.positions - 1, training=False)
     load_inputs(scaled, series, ends, config.lags, space)
-    x = space.x[..., : network.inputs].copy()
+    x, expected = space.x[..., : network.inputs].copy(), forward(packed, space)[0, : network.outputs]
     with Threads(threads) as executor:
 
         def many() -> NDArray[np.float64]:
             return window_quantiles(packed, scaled, series, ends, executor)
 
-        ours = _one(packed, x) if rows == 1 else many
-        expected = forward(packed, space)[0, : network.outputs]
-        sides: dict[str, Side] = {"ours": repeated(ours)}
-        path = peers.hand_over("forecast", {**network.named_weights(), "x": x})
+        sides: dict[str, Side] = {"ours": repeated(_one(packed, x) if rows == 1 else many)}
+        path = peers.hand_over({**network.named_weights(), "x": x})
         for peer in ("torch", "onnxruntime"):
             if peer in peers.versions:
-                facts = peers.ask("set_up", name=peer, peer=peer, what="forecasting", path=path, threads=threads)
-                np.testing.assert_allclose(expected, facts, rtol=1e-3, atol=1e-5, err_msg=peer)
-                sides[peer] = _side(peers, peer)
+                outputs = peers.set_up(peer, "forecasting", path=path, threads=threads)
+                np.testing.assert_allclose(expected, outputs, rtol=1e-3, atol=1e-5, err_msg=peer)
+                sides[peer] = peers.side(peer)
         seconds = take_turns(sides, budget=budget)
-        peers.ask("forget")
-    return Forecasts(name, rows, threads, seconds)
-
-
-def _side(peers: Peers, name: str) -> Side:
-    return lambda calls: peers.side(name, calls)
+    peers.ask("forget")
+    return seconds
 
 
 def _one(packed: Packed, x: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
@@ -97,10 +108,38 @@ def _one(packed: Packed, x: NDArray[np.float32]) -> Callable[[], NDArray[np.floa
     return forecast
 
 
-def random_walks(rows: int, length: int) -> Panel:
-    """Return series that look like sales: positive, with a season, wandering."""
-    rng = np.random.default_rng(0)
-    steps = 0.05 * rng.standard_normal((rows, length)).cumsum(axis=1)
+def _everything(rows: int, peers: Peers, budget: float) -> dict[str, float]:
+    """Measure the warm call of a user: ours from a panel and from a data frame, NeuralForecast's ``predict``."""
+    import pandas as pd
+
+    values = random_walks(rows)
+    panel = months(values)
+    model = Forecaster(h=HORIZON, training=TrainingConfig(steps=2)).fit(panel)
+    dates = [time for _ in range(rows) for time in panel.times(0)]
+    frame = pd.DataFrame({"unique_id": np.repeat(panel.ids, LENGTH), "ds": dates, "y": values.ravel()})
+    sides = {"ours": repeated(lambda: model.forecast(panel)), FRAMES: repeated(lambda: model.predict(frame))}
+    if "neuralforecast" in peers.versions:
+        path = peers.hand_over({"values": values})
+        given = peers.set_up("neuralforecast", "predicting", path=path, h=HORIZON)
+        if given != rows * HORIZON:
+            raise RuntimeError(f"NeuralForecast gave {given} rows, expected {rows * HORIZON}.")
+        sides["neuralforecast"] = peers.side("neuralforecast")
+    seconds = take_turns(sides, budget=budget)
+    peers.ask("forget")
+    return seconds
+
+
+def random_walks(rows: int, length: int = LENGTH) -> NDArray[np.float64]:
+    """Return series (rows, length) that look like sales: positive, with a season, wandering."""
+    steps = 0.05 * np.random.default_rng(0).standard_normal((rows, length)).cumsum(axis=1)
     season = 0.2 * np.sin(np.arange(length) * 2 * np.pi / MONTHS)
-    values = 100 * np.exp(steps + season)
-    return as_panel({f"series {n}": values[n] for n in range(rows)})
+    walks: NDArray[np.float64] = 100 * np.exp(steps + season)
+    return walks
+
+
+def months(values: NDArray[np.float64]) -> Panel:
+    """Return monthly series as a panel."""
+    rows, length = values.shape
+    dates = (np.datetime64("2000-02") + np.arange(length)).astype("datetime64[D]") - 1  # ends of months
+    ids = [f"series {n}" for n in range(rows) for _ in range(length)]
+    return Panel.from_columns(ids, np.tile(dates, rows), values.ravel())

@@ -14,7 +14,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-PEERS = ("torch", "onnxruntime", "neuralforecast")
+NEEDED = {"torch": "torch", "onnxruntime": "onnx", "neuralforecast": "neuralforecast"}
+"""Peers, and the package each needs beside its own."""
+
 _ROOMS = {"torch": "torch_side", "onnxruntime": "onnx_side", "neuralforecast": "neural_side"}
 
 _works: dict[str, Callable[[], object]] = {}
@@ -23,8 +25,9 @@ _works: dict[str, Callable[[], object]] = {}
 def versions() -> dict[str, str]:
     """Return the peers that are here, by name."""
     found = {}
-    for name in PEERS:
+    for name, needed in NEEDED.items():
         try:
+            version(needed)
             found[name] = version(name)
         except PackageNotFoundError:
             continue
@@ -34,9 +37,13 @@ def versions() -> dict[str, str]:
 def set_up(*, name: str, peer: str, what: str, **values: Any) -> Any:
     """Let `peer` prepare its work `what`, to be run under `name`; return what it says about it."""
     _works.pop(name, None)
-    work, facts = getattr(import_module(f"benchmarks.kernels.{_ROOMS[peer]}"), what)(**values)
-    _works[name] = work
+    _works[name], facts = call(peer=peer, what=what, **values)
     return facts
+
+
+def call(*, peer: str, what: str, **values: Any) -> Any:
+    """Return what a function of the peer's module returns."""
+    return getattr(import_module(f"benchmarks.kernels.{_ROOMS[peer]}"), what)(**values)
 
 
 def run(*, name: str, calls: int) -> float:
@@ -55,9 +62,8 @@ def forget() -> None:
 
 def _answer(line: str) -> dict[str, Any]:
     question, values = json.loads(line)
-    answers: dict[str, Callable[..., Any]] = {"versions": versions, "set_up": set_up, "run": run, "forget": forget}
     try:
-        return {"value": answers[question](**values)}
+        return {"value": {f.__name__: f for f in (versions, set_up, call, run, forget)}[question](**values)}
     except Exception as error:  # noqa: BLE001 - whatever a peer raises is told to the one who asked
         return {"error": f"{type(error).__name__}: {error}"}
 

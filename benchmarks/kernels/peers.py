@@ -15,10 +15,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kernels.clock import Side
+
 ROOT = Path(__file__).parents[2]
 INTERPRETER = "FORECASTER_PEERS_PYTHON"
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+_OURS_ALONE = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """What holds matrix products of our process to one thread; the peers are told their threads in their own ways."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Return the command line of one of our modules in the peers' interpreter."""
+    return [os.environ.get(INTERPRETER, sys.executable), "-m", f"benchmarks.kernels.{module}", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the peers' processes."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS_ALONE}
 
 
 class Peers:
@@ -33,16 +45,15 @@ class Peers:
     """
 
     def __init__(self) -> None:
-        python = os.environ.get(INTERPRETER, sys.executable)
         self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(  # noqa: S603 - our own module; the interpreter is the user's choice
-            [python, "-m", "benchmarks.kernels.peer_process"],
+            command("peer_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name not in BLAS_THREADS},
+            env=environment(),
         )
         self.versions: dict[str, str] = self.ask("versions")
 
@@ -67,15 +78,19 @@ class Peers:
             raise RuntimeError(f"{question}: {answer['error']}")
         return answer["value"]
 
-    def hand_over(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> str:
-        """Write arrays to a file for the peers and return its path."""
-        path = Path(self._folder.name) / f"{name}.npz"
+    def hand_over(self, arrays: Mapping[str, NDArray[np.generic]]) -> str:
+        """Write arrays to a file for the peers and return its path; the ones before are gone."""
+        path = Path(self._folder.name) / "arrays.npz"
         np.savez(path, **dict(arrays))  # type: ignore[arg-type]  # its signature also has allow_pickle
         return str(path)
 
-    def side(self, name: str, calls: int) -> float:
-        """Return the seconds of `calls` calls of what was set up under `name`."""
-        return float(self.ask("run", name=name, calls=calls))
+    def side(self, peer: str) -> Side:
+        """Return the side of what was set up under the peer's own name."""
+        return lambda calls: float(self.ask("run", name=peer, calls=calls))
+
+    def set_up(self, peer: str, what: str, **values: Any) -> Any:
+        """Let a peer prepare its side; return what it says about it."""
+        return self.ask("set_up", name=peer, peer=peer, what=what, **values)
 
     def __enter__(self) -> Self:
         """Return self."""

@@ -51,8 +51,7 @@ class Cell:
 def grid() -> list[Cell]:
     """Return every cell of the full run."""
     return [
-        Cell(*sizes)
-        for sizes in product((16, 32, 64, 128, 256), (1, 32, 256, 1024), (24, 96), (1, 2), (1, 24), (1, 2))
+        Cell(*sizes) for sizes in product((16, 32, 64, 128, 256), (1, 32, 256, 1024), (24, 96), (1, 2), (1, 24), (1, 2))
     ]
 
 
@@ -60,4 +59,4 @@ def quick_grid() -> list[Cell]:
     """Return a few cells that show the same: each hidden size, small and large batches."""
     cells = [Cell(hidden, batch, 24, 2, 24, 1) for hidden in (16, 32, 64, 128, 256) for batch in (1, 32, 256)]
     two = [Cell(hidden, 256, 24, 2, 24, 2) for hidden in (64, 256)]
-    return [*cells, Cell(64, 32, 96, 1, 1, 1), Cell(16, 1024, 24, 1, 1, 2), *two]
+    return [*cells, Cell(64, 32, 96, 1, 1, 1), *two]

@@ -10,6 +10,7 @@ written; 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    os.environ.setdefault("FORECASTER_CPU_LEVEL", "auto")  # this process is ours: no other code in it uses Numba
     sys.exit(run())
 
 

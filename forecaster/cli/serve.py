@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from forecaster.cli.options import FILE, example
+from forecaster.config import engine_choice
 from forecaster.errors import ConfigError, InputError
 
 
@@ -33,6 +35,8 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     _resolve("FORECASTER_MODELS", "models")
     _resolve("FORECASTER_CACHE_DIR", "")
     check_models(Path(os.environ["FORECASTER_MODELS"]))
+    engine_choice()
+    importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
     settings = gunicorn_settings()
     # Gunicorn puts its working folder first on the import path, where a stranger's "service" package could stand.
     os.chdir(settings.parents[1])

@@ -14,3 +14,12 @@ order i, f, g, o; one bias a layer. Gradients are ``d_`` and the name. Row lengt
 A kernel returns a value, or writes its last arguments and says so; what takes part in a sum is "added to". NaN never
 gets here: missing values travel as a mask.
 """
+
+from __future__ import annotations
+
+from forecaster.kernels import _level
+
+PANEL = 16
+"""Columns in one panel of a packed matrix; the length of every row is a multiple of it."""
+
+_level.settle()  # whichever file of this package is imported first, Numba is not yet

@@ -3,7 +3,8 @@
 Numba's own cache sees an edit in the file of a kernel, not in the files that kernel calls; a truncated file in it
 raises from the first call, or ends the process; a read-only folder without a hit raises. Here each compiled signature
 is one file, named after everything it depends on (all sources of this package, versions, processor, signature) and
-preceded by the hash of its content. What is not exactly as it was written counts as absent.
+preceded by the hash of its name and content. What is not exactly as it was written, or could have been written by
+somebody else than root and this user, counts as absent.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import logging
 import os
 import pickle
 import platform
+import stat
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,13 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: ``FORECASTER_CACHE_DIR``, or the user's cache folder."""
+    """Where compiled kernels are kept: ``FORECASTER_CACHE_DIR``, or the user's cache folder.
+
+    Raises
+    ------
+    RuntimeError
+        Nothing is chosen, and the user has no home.
+    """
     chosen = os.environ.get("FORECASTER_CACHE_DIR")
     if chosen:
         return Path(chosen)
@@ -55,6 +65,19 @@ class Counts:
     loaded = 0
     compiled = 0
     stored = 0
+
+
+_hooks = threading.local()
+
+
+@contextmanager
+def calling_before_compiling(function: Callable[[], None]) -> Iterator[None]:
+    """Call `function` before each kernel that this thread has to compile; what it raises ends the compilation."""
+    _hooks.before_compiling = function
+    try:
+        yield
+    finally:
+        del _hooks.before_compiling
 
 
 class KernelCache(_Cache):
@@ -88,23 +111,27 @@ class KernelCache(_Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the compiled result for `sig`, or None when there is none that can be trusted."""
-        if not self._enabled:
-            return None
+        result = self._load(sig, target_context) if self._enabled else None
+        if result is not None:
+            Counts.loaded += 1
+        elif hasattr(_hooks, "before_compiling"):
+            _hooks.before_compiling()
+        return result
+
+    def _load(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()
-        path = self.path_of(sig, target_context.codegen())
         try:
-            stored = path.read_bytes()
-            digest, content = stored[:_DIGEST], stored[_DIGEST:]
-            if hashlib.sha256(content).digest() != digest:
-                raise ValueError("its content does not match its hash")
-            result = self._impl.rebuild(target_context, pickle.loads(content))  # noqa: S301 - hash checked, own folder
+            path = self.path_of(sig, target_context.codegen())
+        except RuntimeError:  # a user without a home
+            return None
+        try:
+            content = _unsealed(path.name, _read(path))
+            return self._impl.rebuild(target_context, pickle.loads(content))  # noqa: S301 - hash and owner checked
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a cached file, it is only a miss
             logger.warning("compiled kernel %s is unusable and will be compiled again: %s", path, error)
             return None
-        Counts.loaded += 1
-        return result
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled result `data`; a folder that cannot be written costs the next start its speed only."""
@@ -112,11 +139,11 @@ class KernelCache(_Cache):
         if not self._enabled or not self._impl.check_cachable(data):
             return
         content = pickle.dumps(self._impl.reduce(data), protocol=pickle.HIGHEST_PROTOCOL)
-        path = self.path_of(sig, data.codegen)
         try:
-            _write_atomically(path, hashlib.sha256(content).digest() + content)
-        except OSError as error:
-            logger.info("compiled kernels cannot be kept in %s: %s", path.parent, error)
+            path = self.path_of(sig, data.codegen)
+            _write_atomically(path, sealed(path.name, content))
+        except (OSError, RuntimeError) as error:
+            logger.info("compiled kernel %s cannot be kept: %s", self._name, error)
             return
         Counts.stored += 1
 
@@ -130,6 +157,29 @@ class _SerialiserOf(CompileResultCacheImpl):
     def check_cachable(self, cres: Any) -> bool:
         """Return whether `cres` means anything to another process; Numba's own answer needs the folder it found."""
         return not cres.library.has_dynamic_globals and all(lifted.can_cache for lifted in cres.lifted)
+
+
+def sealed(name: str, content: bytes) -> bytes:
+    """Return `content` as it is kept in a file called `name`: a file renamed is a file damaged."""
+    return hashlib.sha256(name.encode() + b"\0" + content).digest() + content
+
+
+def _unsealed(name: str, stored: bytes) -> bytes:
+    content = stored[_DIGEST:]
+    if sealed(name, content) != stored:
+        raise ValueError("its content does not match its hash")
+    return content
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a file that only root or this user can have written: to load it is to run it."""
+    with path.open("rb") as file:
+        facts = os.fstat(file.fileno())
+        if facts.st_uid not in (0, os.geteuid()):
+            raise PermissionError(f"it belongs to user {facts.st_uid}")
+        if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError("others may write it")
+        return file.read()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -17,10 +17,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from forecaster.kernels import PANEL
 from forecaster.kernels._vector import data_of, vector_width
-
-PANEL = 16
-"""Columns in one panel of a packed right-hand side; the length of every row is a multiple of it."""
 
 
 def _make_tile(rows: int, panels: int) -> Any:
@@ -50,7 +48,10 @@ def _make_tile(rows: int, panels: int) -> Any:
         signature = types.void(*kinds, types.boolean)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            _Tile(context, builder, signature, args, rows, panels).emit()
+            high, wide = _in_registers(vector_width(context), rows, panels)
+            for row in range(0, rows, high):
+                for panel in range(0, panels, wide):
+                    _Tile(context, builder, signature, args, range(row, row + high), range(panel, panel + wide)).emit()
             return context.get_dummy_value()
 
         return signature, generate
@@ -58,11 +59,21 @@ def _make_tile(rows: int, panels: int) -> Any:
     return tile
 
 
-class _Tile:
-    """Emits the code of one tile."""
+def _in_registers(width: int, rows: int, panels: int) -> tuple[int, int]:
+    """Return how many rows and panels of a tile are summed at a time, so that the sums stay in registers."""
+    if width == 16:
+        return rows, panels
+    sums = 8  # of 16 registers; the rest hold what is multiplied
+    each = PANEL // width
+    wide = 1 if rows > 1 else min(panels, sums // each)
+    return min(rows, sums // (each * wide)), wide
 
-    def __init__(self, context: Any, builder: Any, signature: Any, args: Any, rows: int, panels: int) -> None:
-        self.builder, self.rows = builder, rows
+
+class _Tile:
+    """Emits the code of a tile, or of the part of it that is summed at a time."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, args: Any, rows: range, panels: range) -> None:
+        self.builder, self.rows = builder, len(rows)
         self.float = ir.FloatType()
         self.width = vector_width(context)
         self.vector = ir.VectorType(self.float, self.width)
@@ -72,15 +83,16 @@ class _Tile:
         a_at, self.a_row, self.a_column = args[4:7]
         b_at, self.b_row, b_panel = args[8:11]
         self.depth, self.add = args[11:]
-        self.c = builder.gep(base[0], [c_at])
-        self.a = builder.gep(base[1], [a_at])
+        first = self._integer(rows.start)
+        self.c = builder.gep(base[0], [builder.add(c_at, builder.mul(first, self.c_row))])
+        self.a = builder.gep(base[1], [builder.add(a_at, builder.mul(first, self.a_row))])
         self.b = builder.gep(base[2], [b_at])
         each = PANEL // self.width
         # Columns of the result and floats from the start of row k of B, one for each vector of the tile.
-        self.columns = [p * PANEL + v * self.width for p in range(panels) for v in range(each)]
+        self.columns = [p * PANEL + v * self.width for p in panels for v in range(each)]
         self.offsets = [
             builder.add(builder.mul(b_panel, self._integer(p)), self._integer(v * self.width))
-            for p in range(panels)
+            for p in panels
             for v in range(each)
         ]
 

@@ -6,10 +6,8 @@ forward, backward and optimiser), so no product has a ragged edge in its columns
 
 from __future__ import annotations
 
-from forecaster.kernels import _tile
+from forecaster.kernels import PANEL, _tile
 from forecaster.kernels._jit import Array, kernel
-
-PANEL = _tile.PANEL
 
 # Numba resolves names of the module, not attributes of another module's objects.
 tile_8x2, tile_8x1, tile_4x2 = _tile.tile_8x2, _tile.tile_8x1, _tile.tile_4x2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.kernels.products import PANEL, pack
+from forecaster.kernels import PANEL
+from forecaster.kernels.products import pack
 from tests.reference import Array
 
 Array32 = NDArray[np.float32]

@@ -22,7 +22,7 @@ import pytest
 from numba.core.registry import cpu_target
 
 from forecaster.kernels import _cache
-from forecaster.kernels._cache import Counts, KernelCache, cache_folder
+from forecaster.kernels._cache import Counts, KernelCache, cache_folder, calling_before_compiling, sealed
 from forecaster.kernels._jit import KERNELS, kernel
 
 ROOT = Path(__file__).parents[2]
@@ -184,11 +184,6 @@ def test_no_damaged_file_is_used(stored: Path, caplog: pytest.LogCaptureFixture)
     assert load() is not None
 
 
-def sealed(content: bytes) -> bytes:
-    """Put the right hash before `content`."""
-    return hashlib.sha256(content).digest() + content
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -202,7 +197,7 @@ def sealed(content: bytes) -> bytes:
     ],
 )
 def test_foreign_content_under_a_right_hash_is_not_used(stored: Path, content: bytes) -> None:
-    stored.write_bytes(sealed(content))
+    stored.write_bytes(sealed(stored.name, content))
     assert load() is None
     assert misses_and_computes()
 
@@ -226,6 +221,45 @@ def test_a_folder_in_place_of_the_file(stored: Path) -> None:
     assert misses_and_computes()
     assert Counts.stored == 0
     assert [path.name for path in stored.parent.iterdir()] == [stored.name]  # no half-written file is left behind
+
+
+def test_a_file_under_another_name_is_not_used(stored: Path) -> None:
+    """Machine code for another processor, or of another kernel, must not come in by a renamed file."""
+    codegen = cpu_target.target_context.codegen()
+    stored.rename(KernelCache(twice).path_of(SIGNATURE, codegen))
+    assert KernelCache(twice).load_overload(SIGNATURE, cpu_target.target_context) is None
+
+
+# --- files that somebody else can have written: to load one is to run it ----------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
+def test_a_file_that_others_may_write_is_not_used(stored: Path, mode: int, caplog: pytest.LogCaptureFixture) -> None:
+    stored.chmod(mode)
+    assert load() is None
+    assert "others may write it" in caplog.text
+    assert misses_and_computes()
+    assert hits_and_computes()  # it was replaced by one of our own
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_not_used(stored: Path, caplog: pytest.LogCaptureFixture) -> None:
+    os.chown(stored, NOBODY, NOBODY)
+    assert load() is None
+    assert f"it belongs to user {NOBODY}" in caplog.text
+    assert misses_and_computes()
+    assert hits_and_computes()
+
+
+def test_nothing_of_a_foreign_file_is_run(stored: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "it ran",)
+
+    stored.write_bytes(sealed(stored.name, pickle.dumps(Bomb())))
+    stored.chmod(0o666)
+    assert load() is None
+    assert not (tmp_path / "it ran").exists()
 
 
 # --- folders that cannot be used ---------------------------------------------------------------------------------
@@ -299,6 +333,36 @@ def test_the_cache_can_be_turned_off(stored: Path) -> None:
     off._cache.flush()
     assert off._cache.load_overload(SIGNATURE, cpu_target.target_context) is not None
     assert len(list(stored.parent.iterdir())) == 1
+
+
+def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number that no user has."""
+
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    monkeypatch.delenv("FORECASTER_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert misses_and_computes()
+    assert Counts.stored == 0
+
+
+def test_what_is_asked_before_a_compilation_can_end_it(folder: Path) -> None:
+    class EndError(BaseException):
+        pass
+
+    def end() -> None:
+        raise EndError
+
+    with calling_before_compiling(end), pytest.raises(EndError):
+        fresh_kernel()(ONE)
+    assert (Counts.compiled, folder.exists()) == (0, False)
+    asked: list[int] = []
+    with calling_before_compiling(lambda: asked.append(1)):
+        assert misses_and_computes()
+        assert hits_and_computes()
+    assert asked == [1]
 
 
 def test_code_that_means_nothing_to_another_process_is_not_kept(folder: Path) -> None:

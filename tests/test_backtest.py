@@ -1,0 +1,264 @@
+"""Backtests: what a model is given at each cutoff, how often it is trained, what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from utilsforecast import losses
+from utilsforecast.evaluation import evaluate
+
+from forecaster import accuracy
+from forecaster.backtest import Backtest, backtest
+from forecaster.baselines import baseline_forecast
+from forecaster.errors import ConfigError, TooShortError
+from forecaster.forecast import Forecast
+from forecaster.panel import Panel
+from forecaster.tables import ColumnNames
+from tests.examples import H, last_replaced, numbered, tiny, weekly, with_values
+
+NAN = np.nan
+
+
+class LastValue:
+    """Stands in for a trained model: the naive forecast under another name. Keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.trained_on: list[Panel] = []
+        self.asked: list[Panel] = []
+
+    def fit(self, known: Panel) -> LastValue:
+        self.trained_on.append(known)
+        return self
+
+    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
+        self.asked.append(panel)
+        return replace(baseline_forecast("Naive", panel, h=h, levels=level, season=1), alias="LSTM")
+
+
+def run(panel: Panel, model: LastValue | None = None, *, h: int = 2, season: int = 7, **options: Any) -> Backtest:
+    return backtest(panel, (model or LastValue()).fit, h=h, season=season, **options)
+
+
+def test_cutoffs_reach_from_the_oldest_to_the_newest_and_every_value_is_compared() -> None:
+    panel = numbered({"a": np.arange(20.0), "b": np.arange(100.0, 110)})
+    folds = run(panel, n_windows=3, step_size=1).folds
+    assert [fold.known.lengths.tolist() for fold in folds] == [[16, 6], [17, 7], [18, 8]]
+    assert [fold.actual.tolist() for fold in folds] == [
+        [[16, 17], [106, 107]], [[17, 18], [107, 108]], [[18, 19], [108, 109]],
+    ]  # fmt: skip
+    assert [fold.actual.tolist() for fold in run(panel, n_windows=2).folds] == [
+        [[16, 17], [106, 107]], [[18, 19], [108, 109]],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("refit", "lengths"),
+    [
+        (False, [40]),
+        (True, [40, 42, 44, 46, 48]),
+        (1, [40, 42, 44, 46, 48]),
+        (2, [40, 44, 48]),
+        (3, [40, 46]),
+        (5, [40]),
+    ],
+)
+def test_training_anew_at_each_cutoff_or_at_the_oldest_or_at_every_kth(refit: bool | int, lengths: list[int]) -> None:
+    model = LastValue()
+    run(weekly(1), model, n_windows=5, refit=refit)
+    assert [known.lengths.item() for known in model.trained_on] == lengths
+    assert [known.lengths.item() for known in model.asked] == [40, 42, 44, 46, 48]
+
+
+def test_series_too_short_take_no_part_and_are_named() -> None:
+    panel = numbered(
+        {"long": np.arange(9.0), "short": np.arange(5.0), "gaps": [1, NAN, NAN, 4, 5, 6, 7], "just": range(6)}
+    )
+    test = run(panel, n_windows=2)
+    assert [fold.known.ids for fold in test.folds] == [("long", "just")] * 2
+    assert set(test.skipped) == {"short", "gaps"}
+    assert "5 steps" in test.skipped["short"]
+    assert "4 are held out" in test.skipped["short"]
+    assert set(test.frame()["unique_id"]) == {"long", "just"}
+
+
+def test_when_all_are_too_short_the_error_says_what_would_do() -> None:
+    with pytest.raises(TooShortError, match=r"'a' has 5 steps; 4 are held out.*fewer windows") as caught:
+        run(numbered({"a": np.arange(5.0)}), n_windows=2)
+    assert caught.value.series == "a"
+
+
+@pytest.mark.parametrize(
+    ("options", "column"),
+    [
+        ({"h": 0}, "h"), ({"h": True}, "h"), ({"n_windows": 0}, "n_windows"), ({"n_windows": 1.5}, "n_windows"),
+        ({"step_size": 0}, "step_size"), ({"step_size": -1}, "step_size"), ({"refit": 0}, "refit"),
+        ({"refit": -1}, "refit"), ({"refit": 1.5}, "refit"), ({"refit": "x"}, "refit"), ({"level": 100}, "level"),
+        ({"level": [80, NAN]}, "level"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(options: dict[str, Any], column: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(weekly(1), **options)
+    assert caught.value.column == column
+
+
+def test_the_table_by_hand() -> None:
+    panel = numbered({"a": [0, 2, 4, 6, 7, 9], "b": [5, 5, 5, 5, 5, 8]})
+    (lstm, naive, seasonal, drift) = run(panel, n_windows=1, season=1, level=[80]).table
+    assert [row["model"] for row in (lstm, naive, seasonal, drift)] == ["LSTM", "Naive", "SeasonalNaive", "Drift"]
+    # the last values are 6 and 5; errors 1, 3 and 0, 3
+    assert lstm["MAE"] == pytest.approx(7 / 4)
+    assert lstm["RMSE"] == pytest.approx(np.sqrt(19 / 4))
+    assert lstm["sMAPE"] == pytest.approx(200 * (1 / 13 + 3 / 15 + 0 + 3 / 13) / 4)
+    assert lstm["MASE"] == pytest.approx(2 / 2)  # b was constant, so it has no scale
+    # b had no spread, so its ends are its forecast; those of a are 2.563 and 3.624 away
+    spread = 1.2815515655446004 * 2 * np.sqrt([1, 2])
+    losses_by_hand = [
+        7 / 8,
+        0.1 * np.mean([1 + spread[0], 3 + spread[1], 0, 3]),
+        np.mean([0.1 * (spread[0] - 1), 0.1 * (spread[1] - 3), 0, 0.9 * 3]),
+    ]
+    assert lstm["pinball"] == pytest.approx(np.mean(losses_by_hand))
+    assert lstm["coverage_80"] == 3 / 4
+    assert drift["MAE"] == pytest.approx((1 + 1 + 0 + 3) / 4)
+    assert {**naive, "model": "LSTM"} == lstm
+    assert {**seasonal, "model": "LSTM"} == lstm
+
+
+def test_missing_values_take_no_part_in_the_table() -> None:
+    panel = numbered({"a": [0, 2, 4, 6, NAN, 9]})
+    assert run(panel, n_windows=1, season=1).table[0]["MAE"] == 3
+
+
+def test_the_frame_has_the_columns_of_the_field() -> None:
+    frame = run(weekly(2), n_windows=2, level=[80, 95]).frame()
+    ends = ["-lo-95", "-lo-80", "-hi-80", "-hi-95"]
+    models = ["LSTM", "Naive", "SeasonalNaive", "Drift"]
+    assert frame.columns.tolist() == [
+        "unique_id", "ds", "cutoff", "y", *[model + end for model in models for end in ["", *ends]],
+    ]  # fmt: skip
+    assert len(frame) == 2 * 2 * 2
+    assert frame["unique_id"].tolist() == ["s0", "s0", "s1", "s1"] * 2
+    assert frame.index.tolist() == list(range(8))
+    assert frame["ds"].dtype.kind == frame["cutoff"].dtype.kind == "M"
+    steps = (frame["ds"] - frame["cutoff"]).dt.days
+    assert steps.tolist() == [1, 2] * 4
+    panel = weekly(2)
+    for name, rows in frame.groupby("unique_id"):
+        series = panel.series(panel.ids.index(str(name)))
+        assert_array_equal(rows["y"], series[-4:])
+        assert_array_equal(rows["LSTM"], np.repeat([series[-5], series[-3]], 2))
+
+
+def test_columns_have_the_users_names_and_integers_stay_integers() -> None:
+    names = ColumnNames(id_col="shop", time_col="week", target_col="sold")
+    frame = run(numbered({"a": range(9)}), n_windows=2, names=names, level=[]).frame()
+    assert frame.columns.tolist() == ["shop", "week", "cutoff", "sold", "LSTM", "Naive", "SeasonalNaive", "Drift"]
+    assert frame["week"].tolist() == [6, 7, 8, 9]
+    assert frame["cutoff"].tolist() == [5, 5, 7, 7]
+
+
+def test_the_clock_of_a_zone_is_kept() -> None:
+    hours = np.datetime64("2024-03-30T00:00") + np.arange(72).astype("timedelta64[h]")
+    panel = Panel.from_columns(["a"] * 72, hours, np.arange(72.0), timezone="Europe/Berlin", freq="h", utc=True)
+    frame = run(panel, n_windows=1).frame()
+    assert str(frame["ds"].dt.tz) == str(frame["cutoff"].dt.tz) == "Europe/Berlin"
+    assert (frame["ds"] - frame["cutoff"]).tolist() == [pd.Timedelta(hours=1), pd.Timedelta(hours=2)]
+
+
+def test_utilsforecast_can_evaluate_the_frame_and_agrees() -> None:
+    panel = weekly(4)
+    test = run(panel, n_windows=3, h=4)
+    frame = test.frame()
+    models = [row["model"] for row in test.table]
+    metrics = [losses.mae, losses.rmse, losses.smape, losses.coverage]
+    said = evaluate(frame, metrics=metrics, models=models, level=[80, 95])
+    assert {"cutoff", "unique_id", "metric"} < set(said.columns)
+    means = said.groupby("metric")[models].mean()
+    squares = said[said["metric"] == "rmse"][models] ** 2
+    for row in test.table:
+        name = row["model"]
+        assert_allclose(means.loc["mae", name], row["MAE"])
+        assert_allclose(200 * means.loc["smape", name], row["sMAPE"])
+        assert_allclose(np.sqrt(squares[name].mean()), row["RMSE"])
+        for level in (80, 95):
+            assert_allclose(means.loc[f"coverage_level{level}", name], row[f"coverage_{level}"])
+    for fold in test.folds:
+        history = pd.concat(
+            pd.DataFrame({"unique_id": name, "ds": fold.known.times(i), "y": fold.known.series(i)})
+            for i, name in enumerate(fold.known.ids)
+        )
+        cutoff = fold.known.times(0)[-1]
+        rows = frame[(frame["unique_id"] == "s0") & (frame["cutoff"] == cutoff)].drop(columns="cutoff")
+        metric = partial(losses.mase, seasonality=7)
+        theirs = evaluate(
+            rows, metrics=[metric], models=["SeasonalNaive"], train_df=history[history["unique_id"] == "s0"]
+        )
+        ours = accuracy.mase(
+            fold.actual[:1], fold.forecasts["SeasonalNaive"].point[:1], [fold.known.series(0)], 7
+        )  # fmt: skip
+        assert_allclose(theirs["SeasonalNaive"].item(), ours)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("planted", [1e9, 0.0, NAN])
+def test_nothing_after_a_cutoff_reaches_a_forecast(refit: bool, planted: float) -> None:
+    panel = weekly(4)
+    plain = tiny().backtest(panel, n_windows=2, refit=refit).folds
+    # what the first fold holds back is replaced, and then only what the second one does
+    for fold, ahead in ((0, 2 * H), (1, H)):
+        other = tiny().backtest(last_replaced(panel, ahead, planted), n_windows=2, refit=refit).folds[fold]
+        for name, said in plain[fold].forecasts.items():
+            for part in ("point", "lower", "upper"):
+                assert_array_equal(getattr(said, part), getattr(other.forecasts[name], part))
+
+
+def test_what_comes_before_a_cutoff_does() -> None:
+    panel = weekly(4)
+    values = panel.values.copy()
+    values[panel.offsets[1:] - H - 1] *= 1.1
+    plain, other = (
+        tiny().backtest(one, n_windows=1).folds[0].forecasts["LSTM"] for one in (panel, with_values(panel, values))
+    )
+    assert (plain.point != other.point).all()
+
+
+def test_a_fold_is_what_the_model_says_of_the_known_part() -> None:
+    panel = weekly(3)
+    fold = tiny().backtest(panel, n_windows=1, level=[70]).folds[0]
+    model = tiny().fit(panel.head(H))
+    said = model.forecast(panel.head(H), level=70)
+    assert_array_equal(fold.forecasts["LSTM"].point, said.point)
+    assert_array_equal(fold.forecasts["LSTM"].lower, said.lower)
+
+
+def test_cross_validation_is_the_frame_of_the_backtest() -> None:
+    panel = weekly(3)
+    model = tiny()
+    frame = model.cross_validation(panel, n_windows=2, step_size=1, level=[90])
+    pd.testing.assert_frame_equal(frame, tiny().backtest(panel, n_windows=2, step_size=1, level=[90]).frame())
+    assert model._fitted is None
+    assert frame.columns.tolist()[:7] == ["unique_id", "ds", "cutoff", "y", "LSTM", "LSTM-lo-90", "LSTM-hi-90"]
+
+
+def test_a_frame_goes_in_with_its_own_names() -> None:
+    panel = weekly(2)
+    data = pd.DataFrame(
+        {
+            "shop": np.repeat(panel.ids, panel.lengths),
+            "day": np.concatenate([panel.times(i) for i in range(2)]),
+            "sold": panel.values,
+        }
+    )
+    reports: list[Any] = []
+    frame = tiny().cross_validation(
+        data, n_windows=2, refit=True, id_col="shop", time_col="day", target_col="sold", progress=reports.append
+    )
+    assert frame.columns.tolist()[:5] == ["shop", "day", "cutoff", "sold", "LSTM"]
+    assert [report.step for report in reports] == [4, 8, 4, 8]
