@@ -301,12 +301,23 @@ def _harmless(text: str) -> str:
 
 
 def _write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file beside its place and move it there, so that nobody ever sees half of it."""
-    if _is_device(path):
-        with path.open("wb") as stream:
-            write(cast("BinaryIO", stream))
-        return
-    place = path.resolve()  # a link stays a link
+    """Write a file so that nobody ever sees half of it; a device or pipe is written as it is."""
+    is_device = _is_device(path)
+    try:
+        if is_device:
+            with path.open("wb") as stream:
+                write(cast("BinaryIO", stream))
+        else:
+            _write_beside(path.resolve(), write)  # a link stays a link
+    except BrokenPipeError:
+        raise  # the reader of the pipe has seen enough; click ends the command without a word
+    except OSError as error:
+        left = "" if is_device else " Nothing was written."
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.{left}") from error
+
+
+def _write_beside(place: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file beside its place and move it there."""
     beside = place.with_name(f".{place.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
         with beside.open("xb") as stream:
@@ -314,7 +325,5 @@ def _write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(place)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}. Nothing was written.") from error
     finally:
         beside.unlink(missing_ok=True)

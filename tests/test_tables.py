@@ -12,6 +12,7 @@ import stat
 import tracemalloc
 import zoneinfo
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -554,6 +555,22 @@ def test_links_and_devices(tmp_path: Path) -> None:
     assert (tmp_path / "real" / "target.csv").read_text() == forecast_csv(forecast)
     write_forecast(forecast, "/dev/null")
     check_writable(tmp_path / "other.csv")
+    with pytest.raises(OutputError, match=r"^/dev/full cannot be written: No space left on device\.$"):
+        write_forecast(forecast, "/dev/full")
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault_of_the_output(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    class Leaving(list[int]):
+        def __getitem__(self, key: Any) -> Any:
+            os.close(reader)  # after the pipe was opened, before anything is written
+            return super().__getitem__(key)
+
+    with pytest.raises(BrokenPipeError):
+        write_columns({"ds": Leaving([1])}, pipe)
 
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
