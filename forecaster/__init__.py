@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
+    from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
     from forecaster.csvfile import timestamps_of as timestamps_of
@@ -39,6 +40,7 @@ _HOME = {
     "Backtest": "backtest",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
+    "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
     "timestamps_of": "csvfile",

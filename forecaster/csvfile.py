@@ -454,8 +454,11 @@ def _refuse_other_formats(stream: BinaryIO) -> None:
         raise InputError(
             "The file is UTF-16 text. Save it as 'CSV UTF-8', or convert it: iconv -f UTF-16 -t UTF-8 IN.csv > OUT.csv"
         )
-    known = {b"\x1f\x8b": "a gzip file: name it .csv.gz", b"PK": "a zip file or spreadsheet: save it as CSV"}
-    for magic, what in [*known.items(), (b"PAR1", "a Parquet file: name it .parquet")]:
+    known = {
+        b"\x1f\x8b": "a gzip file: name it .csv.gz, or unpack it",
+        b"PK": "a zip file or spreadsheet: save it as CSV",
+    }
+    for magic, what in [*known.items(), (b"PAR1", "a Parquet file: name it .parquet, or save it as CSV")]:
         if head.startswith(magic):
             raise InputError(f"This is not CSV text but {what}.")
 

@@ -119,7 +119,9 @@ def place_in_time(
     """Return the times as the panel keeps them (wall clock or UTC instants) and the frequency."""
     if rows.times.dtype.kind != "M":
         if timezone is not None:
-            raise ConfigError(f"timezone={timezone!r} needs dates, but the timestamps are whole numbers.")
+            raise ConfigError(
+                f"timezone={timezone!r} needs dates, but the timestamps are whole numbers.", column="timezone"
+            )
         times: TimeArray = rows.times.astype(np.int64)
         return times, frequency or _infer(rows, times)
     times = rows.times.astype("datetime64[us]")
@@ -240,8 +242,8 @@ def _duplicate(rows: Rows, order: NDArray[Any], position: int) -> InputError:
     return rows.fault(
         later,
         f"duplicate timestamp {_text(rows.times[later])}, already in {place}. "
-        "A series has one value at a time: remove one, add them up, or name the column that tells the series apart "
-        "with id_col= (--id-col).",
+        "A series has one value at a time: remove one, add them up, or tell the series apart by their ids (id_col=, "
+        "--id-col).",
         column="ds",
     )
 

@@ -41,7 +41,8 @@ def find_zone(name: str) -> tzinfo:
     except (KeyError, ValueError, OSError) as error:
         raise ConfigError(
             f"Unknown time zone {name[:60]!r}. Expected an IANA name such as 'Europe/Berlin', 'UTC', or a fixed offset "
-            "such as '+02:00'."
+            "such as '+02:00'.",
+            column="timezone",
         ) from error
 
 

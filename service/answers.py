@@ -7,7 +7,7 @@ from typing import Any
 import pydantic_core
 from flask import Response
 
-from forecaster import Forecast, forecast_csv
+from forecaster import ColumnNames, Forecast, forecast_csv
 
 __all__ = ["CSV", "JSON", "csv_answer", "json_answer"]
 
@@ -45,7 +45,7 @@ def _series_forecasts(forecast: Forecast) -> list[dict[str, Any]]:
     return answers
 
 
-def csv_answer(forecast: Forecast, *, model: str, skipped: dict[str, str]) -> Response:
+def csv_answer(forecast: Forecast, *, model: str, skipped: dict[str, str], names: ColumnNames | None) -> Response:
     """Return the forecast as CSV; headers say which model made it and how many series have none."""
     headers = {"Forecast-Model": model.encode("ascii", "replace").decode(), "Forecast-Skipped": str(len(skipped))}
-    return Response(forecast_csv(forecast), content_type=f"{CSV}; charset=utf-8", headers=headers)
+    return Response(forecast_csv(forecast, names), content_type=f"{CSV}; charset=utf-8", headers=headers)

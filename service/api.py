@@ -8,17 +8,17 @@ from typing import NamedTuple
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from forecaster import Forecast, Limits, TooShortError, parse_csv
+from forecaster import ColumnNames, Forecast, Limits, TooShortError, parse_csv
 from service.answers import CSV, JSON, csv_answer, json_answer
 from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
-from service.problems import MAX_ERRORS, Problem, field_error, without_values
+from service.problems import MAX_ERRORS, Problem, field_error, message_of
 from service.registry import ModelRegistry, ServedModel
 from service.schemas import FieldError, ForecastOptions, ModelDescription, ModelList
 from service.settings import Settings
 
 __all__ = ["api_blueprint"]
 
-ANSWERS = {JSON: json_answer, CSV: csv_answer}
+MEDIA_TYPES = (JSON, CSV)
 
 
 def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
@@ -38,7 +38,9 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
         g.fields |= {"model": served.name, "series": len(intake.panel), "values": len(intake.panel.values), "h": h}
         made, skipped = _forecast(served, intake, options, h)
         g.fields["skipped"] = len(skipped)
-        return ANSWERS[wanted](made, model=served.name, skipped=skipped)
+        if wanted == JSON:
+            return json_answer(made, model=served.name, skipped=skipped)
+        return csv_answer(made, model=served.name, skipped=skipped, names=intake.names)
 
     @routes.get("/models")
     def models() -> Response:
@@ -60,7 +62,7 @@ def _described(served: ServedModel, registry: ModelRegistry) -> ModelDescription
 
 def _media_type_sent() -> str:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype not in ANSWERS or charset not in {"utf-8", "utf8", "us-ascii"}:
+    if request.mimetype not in MEDIA_TYPES or charset not in {"utf-8", "utf8", "us-ascii"}:
         raise Problem(
             "unsupported-media-type",
             "Send application/json or text/csv, in UTF-8, and say so with Content-Type.",
@@ -78,7 +80,7 @@ def _media_type_sent() -> str:
 def _media_type_wanted(*, default: str) -> str:
     if not request.accept_mimetypes:
         return default
-    offered = sorted(ANSWERS, key=lambda media_type: media_type != default)  # what was sent wins over its equals
+    offered = sorted(MEDIA_TYPES, key=lambda media_type: media_type != default)  # what was sent wins over its equals
     wanted = request.accept_mimetypes.best_match(offered)
     if wanted is None:
         raise Problem("not-acceptable", "Accept application/json or text/csv.")
@@ -116,8 +118,11 @@ def _read_csv_request(settings: Settings) -> _Read:
     options = read_options(request.args)
     limits = Limits(columns=settings.max_series + 1, rows=settings.max_points)
     body = _read_body(settings)
-    panel = parse_csv(body, freq=frequency_of(options), timezone=options.timezone, limits=limits, name="The body")
-    return _Read(Intake(panel, {}), options)
+    names = ColumnNames(options.id_col, options.time_col, options.target_col)
+    panel = parse_csv(
+        body, freq=frequency_of(options), names=names, timezone=options.timezone, limits=limits, name="The body"
+    )
+    return _Read(Intake(panel, {}, names), options)
 
 
 def _forecast(served: ServedModel, intake: Intake, options: ForecastOptions, h: int) -> tuple[Forecast, dict[str, str]]:
@@ -131,11 +136,10 @@ def _forecast(served: ServedModel, intake: Intake, options: ForecastOptions, h: 
     try:
         made = served.model.forecast(intake.panel, h=h, level=tuple(sorted(set(options.level))))
     except TooShortError as error:
-        detail = without_values(str(error), keep=intake.panel.ids)
         others = [
             FieldError(field="series", expected=reason, series=name)
             for name, reason in islice(intake.skipped.items(), MAX_ERRORS - 1)
         ]
-        raise Problem("no-forecast", detail, errors=[field_error(error, expected=detail), *others]) from None
-    reasons = {name: without_values(reason, keep=intake.panel.ids) for name, reason in made.skipped.items()}
+        raise Problem("no-forecast", message_of(error), errors=[field_error(error), *others]) from None
+    reasons = {name: message_of(reason) for name, reason in made.skipped.items()}
     return made, intake.skipped | reasons

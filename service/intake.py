@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
-from forecaster import ConfigError, Frequency, InputError, Panel, timestamps_of
-from service.problems import MAX_ERRORS, Problem, problem_of_validation, without_values
-from service.schemas import FieldError, ForecastOptions, ForecastRequest, Series
+from forecaster import ColumnNames, ConfigError, Frequency, InputError, Panel, timestamps_of
+from service.problems import MAX_ERRORS, Problem, field_error, message_of, problem_of_validation
+from service.schemas import CsvOptions, FieldError, ForecastOptions, ForecastRequest, Series
 from service.settings import Settings
 
 __all__ = ["Intake", "check_limits", "frequency_of", "panel_of", "read_json", "read_options"]
@@ -25,10 +25,11 @@ FREQUENCIES = "a pandas alias such as D, B, W-SUN, MS, h or 15min, or an integer
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The series that make up the panel, and why the others do not."""
+    """The series that make up the panel, why the others do not, and how the columns of a CSV are called."""
 
     panel: Panel
     skipped: dict[str, str]
+    names: ColumnNames | None = None
 
 
 def read_json(body: bytes, settings: Settings) -> ForecastRequest:
@@ -52,7 +53,7 @@ def read_json(body: bytes, settings: Settings) -> ForecastRequest:
     return request
 
 
-def read_options(query: MultiDict[str, str]) -> ForecastOptions:
+def read_options(query: MultiDict[str, str]) -> CsvOptions:
     """Validate the options of a CSV request, which come in the query string.
 
     Raises
@@ -67,7 +68,7 @@ def read_options(query: MultiDict[str, str]) -> ForecastOptions:
     if "level" in given:
         given["level"] = [part.strip() for part in query["level"].split(",") if part.strip()]
     try:
-        return ForecastOptions.model_validate(given, strict=False)  # numbers come as text
+        return CsvOptions.model_validate(given, strict=False)  # numbers come as text
     except ValidationError as error:
         raise problem_of_validation(error) from None
 
@@ -205,7 +206,7 @@ class _Builder:
         except (InputError, ConfigError) as error:
             raise self._problem(error if good else first) from None
         faults = sorted(self._faults.items())
-        return Intake(panel, {self._series[number].unique_id: self._reason(fault) for number, fault in faults})
+        return Intake(panel, {self._series[number].unique_id: message_of(fault) for number, fault in faults})
 
     def _can_read(self, number: int, item: Series) -> bool:
         try:
@@ -234,20 +235,16 @@ class _Builder:
             names, codes, columns.times, columns.values, freq=frequency, timezone=columns.timezone, utc=columns.utc
         )
 
-    def _reason(self, error: InputError | ConfigError) -> str:
-        return without_values(str(error), keep={item.unique_id for item in self._series})
-
     def _problem(self, error: InputError | ConfigError) -> Problem:
         errors = [
             FieldError(
                 field=self._place(number, fault),
-                expected=self._reason(fault),
+                expected=message_of(fault),
                 series=self._series[number].unique_id,
             )
             for number, fault in sorted(self._faults.items())[:MAX_ERRORS]
         ]
-        detail = self._reason(error)
-        return Problem("invalid-request", detail, errors=errors or [FieldError(field="series", expected=detail)])
+        return Problem("invalid-request", message_of(error), errors=errors or [field_error(error)])
 
     def _place(self, number: int, error: InputError) -> str:
         """Return the path of the value at fault."""

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 import forecaster
 from service.problems import KINDS, PROBLEM_TYPE
-from service.schemas import ForecastAnswer, ForecastOptions, ForecastRequest, Health, ModelList, ProblemDetails
+from service.schemas import CsvOptions, ForecastAnswer, ForecastRequest, Health, ModelList, ProblemDetails
 
 __all__ = ["openapi_blueprint", "openapi_text"]
 
@@ -77,9 +77,10 @@ def _forecast() -> Schema:
     return {
         "operationId": "forecast",
         "summary": "Forecast one or many series",
-        "description": "JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series that cannot be forecast "
-        "is listed with the reason and does not keep the others from their forecasts. Options of a CSV body come in "
-        "the query string, those of a JSON body in the body.",
+        "description": "JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series of a JSON body that "
+        "cannot be forecast is listed with the reason and does not keep the others from their forecasts; of a CSV "
+        "body those that are too short are, and any other fault is one of the whole table. Options of a CSV body come "
+        "in the query string, those of a JSON body in the body.",
         "parameters": [*_options(), _request_id()],
         "requestBody": {
             "required": True,
@@ -105,7 +106,7 @@ def _forecast() -> Schema:
 
 def _options() -> list[Schema]:
     """Return the query parameters of a CSV request, taken from the fields of its type."""
-    properties = ForecastOptions.model_json_schema()["properties"]
+    properties = CsvOptions.model_json_schema()["properties"]
     parameters = []
     for name, schema in properties.items():
         description = f"CSV only. {schema.pop('description')}"

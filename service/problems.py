@@ -1,14 +1,15 @@
 """Errors as RFC 9457 problem details: one table from kind to status, one function that renders.
 
-An answer says where, what was expected and what kind of value came. It never repeats what was sent and never shows a
-traceback; the log has the place in the code, under the request id.
+An answer goes to the client whose data they are, so it holds the library's message with all that this quotes. The log
+goes to others: it has the kind of an error and its place in the code under the request id, and never a message. No
+answer shows a traceback.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -29,15 +30,16 @@ __all__ = [
     "field_error",
     "kind_of",
     "kinds_table",
+    "message_of",
     "problem_of_validation",
     "register_problems",
-    "without_values",
 ]
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_ERRORS = 20
+LONGEST_MESSAGE = 1_000  # an id of a CSV can be of any length
 
 
 class Kind(NamedTuple):
@@ -87,7 +89,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
     kind
         A key of `KINDS`.
     detail
-        What is wrong with this request and what to do, without what was sent.
+        What is wrong with this request and what to do.
     errors
         Fields at fault.
     headers
@@ -139,30 +141,24 @@ def _answer_library_error(error: ForecasterError) -> Response:
     return _answer_unexpected(error)
 
 
-def field_error(error: ForecasterError, *, expected: str | None = None) -> FieldError:
+def field_error(error: ForecasterError) -> FieldError:
     """Describe an error of the library as an error of a field."""
-    if expected is None:
-        expected = without_values(str(error), keep={error.series} if error.series is not None else ())
-    field = _printable(error.column) if error.column else "series"
-    series = error.series if error.series and len(error.series) <= LONGEST_ID else None
-    return FieldError(field=field, expected=expected, series=series, row=error.row)
+    field = _name(error.column) or "series"
+    return FieldError(field=field, expected=message_of(error), series=_name(error.series), row=error.row)
 
 
-_QUOTED = re.compile(r"""(?<!\w)(?<!freq=)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
-_DATED = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
-_COMMAND_LINE = re.compile(r" \(--[a-z-]+[^)]*\)")
-_OWN_WORDS = {"unique_id", "ds", "y"}
-_EXAMPLE_DATE = "2024-01-31"  # the library's messages show how a date is written
+def _name(name: str | None) -> str | None:
+    """Return a column or series of the client's, if it is no longer than a name is."""
+    return name if name and len(name) <= LONGEST_ID else None
 
 
-def without_values(message: str, *, keep: Collection[str] = ()) -> str:
-    """Return a message of the library without what it quotes of the user's data; ids in `keep` may stay.
+_COMMAND_LINE = re.compile(r" \([^()]*--[a-z][^()]*\)")
 
-    Hints for the command line go too.
-    """
-    kept = {repr(name) for name in {*keep, *_OWN_WORDS}}
-    message = _QUOTED.sub(lambda match: match[0] if match[0] in kept else "…", _COMMAND_LINE.sub("", message))
-    return _DATED.sub(lambda match: match[0] if match[0].startswith(_EXAMPLE_DATE) else "…", message)
+
+def message_of(fault: ForecasterError | str) -> str:
+    """Return a message of the library as a client gets it: without hints for the command line, and not endless."""
+    message = _COMMAND_LINE.sub("", str(fault))
+    return message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "…"
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 
 __all__ = [
     "LONGEST_ID",
+    "CsvOptions",
     "FieldError",
     "ForecastAnswer",
     "ForecastOptions",
@@ -78,6 +79,14 @@ class ForecastOptions(_Strict):
         default=None,
         description="A name from /v1/models. Default: the configured one, or the only one, that fits the frequency.",
     )
+
+
+class CsvOptions(ForecastOptions):
+    """The options of a CSV request: what to forecast, and what the columns are called."""
+
+    id_col: Identifier = Field(default="unique_id", description="Column of the series ids.")
+    time_col: Identifier = Field(default="ds", description="Column of the timestamps.")
+    target_col: Identifier = Field(default="y", description="Column of the values.")
 
 
 class ForecastRequest(ForecastOptions):
@@ -150,7 +159,7 @@ class Health(BaseModel):
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong in a request; what was sent is never repeated."""
+    """One thing that is wrong in a request."""
 
     model_config = ConfigDict(extra="forbid")
 

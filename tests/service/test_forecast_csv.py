@@ -6,6 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.logs import JsonFormatter
+
 LONG = (
     "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\n"
     "b,2023-12-31,7\nb,2024-01-01,7\nb,2024-01-02,\nb,2024-01-03,9\n"
@@ -87,13 +89,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_csv_is_a_problem_without_its_values(client: FlaskClient, case: str) -> None:
+def test_wrong_csv_is_a_problem_and_its_values_are_not_logged(
+    client: FlaskClient, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     response = post(client, WRONG[case], "h=1")
     assert response.status_code == 422, response.text
     assert response.content_type == "application/problem+json"
-    assert "canary77" not in response.text
+    assert len(response.data) < 4_000
     assert response.json is not None
     assert response.json["errors"][0]["expected"]
+    assert caplog.records
+    assert not any("canary77" in JsonFormatter().format(record) for record in caplog.records)
 
 
 def test_the_line_at_fault_is_named(client: FlaskClient) -> None:
@@ -115,7 +122,8 @@ WRONG_QUERY = {
     "model=other": "model",
     "horizon=3": "horizon",
     "h=1&h=2": "query string",
-    "timezone=Mars/Olympus": "series",
+    "timezone=Mars/Olympus": "timezone",
+    "id_col=": "id_col",
 }
 
 
@@ -125,3 +133,36 @@ def test_wrong_options_are_named(client: FlaskClient, query: str) -> None:
     assert response.status_code == 422
     assert response.json is not None
     assert [error["field"] for error in response.json["errors"]] == [WRONG_QUERY[query]]
+
+
+def test_columns_of_other_names_are_named_in_the_query_string(client: FlaskClient) -> None:
+    renamed = LONG.replace("unique_id,ds,y", "store,day,units sold")
+    problem = post(client, renamed).json
+    assert problem is not None
+    assert problem["errors"][0]["field"] == "ds"
+    assert problem["detail"] == (
+        "The body: There is no column 'ds'; found 'store', 'day', 'units sold'. Name the column that holds the "
+        "timestamps with time_col=."
+    )
+    query = "h=1&id_col=store&time_col=day&target_col=units%20sold"
+    response = post(client, renamed, query)
+    assert response.status_code == 200, response.text
+    assert response.text.splitlines()[0].startswith("store,day,LSTM")
+    answer = post(client, renamed, query, Accept="application/json").json
+    assert answer is not None
+    assert [forecast["unique_id"] for forecast in answer["forecasts"]] == ["a", "b"]
+    problem = post(client, renamed.replace("a,2024-01-02,2", "a,2024-01-02,two"), query).json
+    assert problem is not None
+    assert (problem["errors"][0]["field"], problem["errors"][0]["row"]) == ("units sold", 3)
+
+
+def test_a_fault_is_one_of_the_whole_table(client: FlaskClient) -> None:
+    problem = post(client, LONG + "c,tomorrow,1\n").json
+    assert problem is not None
+    assert problem["errors"][0]["row"] == 9
+    assert "got 'tomorrow'" in problem["detail"]
+
+
+def test_hints_of_the_library_arrive(client: FlaskClient) -> None:
+    assert "Save it as 'CSV UTF-8'" in str(post(client, WRONG["UTF-16"]).json)
+    assert "The column 'y' is there twice" in str(post(client, "unique_id,ds,y,y\na,1,1,1\n").json)

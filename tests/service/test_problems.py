@@ -1,4 +1,4 @@
-"""Errors: always a problem, never what was sent, and the next request is served."""
+"""Errors: always a problem, nothing of the data in the log, and the next request is served."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 import service
 from forecaster import InputError
-from service.problems import KINDS, without_values
+from service.logs import JsonFormatter
+from service.problems import KINDS, LONGEST_MESSAGE, message_of
 from service.schemas import ProblemDetails
 from service.settings import Settings
 
@@ -82,7 +83,7 @@ HOSTILE: dict[str, tuple[bytes, int]] = {
         ),
         422,
     ),
-    "timestamps that are none": (text({"series": [{"unique_id": "a", "ds": [CANARY], "y": [1]}]}), 422),
+    "timestamps that are none": (text({"series": [{"unique_id": "a", "ds": ["tomorrow"], "y": [1]}]}), 422),
     "a year far away": (
         text({"series": [{"unique_id": "a", "ds": ["0001-01-01", "9999-12-31", "9999-12-30"], "y": [1, 2, 3]}]}),
         422,
@@ -194,14 +195,35 @@ def test_limits_are_settings(tmp_path: Path) -> None:
     check_problem(client.post("/v1/forecast", json=gaps), 422)
 
 
-def test_messages_of_the_library_lose_what_they_quote() -> None:
-    message = (
-        "Series 'a', row 3: got 'secret' and \"it's\" at 2024-02-03T04:05:06.000007, expected 2024-01-31. "
-        "The series' own; freq='D' (--freq D)."
+def test_messages_of_the_library_lose_hints_for_the_command_line_alone() -> None:
+    message = "Series 'a' (of two): got 'x', give freq='D' (--freq D), or ids (id_col=, --id-col). Write \"1.5\"."
+    assert message_of(InputError(message)) == ("Series 'a' (of two): got 'x', give freq='D', or ids. Write \"1.5\".")
+    assert len(message_of(InputError("x" * 100_000))) == LONGEST_MESSAGE + 1
+
+
+def test_what_the_library_says_is_told_whole_and_never_logged(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    series = {"unique_id": CANARY, "ds": ["2024-01-01", "2024-01-01"], "y": [77001, 2]}
+    answer = client.post("/v1/forecast", json={"series": [series], "freq": "D"})
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["detail"] == (
+        f"Series '{CANARY}', row 2: duplicate timestamp 2024-01-01, already in row 1. A series has one value at a "
+        "time: remove one, add them up, or tell the series apart by their ids."
     )
-    assert without_values(message, keep={"a"}) == (
-        "Series 'a', row 3: got … and … at …, expected 2024-01-31. The series' own; freq='D'."
-    )
+    logged = "".join(JsonFormatter().format(record) for record in caplog.records)
+    assert "/v1/forecast" in logged
+    assert not re.search(rf"{CANARY}|2024-01-01|7700", logged.replace(answer.headers["X-Request-ID"], ""))
+
+
+def test_an_unknown_time_zone_is_answered_with_examples(client: FlaskClient) -> None:
+    dated = {"series": [{"unique_id": "a", "ds": ["2024-01-01", "2024-01-02"], "y": [1, 2]}], "timezone": "Mars"}
+    problem = client.post("/v1/forecast", json=dated).json
+    assert problem is not None
+    assert problem["errors"][0]["field"] == "timezone"
+    assert "Unknown time zone 'Mars'. Expected an IANA name such as 'Europe/Berlin', 'UTC'" in problem["detail"]
 
 
 def test_every_kind_of_problem_is_raised_somewhere() -> None:
@@ -214,7 +236,7 @@ def test_library_errors_outside_of_series_are_problems_too(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise InputError(f"The series are '{CANARY}'.", series="a", column="ds")
+        raise InputError("The series are odd.", series="a", column="ds")
 
     monkeypatch.setattr("service.api._forecast", refuse)
     problem = check_problem(client.post("/v1/forecast", json=BODY), 422)
