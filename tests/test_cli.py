@@ -5,6 +5,7 @@ import importlib
 import io
 import math
 import os
+import socket
 import subprocess
 import sys
 import warnings
@@ -345,6 +346,13 @@ def test_models_lists_them_and_names_the_damaged(
 
 
 @pytest.fixture
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     calls: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _path, arguments: calls.append(arguments))
@@ -355,14 +363,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_serve_starts_gunicorn_with_the_options_in_the_environment(
-    model: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    model: Path, started: list[list[str]], free_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(model.parent.parent)
     monkeypatch.setenv("FORECASTER_HOST", "localhost")
-    assert run(["serve", "--models", model.parent.name, "--port", "8123", "--workers", "3"]) == 0
+    assert run(["serve", "--models", model.parent.name, "--port", free_port, "--workers", "3"]) == 0
     assert {name: os.environ[f"FORECASTER_{name}"] for name in ("HOST", "PORT", "MODELS", "WORKERS", "CACHE_DIR")} == {
         "HOST": "localhost",
-        "PORT": "8123",
+        "PORT": free_port,
         "MODELS": str(model.parent),  # absolute, since gunicorn works elsewhere
         "WORKERS": "3",
         "CACHE_DIR": "",
@@ -374,15 +382,45 @@ def test_serve_starts_gunicorn_with_the_options_in_the_environment(
 
 
 def test_a_service_package_in_the_users_folder_is_not_taken_for_ours(
-    model: Path, started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, started: list[list[str]], free_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "__init__.py").write_text("raise RuntimeError('a stranger')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert run(["serve", "--models", str(model.parent)]) == 0
+    assert run(["serve", "--models", str(model.parent), "--port", free_port]) == 0
     (command,) = started
     check = [*command[:4], "--check-config", *command[4:]]
     subprocess.run(check, check=True, capture_output=True)  # noqa: S603 - our own command
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(
+    model: Path, started: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["serve", "--models", str(model.parent), "--port", port]) == 2
+    assert capsys.readouterr().err == f"error: Port {port} of 127.0.0.1 is in use. Choose another with --port.\n"
+    assert not started
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "é..x", "2001:db8::1"])
+def test_an_address_of_another_machine_is_refused(
+    model: Path, started: list[list[str]], free_port: str, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["serve", "--models", str(model.parent), "--host", host, "--port", free_port]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: Cannot listen on {host}, port {free_port}: ")
+    assert "with --host" in error
+    assert not started
+
+
+@pytest.mark.usefixtures("started")
+def test_a_port_that_is_none_is_left_to_the_settings_of_the_service(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for port in ("eighty", "99999"):
+        monkeypatch.setenv("FORECASTER_PORT", port)
+        assert run(["serve", "--models", str(model.parent)]) == 0  # the service, in this process's place, would refuse
 
 
 @pytest.fixture

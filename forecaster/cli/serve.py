@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     _resolve("FORECASTER_MODELS", "models")
     _resolve("FORECASTER_CACHE_DIR", "")
     check_models(Path(os.environ["FORECASTER_MODELS"]))
+    check_address(os.environ.get("FORECASTER_HOST", ""), os.environ.get("FORECASTER_PORT", ""))
     engine_choice()
     importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
     settings = gunicorn_settings()
@@ -57,6 +60,38 @@ def check_models(folder: Path) -> None:
         raise InputError(
             f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
         )
+
+
+def check_address(host: str, port: str) -> None:
+    """Check that one can listen there; gunicorn would try for five seconds and then advise nothing.
+
+    Parameters
+    ----------
+    host, port
+        As the environment has them; empty for the default. A port that is no number is left to the service's settings.
+
+    Raises
+    ------
+    ConfigError
+        The port is in use, or the address is not one of this machine.
+    """
+    host, port = host.strip() or "127.0.0.1", port.strip() or "8000"
+    if not port.isdecimal():
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn: closed connections do not count
+            trial.bind((host, int(port)))
+    except OverflowError:
+        return  # beyond 65535: the settings name the variable
+    except (OSError, UnicodeError, TypeError) as error:  # the last two for a host that is no name at all
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise ConfigError(f"Port {port} of {host} is in use. Choose another with --port.") from None
+        reason = getattr(error, "strerror", None) or "it is not the name of a machine"
+        raise ConfigError(
+            f"Cannot listen on {host}, port {port}: {reason}. Choose an address of this machine with --host, such as "
+            "127.0.0.1, or a port from 1024 with --port."
+        ) from None
 
 
 def gunicorn_settings() -> Path:
