@@ -77,7 +77,10 @@ class ModelRegistry:
                 self.failed.add(name)
                 fields = {"model": name, "error": type(error).__name__, "reason": str(error)}
                 logger.error("model left out", extra={"fields": fields})
-        logger.info("models loaded", extra={"fields": {"ready": sorted(self.models), "failed": sorted(self.failed)}})
+        found = {"ready": sorted(self.models), "failed": sorted(self.failed)}
+        logger.info("models loaded", extra={"fields": found})
+        if self._lacks_default():
+            logger.error("FORECASTER_DEFAULT_MODEL names no model", extra={"fields": {"model": self.default} | found})
         return self
 
     def _prepare(self, folder: Path) -> ServedModel:
@@ -87,12 +90,20 @@ class ModelRegistry:
 
     def require_ready(self) -> None:
         """Raise a 503 unless a model (the default one, if configured) has made a forecast."""
-        if not self.models or (self.default and self.default not in self.models):
-            raise Problem(
-                "not-ready",
-                "No model has made a forecast yet: see the service's log. Models are read from FORECASTER_MODELS.",
-                headers={"Retry-After": RETRY_SECONDS},
+        if not self.models:
+            detail = "No model has made a forecast yet: see the service's log. Models are read from FORECASTER_MODELS."
+        elif self._lacks_default():
+            what = "one that could not be loaded" if self.default in self.failed else "none of them"
+            detail = (
+                f"The models {self._names(self.models)} are ready, but FORECASTER_DEFAULT_MODEL names {what}. "
+                "Set it to one of these, or unset it, and start the service again."
             )
+        else:
+            return
+        raise Problem("not-ready", detail, headers={"Retry-After": RETRY_SECONDS})
+
+    def _lacks_default(self) -> bool:
+        return bool(self.default) and self.default not in self.models
 
     def choose(self, name: str | None, frequency: Frequency) -> ServedModel:
         """Return the model called `name`; without a name the default one, or the only one, of those that fit.

@@ -143,7 +143,23 @@ def test_the_default_model_is_a_setting(tmp_path: Path) -> None:
     client = client_of(tmp_path, default_model="daily")
     assert model_of(client.post("/v1/forecast", json=BODY)) == "daily"
     assert model_of(client.post("/v1/forecast", json=DATED)) == "monthly"
-    assert client_of(tmp_path, default_model="yearly").get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(("default", "told"), [("yearly", "names none of them"), ("sick", "could not be loaded")])
+def test_a_default_model_that_is_not_there_is_named_as_the_cause(
+    tmp_path: Path, default: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model_folder(tmp_path, "daily")
+    (model_folder(tmp_path, "sick") / "SHA256SUMS").unlink()
+    client = client_of(tmp_path, default_model=default)
+    for response in (client.get("/readyz"), client.post("/v1/forecast", json=BODY)):
+        assert response.status_code == 503
+        assert response.json is not None
+        assert response.json["detail"].startswith("The models daily (D) are ready, but FORECASTER_DEFAULT_MODEL ")
+        assert told in response.json["detail"]
+    (record,) = [record for record in caplog.records if "FORECASTER_DEFAULT_MODEL" in record.message]
+    assert record.levelname == "ERROR"
+    assert vars(record)["fields"] == {"model": default, "ready": ["daily"], "failed": ["sick"]}
 
 
 def test_threads_share_a_model(client: FlaskClient) -> None:
