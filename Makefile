@@ -5,7 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PORT   ?= 8000
 SERVE  ?= 1
-MODELS ?= out/models
+OUT    ?= out
+MODELS ?= $(OUT)/models
 IMAGE  ?= forecaster
 
 .DEFAULT_GOAL := help
@@ -35,11 +36,11 @@ $(VENV)/.installed-%: requirements/%.txt pyproject.toml | $(VENV)/.made
 # --- what people type -------------------------------------------------------------------------------------------------
 
 demo: $(VENV)/.installed-demo ## train on data/flights_daily.csv, forecast, plot, serve (SERVE=0: stop before serving)
-	@mkdir -p $(MODELS)
+	@mkdir -p $(OUT) $(MODELS)
 	$(BIN)/forecaster train data/flights_daily.csv --h 14 --model $(MODELS)/flights
-	$(BIN)/forecaster predict $(MODELS)/flights data/flights_daily.csv --level 80,95 --output out/forecast.csv --plot out/forecast.png
+	$(BIN)/forecaster predict $(MODELS)/flights data/flights_daily.csv --level 80,95 --output $(OUT)/forecast.csv --plot $(OUT)/forecast.png
 	@echo
-	@echo 'Made out/forecast.csv (14 days, 80 and 95 % intervals), out/forecast.png and $(MODELS)/flights (the model).'
+	@echo 'Made $(OUT)/forecast.csv (14 days, 80 and 95 % intervals), $(OUT)/forecast.png and $(MODELS)/flights (the model).'
 ifneq ($(SERVE),0)
 	@echo 'Serving at http://127.0.0.1:$(PORT) (end it with Ctrl-C). In another terminal:'
 	@echo
@@ -75,6 +76,8 @@ image: ## build the container image
 
 docs: $(VENV)/.installed-dev ## write the generated parts of docs/ and README.md again
 	$(BIN)/python -m forecaster.cli.reference > docs/cli.md
+	$(BIN)/python -m service openapi > docs/openapi.json
+	$(BIN)/python -m service tables docs/http-api.md docs/operations.md
 	$(BIN)/python -m benchmarks.tables
 
 # --- for maintainers --------------------------------------------------------------------------------------------------

@@ -1,9 +1,14 @@
-"""``python -m service openapi | problems | settings`` prints what the documentation holds of them."""
+"""``python -m service openapi | problems | settings`` prints what the documentation holds of them.
+
+``python -m service tables FILE...`` writes the tables in these documents again.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from service.openapi import openapi_text
 from service.problems import kinds_table
@@ -14,8 +19,32 @@ PRINTED: dict[str, Callable[[], str]] = {
     "problems": lambda: kinds_table() + "\n",
     "settings": lambda: settings_table() + "\n",
 }
+_TABLE = re.compile(r"(<!-- generated: python -m service (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def with_tables(text: str) -> str:
+    """Return a document with its generated tables made new.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
+    made, count = _TABLE.subn(lambda found: found[1] + PRINTED[found[2]]() + found[3], text)
+    if not count:
+        raise ValueError("The document has lost the markers of its table (<!-- generated: … -->); put them back.")
+    return made
+
+
+def _main(arguments: list[str]) -> None:
+    if arguments[:1] == ["tables"] and len(arguments) > 1:
+        for path in map(Path, arguments[1:]):
+            path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    elif len(arguments) == 1 and arguments[0] in PRINTED:
+        sys.stdout.write(PRINTED[arguments[0]]())
+    else:
+        sys.exit(f"usage: python -m service {' | '.join(PRINTED)} | tables FILE...")
+
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in PRINTED:
-        sys.exit(f"usage: python -m service {' | '.join(PRINTED)}")
-    sys.stdout.write(PRINTED[sys.argv[1]]())
+    _main(sys.argv[1:])
