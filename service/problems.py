@@ -32,6 +32,7 @@ __all__ = [
     "kinds_table",
     "message_of",
     "problem_of_validation",
+    "problem_text",
     "register_problems",
 ]
 
@@ -114,18 +115,24 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
 
 
-def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
-    known = KINDS[kind]
+def problem_text(
+    kind: str, detail: str, errors: Iterable[FieldError] = (), *, request_id: str, status: int | None = None
+) -> str:
+    """Return a problem as JSON; `status` if it is another than its kind's."""
     details = ProblemDetails(
         type=f"urn:problem-type:forecaster:{kind}",
-        title=known.title,
-        status=status or known.status,
+        title=KINDS[kind].title,
+        status=status or KINDS[kind].status,
         detail=detail,
-        request_id=g.get("request_id", ""),
+        request_id=request_id,
         errors=list(errors),
     )
-    body = details.model_dump_json(exclude_none=True)
-    return Response(body, status=details.status, content_type=PROBLEM_TYPE)
+    return details.model_dump_json(exclude_none=True)
+
+
+def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
+    body = problem_text(kind, detail, errors, request_id=g.get("request_id", ""), status=status)
+    return Response(body, status=status or KINDS[kind].status, content_type=PROBLEM_TYPE)
 
 
 def _answer_problem(problem: Problem) -> Response:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,37 @@ def test_gunicorn_serves_and_ends_cleanly(server: Server) -> None:
     lines = server.lines()
     assert [line["status"] for line in lines if line.get("request_id") == "mine"] == [200]
     assert not [line for line in lines if line["level"] in {"WARNING", "ERROR", "CRITICAL"}]
+
+
+NOT_HTTP = {
+    b"canary77 /v1/forecast?canary77\r\n\r\n": 400,
+    b"GET /canary77 HTTP/7.7\r\n\r\n": 400,
+    b"\x16\x03\x01\x02\x00canary77\r\n\r\n": 400,
+    b"GET /" + b"canary77" * 600 + b" HTTP/1.1\r\n\r\n": 414,
+    b"GET / HTTP/1.1\r\nHost: localhost\r\ncanary 77: 1\r\n\r\n": 400,
+    b"GET / HTTP/1.1\r\n" + b"".join(b"canary77-%d: 1\r\n" % n for n in range(200)) + b"\r\n": 431,
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: canary77\r\n\r\n": 501,
+}
+
+
+def test_what_is_not_http_is_answered_with_a_problem_and_not_logged(server: Server) -> None:
+    ids = []
+    for sent, status in NOT_HTTP.items():
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+            connection.sendall(sent)
+            response = HTTPResponse(connection)
+            response.begin()
+            problem = json.loads(response.read())
+        assert (response.status, problem["status"]) == (status, status), sent[:40]
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert problem["request_id"] == response.headers["X-Request-ID"]
+        ids.append(problem["request_id"])
+    assert server.ask("GET", "/livez")[0] == 200
+    assert server.stop() == 0
+    logged = {line["request_id"]: line["status"] for line in server.lines() if "request_id" in line}
+    assert [logged[request_id] for request_id in ids] == list(NOT_HTTP.values())
+    assert not re.search("canary", server.log.read_text(), re.IGNORECASE)
 
 
 def test_the_containers_health_check_asks_the_service(server: Server) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.util import load_class
 
 import service
 from forecaster import ConfigError
 from service.settings import Settings, variable_of
+from service.worker import Worker
 
 WRONG = {
     "PORT": ["0", "65536", "-1", "eighty", "8000.5", "٨"],
@@ -58,7 +60,7 @@ def test_gunicorn_takes_its_settings_from_ours(monkeypatch: pytest.MonkeyPatch) 
     found = gunicorn_settings(monkeypatch, HOST="::", PORT="9000", WORKERS="3", THREADS="5", GRACEFUL_TIMEOUT="9")
     assert found["bind"] == "[::]:9000"
     assert (found["workers"], found["threads"], found["graceful_timeout"]) == (3, 5, 9)
-    assert found["worker_class"] == "gthread"
+    assert load_class(found["worker_class"]) is Worker
     assert found["preload_app"] is False
     assert found["control_socket_disable"] is True
 
