@@ -182,7 +182,8 @@ def check_levels(level: object) -> tuple[float, ...]:
     for one in given:
         shown = float(f"{_as_float(one):g}")
         if not 0 < shown < 100:
-            raise ConfigError(f"a level must be above 0 and below 100 per cent, got {one!r}.", column="level")
+            rounded = f", which is {shown:g} in the six digits a level has" if 0 < _as_float(one) < 100 else ""
+            raise ConfigError(f"a level must be above 0 and below 100 per cent, got {one!r}{rounded}.", column="level")
         levels.add(shown)
     return tuple(sorted(levels))
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from forecaster.config import TrainingConfig, as_settings
+from forecaster.config import TrainingConfig, as_settings, check_horizon, network_config
+from forecaster.frequency import Frequency
 from forecaster.holdout import Verdict
-from forecaster.network import Network
+from forecaster.intervals import Calibration, calibration
+from forecaster.network import Array, Network
 from forecaster.panel import Panel
+from forecaster.scaling import RULE
 from forecaster.storage import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from forecaster.training import History
+
+
+def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Network, Frequency, Calibration]:
+    """Return what forecasts in the model that `describe` described.
+
+    Raises
+    ------
+    ForecasterError, KeyError, TypeError, ValueError, MemoryError
+        They are none, or do not fit together.
+    """
+    horizon = check_horizon(info["horizon"])
+    network = Network(network_config(info["architecture"]["network"]), horizon)
+    network.set_weights(weights)
+    return network, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon)
 
 
 def describe(
@@ -26,7 +44,7 @@ def describe(
     verdict: Verdict,
 ) -> dict[str, Any]:
     """Return the description of `network`, trained on `panel` as `asked` by this `version` of the library."""
-    labels = [panel.time_labels(i) for i in range(len(panel))]
+    first, last = panel.span_labels()
     return {
         "format_version": FORMAT_VERSION,
         "library_version": version,
@@ -40,12 +58,12 @@ def describe(
             "inputs": network.inputs,
             "weights": network.n_weights,
         },
-        "scaling": {"rule": "level-anchored logarithm, or division by the mean size where values are not positive"},
+        "scaling": {"rule": RULE},
         "training": {
             "series": len(panel),
             "values": int(panel.observed.sum()),
-            "first": min(times[0] for times in labels),
-            "last": max(times[-1] for times in labels),
+            "first": first,
+            "last": last,
             "steps": history.last.step,
             "best_step": history.best_step,
             "clipped_steps": history.clipped,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ def panel_from_frame(
 ) -> Panel:
     """Build a panel from a pandas DataFrame (or one that looks like it), long or wide.
 
-    Timestamps with a time zone keep it. Rows in messages are 1-based positions.
+    So is a Series indexed by dates, or a mapping of ids to such. Timestamps with a time zone keep it. Rows in messages
+    are 1-based positions.
 
     Raises
     ------
@@ -33,6 +34,8 @@ def panel_from_frame(
         A column is missing or holds something else than expected.
     """
     names = names or ColumnNames()
+    if not is_frame(frame):
+        frame = _frame_of_dated(frame, names)
     if getattr(getattr(frame, "index", None), "name", None) in (names.id_col, names.time_col):
         frame = frame.reset_index()
     labels = list(frame.columns)
@@ -41,6 +44,33 @@ def panel_from_frame(
     id_column = None if layout.id is None else frame[labels[layout.id]].to_numpy()
     targets = [(str(labels[i]), _frame_values(frame[labels[i]], str(labels[i]))) for i in layout.targets]
     return assemble(id_column, times, targets, freq=freq, names=names, timezone=zone, utc=utc)
+
+
+def is_frame(data: Any) -> bool:
+    """Return whether `data` looks like a data frame."""
+    return hasattr(data, "columns") and hasattr(data, "__getitem__")
+
+
+def is_dated(data: Any) -> bool:
+    """Return whether `data` is a pandas Series indexed by dates, or a mapping that holds one."""
+    if isinstance(data, Mapping):
+        return any(is_dated(one) for one in data.values() if not isinstance(one, Mapping))
+    return hasattr(data, "to_frame") and hasattr(getattr(data, "index", None), "year")
+
+
+def _frame_of_dated(data: Any, names: ColumnNames) -> Any:
+    """Return dated Series as a long data frame; what they and their indexes are called says nothing."""
+    import pandas as pd
+
+    series = data if isinstance(data, Mapping) else {names.target_col: data}
+    undated = next((str(name) for name, one in series.items() if not is_dated(one)), None)
+    if undated is not None:
+        raise InputError(
+            f"Series {shown(undated)} has no dates, others have. Give all of them an index of dates, or none.",
+            series=undated,
+        )
+    long = pd.concat({str(name): one for name, one in series.items()}, names=[names.id_col, names.time_col])
+    return long.rename(names.target_col).reset_index()
 
 
 def times_for_frame(times: Any, frequency: Frequency, timezone: str | None) -> Any:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from forecaster.errors import ConfigError, InputError
 from forecaster.frequency import Frequency, IntArray, TimeArray
-from forecaster.gate import Rows, as_floats, lay_on_grid, place_in_time
-from forecaster.timestamps import labels_of
+from forecaster.gate import Rows, as_floats, lay_on_grid, place_in_time, shown
+from forecaster.timestamps import check_years, labels_of
 
 __all__ = ["Panel"]
 
@@ -176,10 +176,34 @@ class Panel:
         """Return the timestamps of series ``i`` as text."""
         return labels_of(self.times(i), self.frequency, self.timezone)
 
+    def span_labels(self) -> tuple[str, str]:
+        """Return the first and the last timestamp of all series as text."""
+        ends = [self.frequency.from_ordinals(at, phase=self._phases()) for at in (self.starts, self._lasts())]
+        first, last = labels_of(np.array([ends[0].min(), ends[1].max()]), self.frequency, self.timezone)
+        return first, last
+
     def future_times(self, h: int) -> TimeArray:
-        """Return the ``h`` timestamps after the last one of each series, shape (N, h); see ``timezone``."""
-        ordinals = (self.starts + self.lengths)[:, None] + np.arange(h)
-        return self.frequency.from_ordinals(ordinals, phase=self._phases()[:, None])
+        """Return the ``h`` timestamps after the last one of each series, shape (N, h); see ``timezone``.
+
+        Raises
+        ------
+        InputError
+            They leave the years that can be written.
+        """
+        ordinals = self._lasts()[:, None] + np.arange(1, h + 1)
+        times = self.frequency.from_ordinals(ordinals, phase=self._phases()[:, None])
+        if not self.frequency.is_integer:
+            try:
+                check_years(times.ravel())
+            except InputError as error:
+                i = ((error.row or 1) - 1) // h
+                raise InputError(
+                    f"Series {shown(self.ids[i])} ends at {self.time_labels(i)[-1]}: a forecast of {h} steps would go "
+                    "beyond the year 9999. Ask for fewer steps, or correct its timestamps.",
+                    series=self.ids[i],
+                    column="ds",
+                ) from None
+        return times
 
     def future_labels(self, h: int) -> list[list[str]]:
         """Return :meth:`future_times` as text: ISO 8601, dates alone where the frequency is daily or coarser."""
@@ -204,6 +228,10 @@ class Panel:
             values = self.series(i)[-n:] if n else self.values[:0]
             tails[i, n - len(values) :] = values
         return tails
+
+    def _lasts(self) -> IntArray:
+        """Return the ordinal of each series' last step."""
+        return self.starts + self.lengths - 1
 
     def _phases(self) -> IntArray:
         return np.zeros(len(self), np.int64) if self.phases is None else self.phases

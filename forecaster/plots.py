@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import InputError, MissingExtraError, OutputError
+from forecaster.errors import InputError, MissingExtraError
 from forecaster.forecast import Forecast
+from forecaster.outputs import check_output, extension_of, write_whole
 from forecaster.panel import Panel
 from forecaster.timestamps import find_zone, to_wall
 
@@ -49,17 +50,9 @@ def check_plot(path: str | os.PathLike[str]) -> Path:
         The file name does not end in .png, .svg or .pdf, or its folder does not exist or is not writable.
     """
     path = Path(path)
-    if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise OutputError(
-            f"A plot is written as {', '.join(PLOT_SUFFIXES)}; {path.name!r} ends in none of them. Rename it."
-        )
+    check_output(path, PLOT_SUFFIXES)
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError('Plots need matplotlib, which is not installed: pip install "forecaster[plot]"')
-    folder = path.resolve().parent
-    if path.is_dir() or not folder.is_dir():
-        raise OutputError(f"{path} cannot be written: it is a folder, or there is no folder {folder}. Create it first.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path} cannot be written: the folder {folder} is not writable. Choose another.")
     return path
 
 
@@ -264,15 +257,8 @@ def _finish(figure: Figure, levels: Sequence[float]) -> Figure:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write beside and rename, so that a crash never leaves half a picture."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        with warnings.catch_warnings():
-            # Ids may hold letters that the font has not; a box in their place is no reason to worry anyone.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=130)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"The plot cannot be written to {path}: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    kind = extension_of(path, PLOT_SUFFIXES) or PLOT_SUFFIXES[0]  # a device has no ending
+    with warnings.catch_warnings():
+        # Ids may hold letters that the font has not; a box in their place is no reason to worry anyone.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        write_whole(path, lambda stream: figure.savefig(stream, format=kind[1:], dpi=130))

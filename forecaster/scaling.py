@@ -18,6 +18,9 @@ from forecaster.panel import Panel
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+RULE = "level-anchored logarithm, or division by the mean size where values are not positive"
+"""The rule in words: a model trained by another one cannot be read."""
+
 _LARGEST_LOG_STEP = 1.5
 """Root mean square of the changes of the logarithm from which on a positive series is treated as linear."""
 

@@ -7,18 +7,18 @@
       model.json            what the model is
       SHA256SUMS            of the two, in the form that ``sha256sum --check`` reads
 
-The folder is written beside its place and renamed, so that a crash leaves the old model or the new one, never half of
-one.
+The folder is written beside its place and the two change places in one step, so that a crash leaves the old model or
+the new one, never half of one and never none. What a crash leaves beside it, the next save removes. A file system that
+cannot exchange names (NFS) takes two steps; after a crash between them loading fails and says where the old model is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import ModelFormatError, OutputError
+from forecaster.gate import shown
+from forecaster.outputs import replaced_beside, write_folder
+from forecaster.scaling import RULE
 
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
 
 _MOST_BYTES = {DESCRIPTION: 16 * 2**20, SUMS: 4096, WEIGHTS: 2 * 2**30}
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (type(value) is float and math.isfinite(value))
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "a whole number": _is_whole,
+    "text": lambda value: isinstance(value, str),
+    "an object": lambda value: isinstance(value, dict),
+    "a list of numbers": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+    "null, or an object of numbers": lambda value: (
+        value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
+    ),
+    "'lstm'": lambda value: value == "lstm",
+    repr(RULE): lambda value: value == RULE,
+}
+_FIELDS = {
+    "library_version": "text",
+    "horizon": "a whole number",
+    "frequency": "text",
+    "season": "a whole number",
+    "quantiles": "a list of numbers",
+    "architecture.cell": "'lstm'",
+    "architecture.network": "an object",
+    "scaling.rule": repr(RULE),
+    "training.series": "a whole number",
+    "training.values": "a whole number",
+    "training.first": "text",
+    "training.last": "text",
+    "accuracy": "null, or an object of numbers",
+    "calibration": "an object",
+}
+"""What has to stand in a description, so that whoever reads one can rely on it."""
 
 
 def check_model_target(folder: str | os.PathLike[str]) -> Path:
@@ -81,30 +122,9 @@ def save_model(
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _publish(path, {**contents, SUMS: sums.encode()})
+        write_folder(path, {**contents, SUMS: sums.encode()})
     except OSError as error:
         raise OutputError(f"the model cannot be written to {path}: {error.strerror or error}.") from error
-
-
-def _publish(path: Path, contents: Mapping[str, bytes]) -> None:
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
-    replaced = beside.with_name(beside.name + "-replaced")
-    try:
-        for name, content in contents.items():
-            with (beside / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        beside.chmod(0o755)  # mkdtemp's folders are for the owner alone, models are for whoever may read beside them
-        if path.exists():
-            path.rename(replaced)
-        beside.rename(path)
-    except BaseException:
-        if replaced.exists() and not path.exists():
-            replaced.rename(path)
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def load_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
@@ -139,6 +159,12 @@ def describe_model(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _described(path: Path) -> dict[str, Any]:
     if not path.is_dir():
+        earlier = replaced_beside(path, set(_MOST_BYTES))
+        if earlier:
+            raise ModelFormatError(
+                f"there is no model folder at {path}: a save was interrupted. Rename {earlier[-1]}, the model that was "
+                "there, to it."
+            )
         raise ModelFormatError(
             f"there is no model folder at {path}. Train one with: forecaster train CSV --h N --model DIR"
         )
@@ -157,9 +183,24 @@ def _described(path: Path) -> dict[str, Any]:
             f"{path} has model format {version}, this version reads up to {FORMAT_VERSION}. Upgrade the package."
         )
     _compare(path, DESCRIPTION, content)
-    if not isinstance(description, dict):
-        raise ModelFormatError(f"{path / DESCRIPTION} is not the description of a model.")
-    return description
+    _check_fields(path / DESCRIPTION, description)
+    return description  # type: ignore[no-any-return]  # an object, since it has fields
+
+
+def _check_fields(place: Path, description: Any) -> None:
+    for field, expected in _FIELDS.items():
+        value = description
+        try:
+            for key in field.split("."):
+                value = value[key]
+        except (KeyError, TypeError, IndexError):
+            raise ModelFormatError(
+                f"{place}: {field} is missing, expected {expected}. Train or copy the model anew."
+            ) from None
+        if not _KINDS[expected](value):
+            raise ModelFormatError(
+                f"{place}: {field} must be {expected}, got {shown(value)}. Train or copy the model anew."
+            )
 
 
 def _checked(path: Path, name: str) -> bytes:

@@ -6,18 +6,18 @@ import csv
 import gzip
 import io
 import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
 from forecaster.csvfile import ColumnNames, Limits, parse_csv
-from forecaster.errors import InputError, OutputError
+from forecaster.errors import InputError
 from forecaster.forecast import Forecast
-from forecaster.frames import Freq, panel_from_frame, times_for_frame
+from forecaster.frames import Freq, is_dated, is_frame, panel_from_frame, times_for_frame
 from forecaster.frequency import Frequency
+from forecaster.outputs import check_output, extension_of, write_whole
 from forecaster.panel import Panel
 from forecaster.parquetfile import need_pyarrow, parquet_times, read_parquet, write_parquet
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EXTENSIONS",
     "ColumnNames",
     "Limits",
     "as_panel",
@@ -32,6 +33,7 @@ __all__ = [
     "forecast_columns",
     "forecast_csv",
     "forecast_to_frame",
+    "has_times",
     "panel_from_frame",
     "parse_csv",
     "read_panel",
@@ -40,7 +42,9 @@ __all__ = [
     "write_forecast",
 ]
 
-_EXTENSIONS = (".csv", ".csv.gz", ".parquet")
+EXTENSIONS = (".csv", ".csv.gz", ".parquet")
+"""Endings of the names of tables, which tell the format."""
+
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_A_PIECE = 65_536
 
@@ -76,10 +80,10 @@ def read_panel(
         A Parquet file is given and pyarrow is not installed.
     """
     path = Path(path)
-    extension = _extension(path)
+    extension = extension_of(path, EXTENSIONS)
     if extension is None:
         hint = " Save the sheet as CSV." if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
-        raise InputError(f"{path}: expected a file named {', '.join(_EXTENSIONS)}.{hint}")
+        raise InputError(f"{path}: expected a file named {', '.join(EXTENSIONS)}.{hint}")
     try:
         with path.open("rb") as stream:
             if extension == ".parquet":
@@ -90,7 +94,7 @@ def read_panel(
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path.") from None
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder. Expected a file named {', '.join(_EXTENSIONS)}.") from None
+        raise InputError(f"{path} is a folder. Expected a file named {', '.join(EXTENSIONS)}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -102,6 +106,7 @@ def as_panel(data: Any, *, freq: Freq = None, names: ColumnNames | None = None, 
     ----------
     data
         A panel; a data frame, long or wide; a bare sequence of numbers; or a mapping of ids to sequences of numbers.
+        The index of a pandas Series gives its times if it holds dates.
     freq, names, timezone
         As for :func:`panel_from_frame`; sequences without timestamps count 1, 2, 3 and have integer frequencies.
 
@@ -117,7 +122,7 @@ def as_panel(data: Any, *, freq: Freq = None, names: ColumnNames | None = None, 
                 f"{data.frequency.description}. Leave freq out, or build the panel with it."
             )
         return data
-    if hasattr(data, "columns") and hasattr(data, "__getitem__"):
+    if has_times(data):
         return panel_from_frame(data, freq=freq, names=names, timezone=timezone)
     frequency = 1 if freq is None else freq
     if isinstance(data, Mapping):
@@ -132,6 +137,11 @@ def as_panel(data: Any, *, freq: Freq = None, names: ColumnNames | None = None, 
     raise InputError(
         f"Expected a DataFrame, a sequence of numbers or a mapping of ids to sequences, got {type(data).__name__}."
     )
+
+
+def has_times(data: Any) -> bool:
+    """Return whether data bring their times along: a data frame, or pandas Series indexed by dates."""
+    return is_frame(data) or is_dated(data)
 
 
 def forecast_columns(forecast: Forecast, names: ColumnNames | None = None) -> dict[str, list[Any]]:
@@ -183,7 +193,7 @@ def write_forecast(forecast: Forecast, path: str | os.PathLike[str], names: Colu
     """
     names = names or ColumnNames()
     columns: dict[str, Any] = dict(forecast_columns(forecast, names))
-    if _extension(Path(path)) == ".parquet":
+    if extension_of(Path(path), EXTENSIONS) == ".parquet":
         # Days have no offset from UTC, so the zone goes only with instants.
         zone = None if forecast.frequency.is_daily_or_coarser else forecast.timezone
         columns[names.time_col] = parquet_times(forecast.times.ravel(), zone)
@@ -205,13 +215,13 @@ def write_columns(columns: Mapping[str, Sequence[Any]], path: str | os.PathLike[
     """
     path = Path(path)
     check_writable(path)
-    extension = _extension(path)
+    extension = extension_of(path, EXTENSIONS)
     if extension == ".parquet":
-        _write_whole(path, lambda stream: write_parquet(columns, stream))
+        write_whole(path, lambda stream: write_parquet(columns, stream))
     elif extension == ".csv.gz":
-        _write_whole(path, lambda stream: _write_gzip(columns, stream))
+        write_whole(path, lambda stream: _write_gzip(columns, stream))
     else:
-        _write_whole(path, lambda stream: _write_csv_bytes(columns, stream))
+        write_whole(path, lambda stream: _write_csv_bytes(columns, stream))
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -225,28 +235,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         A Parquet file is asked for and pyarrow is not installed.
     """
     path = Path(path)
-    extension = _extension(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder. Give the name of a file: {', '.join(_EXTENSIONS)}.")
-    if extension is None and not _is_device(path):
-        raise OutputError(f"{path}: the format follows from the name. Expected {', '.join(_EXTENSIONS)}.")
-    if extension == ".parquet":
+    check_output(path, EXTENSIONS)
+    if extension_of(path, EXTENSIONS) == ".parquet":
         need_pyarrow()
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no folder {folder}. Create it first.")
-    if not _is_device(path) and not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{path} cannot be written: the folder {folder} is not writable. Choose another.")
-
-
-def _extension(path: Path) -> str | None:
-    name = path.name.lower()
-    return next((ending for ending in _EXTENSIONS if name.endswith(ending)), None)
-
-
-def _is_device(path: Path) -> bool:
-    """Whether the path is something like /dev/stdout or a pipe, which cannot be replaced by a new file."""
-    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _joined(panels: Sequence[Panel]) -> Panel:
@@ -298,32 +289,3 @@ def _cells(column: Sequence[Any]) -> Iterator[Any]:
 def _harmless(text: str) -> str:
     """Put an apostrophe in front of text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file so that nobody ever sees half of it; a device or pipe is written as it is."""
-    is_device = _is_device(path)
-    try:
-        if is_device:
-            with path.open("wb") as stream:
-                write(cast("BinaryIO", stream))
-        else:
-            _write_beside(path.resolve(), write)  # a link stays a link
-    except BrokenPipeError:
-        raise  # the reader of the pipe has seen enough; click ends the command without a word
-    except OSError as error:
-        left = "" if is_device else " Nothing was written."
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.{left}") from error
-
-
-def _write_beside(place: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file beside its place and move it there."""
-    beside = place.with_name(f".{place.name[:100]}.{secrets.token_hex(6)}.tmp")
-    try:
-        with beside.open("xb") as stream:
-            write(cast("BinaryIO", stream))
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(place)
-    finally:
-        beside.unlink(missing_ok=True)

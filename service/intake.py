@@ -85,18 +85,25 @@ def check_limits(panel: Panel, options: ForecastOptions, h: int, settings: Setti
     if len(panel) > settings.max_series:
         raise _too_many("series", f"at most {settings.max_series} series")
     if len(panel.values) > settings.max_points:
-        raise _too_many("series", f"at most {settings.max_points} values in all, gaps in time included")
+        longest = int(panel.lengths.argmax())
+        name, steps, values = panel.ids[longest], panel.lengths[longest], panel.observed[longest]
+        raise _too_many(
+            "series",
+            f"at most {settings.max_points} values in all, gaps in time included; the longest series, {name!r}, has "
+            f"{steps} steps for {values} values, look there for a wrong timestamp",
+            series=name,
+        )
     columns = 1 + 2 * len(options.level)
     longest = min(settings.max_horizon, max(1, settings.max_points // (columns * len(panel))))
     if h > longest:
         raise _too_many("h", f"at most {longest} steps for {len(panel)} series and {len(options.level)} levels")
 
 
-def _too_many(field: str, expected: str) -> Problem:
+def _too_many(field: str, expected: str, *, series: str | None = None) -> Problem:
     return Problem(
         "limit-exceeded",
         f"{field}: expected {expected}. Send several requests, or raise the limit (docs/operations.md).",
-        errors=[FieldError(field=field, expected=expected, got="more")],
+        errors=[FieldError(field=field, expected=expected, got="more", series=series)],
     )
 
 

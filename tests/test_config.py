@@ -170,3 +170,10 @@ def test_wrong_levels(level: Any) -> None:
     with pytest.raises(ConfigError, match="level") as caught:
         check_levels(level)
     assert caught.value.column == "level"
+
+
+def test_a_level_that_its_digits_make_100_says_so() -> None:
+    with pytest.raises(ConfigError, match="got 99.99999, which is 100 in the six digits a level has"):
+        check_levels(99.99999)
+    with pytest.raises(ConfigError, match=r"got 100\.$"):
+        check_levels(100)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from numpy.testing import assert_array_equal
 from safetensors.numpy import load, save
 
 from forecaster import Forecaster
+from forecaster.cli import run
 from forecaster.errors import ModelFormatError, NotFittedError, OutputError
 from forecaster.storage import FORMAT_VERSION, check_model_target, describe_model, load_model, save_model
 from tests.examples import bits_of, tiny, trained, weekly
@@ -208,8 +212,6 @@ def test_whatever_stands_in_a_description_it_loads_or_is_refused(folder: Path) -
     wrong = [None, True, 0, -1, 1.5, 10**30, 10**400, "x", [], {}, [[1]], {"a": 1}, 9999, float("nan"), 2**31, ["D"]]
     refusals = 0
     for place in places(json.loads(original)):
-        if place[0] in ("accuracy", "library_version", "scaling", "training"):  # for people: loading does not read them
-            continue
         for value in [*wrong, KeyError]:
             description = json.loads(original)
             inner = description
@@ -223,10 +225,41 @@ def test_whatever_stands_in_a_description_it_loads_or_is_refused(folder: Path) -
             sign(folder)
             try:
                 Forecaster.load(folder)
+                assert run(["models", str(folder.parent)]) == 0
             except ModelFormatError as error:
                 assert str(folder) in str(error)  # noqa: PT017 - many of them load: what is not said to matter may differ
                 refusals += 1
     assert refusals > 200
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("training", None, "training.series is missing"), ("training.series", "6", "must be a whole number, got '6'"),
+        ("training.first", 5, "training.first must be text, got 5"),
+        ("library_version", None, "must be text, got None"),
+        ("accuracy", "x", "accuracy must be null, or an object of numbers, got 'x'"),
+        ("accuracy.mase", "x", "accuracy must be null, or an object of numbers"),
+        ("architecture.cell", "gru", "architecture.cell must be 'lstm', got 'gru'"),
+        ("scaling.rule", "standard score", "scaling.rule must be 'level-anchored"),
+        ("quantiles", [0.5, "x"], "quantiles must be a list of numbers"), ("horizon", True, "whole number, got True"),
+    ],
+)  # fmt: skip
+def test_the_field_at_fault_is_named_wherever_a_description_is_read(
+    place: str, value: Any, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(description: dict[str, Any]) -> None:
+        *outer, last = place.split(".")
+        for key in outer:
+            description = description[key]
+        description[last] = value
+
+    edit(folder, change)
+    assert message in refused(folder)
+    with pytest.raises(ModelFormatError, match=re.escape(message)):
+        describe_model(folder)
+    assert run(["models", str(folder.parent)]) == 3
+    assert message in capsys.readouterr().err
 
 
 def test_a_network_larger_than_memory_is_refused(folder: Path) -> None:
@@ -321,7 +354,7 @@ def failing(call: Callable[..., Any], at: int, error: BaseException) -> Callable
     return stand_in
 
 
-CRASHES = [("fsync", 1), ("fsync", 2), ("fsync", 3), ("rename", 1), ("rename", 2), ("chmod", 1)]
+CRASHES = [("fsync", 1), ("fsync", 2), ("fsync", 3), ("fsync", 4), ("rename", 1), ("rename", 2), ("chmod", 1)]
 ERRORS = [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()]
 
 
@@ -333,6 +366,8 @@ def test_a_crash_while_saving_leaves_the_old_model_and_no_litter(
     other = tiny(seed=5).fit(weekly())
     owner: Any = os if call == "fsync" else Path
     with monkeypatch.context() as patch:
+        if call == "rename":  # only in two steps
+            patch.setattr("forecaster.outputs._exchanged", lambda _one, _other: False)
         patch.setattr(owner, call, failing(getattr(owner, call), at, error))
         with pytest.raises(OutputError if isinstance(error, OSError) else type(error)) as caught:
             other.save(folder)
@@ -355,6 +390,70 @@ def test_a_crash_while_saving_the_first_model_leaves_nothing(
     with pytest.raises(OutputError):
         trained().save(tmp_path / "m")
     assert listing(tmp_path) == []
+
+
+ENDED = """
+import os, sys
+import forecaster.outputs as outputs
+from forecaster.storage import load_model, save_model
+
+def ended(*_arguments, **_options):
+    os._exit(9)
+
+folder, step, in_steps = sys.argv[1:]
+if in_steps == "two":
+    outputs._exchanged = lambda one, other: False
+if step == "replaced":  # between the two steps
+    rename = outputs.Path.rename
+    outputs.Path.rename = lambda one, other: ended() if one.suffix == ".writing" else rename(one, other)
+else:
+    owner, name = {"flushed": (outputs, "_change_places"), "exchanged": (outputs.shutil, "rmtree")}[step]
+    setattr(owner, name, ended)
+save_model(folder, *load_model(sys.argv[1]))
+"""
+
+
+def end_while_saving(folder: Path, step: str, steps: str = "one") -> None:
+    done = subprocess.run([sys.executable, "-c", ENDED, str(folder), step, steps], check=False)  # noqa: S603 - our own code
+    assert done.returncode == 9
+    assert len(listing(folder.parent)) > 1 or not folder.exists()
+
+
+@pytest.mark.parametrize("step", ["flushed", "exchanged"])
+def test_a_process_that_ends_while_saving_leaves_a_model_and_the_next_save_removes_the_rest(
+    step: str, folder: Path
+) -> None:
+    end_while_saving(folder, step)
+    assert bits_of(Forecaster.load(folder)) == bits_of(trained())
+    trained().save(folder)
+    assert listing(folder.parent) == ["m"]
+
+
+def test_where_names_cannot_be_exchanged_the_error_tells_where_the_old_model_is(folder: Path) -> None:
+    end_while_saving(folder, "replaced", "two")
+    message = refused(folder)
+    (old,) = folder.parent.glob(".m-*.replaced")
+    assert "a save was interrupted" in message
+    assert str(old) in message
+    assert bits_of(Forecaster.load(old)) == bits_of(trained())
+    trained().save(folder)
+    assert listing(folder.parent) == ["m"]
+
+
+def test_only_what_saves_of_this_model_left_is_removed(folder: Path) -> None:
+    parent = folder.parent
+    kept = [".m-notes", ".m-12345678", ".m-b-12345678.writing", ".n-12345678.writing", ".m-thesis__.writing"]
+    for name in [*kept, ".m-12345678.writing", ".m-abcdefgh.replaced", ".m-87654321.writing"]:
+        (parent / name).mkdir()
+    (parent / ".m-thesis__.writing" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    (parent / ".m-12345678.writing" / "model.json").write_text("half of", encoding="utf-8")
+    handle = os.open(parent / ".m-87654321.writing", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as another process that saves just now
+    trained().save(folder)
+    assert listing(parent) == sorted([*kept, ".m-87654321.writing", "m"])
+    os.close(handle)
+    trained().save(folder)
+    assert listing(parent) == sorted([*kept, "m"])
 
 
 def test_a_model_is_written_over_an_empty_folder_and_into_new_ones(tmp_path: Path) -> None:
@@ -409,7 +508,7 @@ def test_an_untrained_model_writes_nothing(tmp_path: Path) -> None:
 
 def test_what_is_saved_has_this_format_whatever_the_description_said(tmp_path: Path) -> None:
     weights = {"w": np.ones(3, np.float32)}
-    save_model(tmp_path / "m", {"format_version": 99, "a": "é"}, weights)
+    save_model(tmp_path / "m", {**trained().info, "format_version": 99, "a": "é"}, weights)
     description, loaded = load_model(tmp_path / "m")
-    assert description == {"format_version": FORMAT_VERSION, "a": "é"}
+    assert description == {**trained().info, "format_version": FORMAT_VERSION, "a": "é"}
     assert_array_equal(loaded["w"], weights["w"])

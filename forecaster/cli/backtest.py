@@ -57,7 +57,7 @@ def backtest(
     The LSTM stands beside the last value (Naive), the last season (SeasonalNaive) and the line through the first and
     the last value (Drift). Lower is better; coverage should be near its level.
     """
-    check_outputs(output, plot)
+    check_outputs(csv, output, plot)
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
     with TrainingProgress(f"Training on {count(len(panel), 'series')}") as progress:
@@ -104,12 +104,13 @@ def _cell(key: str, value: str | float) -> str:
 
 
 def _write(result: Backtest, output: Path) -> None:
-    from forecaster.tables import write_columns
+    from forecaster.outputs import extension_of
+    from forecaster.tables import EXTENSIONS, write_columns
 
     frame = result.frame()
     columns: dict[str, Any] = {str(name): frame[name].to_numpy() for name in frame}
     time_col = result.names.time_col
-    if output.suffix == ".parquet":
+    if extension_of(output, EXTENSIONS) == ".parquet":
         columns[time_col], columns["cutoff"] = frame[time_col], frame["cutoff"]
     else:
         columns[time_col], columns["cutoff"] = _time_labels(result)

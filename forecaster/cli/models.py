@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, example
+from forecaster.cli.options import FILE, example, model_folders
 from forecaster.cli.report import PARTIAL, show_table
-from forecaster.errors import InputError, ModelFormatError
+from forecaster.errors import ModelFormatError
 
 
 @click.command(short_help="List the models in a folder.", epilog=example("forecaster models"))
@@ -17,13 +17,8 @@ from forecaster.errors import InputError, ModelFormatError
 def models(folder: Path | None) -> int:
     """List the models in FOLDER (default: FORECASTER_MODELS, or ./models)."""
     folder = folder or Path(os.environ.get("FORECASTER_MODELS") or "models")
-    places = sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
-    if not places:
-        raise InputError(
-            f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
-        )
     rows, damaged = [], 0
-    for place in places:
+    for place in model_folders(folder):
         try:
             rows.append(_row(place))
         except ModelFormatError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from forecaster.config import check_levels
+from forecaster.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from forecaster.model import Forecaster
@@ -83,8 +84,11 @@ def read(path: Path, options: dict[str, Any]) -> Panel:
     return read_panel(path, freq=options["freq"], timezone=options["timezone"], names=column_names(options))
 
 
-def check_outputs(output: Path | None, plot: Path | None) -> None:
-    """Check, before any work is done, that its results can be written."""
+def check_outputs(source: Path, output: Path | None, plot: Path | None) -> None:
+    """Check, before any work is done, that its results can be written, and not over the data they come from."""
+    for option, path in (("--output", output), ("--plot", plot)):
+        if path is not None and path.is_file() and source.is_file() and path.samefile(source):
+            raise OutputError(f"{option} {path} is the file that is read, and would be lost. Choose another name.")
     if output is not None:
         from forecaster.tables import check_writable
 
@@ -93,6 +97,22 @@ def check_outputs(output: Path | None, plot: Path | None) -> None:
         from forecaster.plots import check_plot
 
         check_plot(plot)
+
+
+def model_folders(folder: Path) -> list[Path]:
+    """Return the models in a folder; a hidden one is half-written or was replaced.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    places = sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
+    if not places:
+        raise InputError(
+            f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
+        )
+    return places
 
 
 def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:

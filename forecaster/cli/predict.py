@@ -32,7 +32,7 @@ def predict(
     from forecaster import Forecaster
     from forecaster.tables import write_forecast
 
-    check_outputs(output, plot)
+    check_outputs(csv, output, plot)
     forecaster = Forecaster.load(model)
     panel = read(csv, options)
     forecast = forecaster.forecast(panel, h=h, level=level)

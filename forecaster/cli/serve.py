@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, example
+from forecaster.cli.options import FILE, example, model_folders
 from forecaster.config import engine_choice
-from forecaster.errors import ConfigError, InputError
+from forecaster.errors import ConfigError
 
 
 @click.command(
@@ -36,7 +36,7 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     os.environ.update({f"FORECASTER_{name}": str(value) for name, value in given.items() if value is not None})
     _resolve("FORECASTER_MODELS", "models")
     _resolve("FORECASTER_CACHE_DIR", "")
-    check_models(Path(os.environ["FORECASTER_MODELS"]))
+    model_folders(Path(os.environ["FORECASTER_MODELS"]))
     check_address(os.environ.get("FORECASTER_HOST", ""), os.environ.get("FORECASTER_PORT", ""))
     engine_choice()
     importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
@@ -46,20 +46,6 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     command = [sys.executable, "-P", "-m", "gunicorn", "-c", str(settings), "service.wsgi:app"]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted; the server takes this process's place and signals
-
-
-def check_models(folder: Path) -> None:
-    """Check that there is something to serve.
-
-    Raises
-    ------
-    InputError
-        The folder holds no model.
-    """
-    if not any(folder.glob("*/model.json")):
-        raise InputError(
-            f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
-        )
 
 
 def check_address(host: str, port: str) -> None:

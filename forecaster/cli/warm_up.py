@@ -38,7 +38,7 @@ def warm_up(levels: tuple[str, ...], check: bool) -> None:
     from forecaster.warm_up import warm_up as warm_up_kernels
 
     done = warm_up_kernels()
-    click.echo(f"{done['kernels']} kernels, {_said(done)} ({done['folder']})")
+    click.echo(f"{done['kernels']} kernels: {_said(done)} ({done['folder']})")
     compiled = done["compiled"]
     for level in levels:
         done = bake(level)
@@ -51,4 +51,6 @@ def warm_up(levels: tuple[str, ...], check: bool) -> None:
 def _said(done: dict[str, Any]) -> str:
     compiled, loaded, stored = done["compiled"], done["loaded"], done["stored"]
     kept = "" if stored == compiled else f" ({compiled - stored} could not be kept)"
-    return f"{compiled + loaded} signatures: {compiled} compiled{kept}, {loaded} loaded, in {done['seconds']:.1f} s"
+    # A compiled kernel is counted beside those it calls; a loaded one holds them.
+    said = f"{compiled} signatures compiled{kept}, {loaded} loaded with those they call"
+    return f"{said}, in {done['seconds']:.1f} s"

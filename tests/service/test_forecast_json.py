@@ -48,6 +48,21 @@ def test_one_series_gets_a_forecast_in_the_columns_of_the_library(client: FlaskC
     assert forecast["LSTM-lo-95"] == [-91, -91]
 
 
+def test_a_series_that_a_wrong_year_makes_too_long_is_named(client: FlaskClient) -> None:
+    problem = refused(client, series=[series(), series("typo", ds=["0001-01-01", *DAYS[1:]])], freq="D")
+    (error,) = problem["errors"]
+    assert (error["field"], error["series"]) == ("series", "typo")
+    for text in (problem["detail"], error["expected"]):
+        assert "'typo', has 738946 steps for 4 values" in text
+
+
+def test_a_series_that_ends_where_the_calendar_does_is_named(client: FlaskClient) -> None:
+    days = [f"9999-12-{day}" for day in range(28, 32)]
+    problem = refused(client, series=[series(), series("last", ds=days)], freq="D")
+    assert "'last' ends at 9999-12-31" in problem["detail"]
+    assert "year 9999" in problem["detail"]
+
+
 def test_horizon_and_levels_have_defaults(client: FlaskClient) -> None:
     answer = ask(client, series=[series()])
     assert answer["h"] == 4
