@@ -12,7 +12,7 @@ from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.intervals import Calibration, calibrate, least_spread, uncalibrated
 from forecaster.panel import Panel
-from forecaster.prediction import future_quantiles
+from forecaster.prediction import can_teach, future_quantiles
 from forecaster.scaling import Integers, scale_panel
 
 
@@ -35,12 +35,14 @@ class Verdict:
 def judges(panel: Panel, h: int) -> Integers:
     """Return the series that can spare their last `h` values and still be learned from.
 
-    Before the held-out values at least as many must have been observed, and of those held out at least one.
+    Before the held-out values at least as many must have been observed, and of those held out at least one. None can
+    if what is left of all series would not teach the whole horizon any more.
     """
     tails = panel.tail_values(h)
     seen_late = np.count_nonzero(~np.isnan(tails), axis=1)
     seen_before = panel.observed - seen_late
-    return np.flatnonzero((seen_late > 0) & (seen_before >= max(h, 4)))
+    able = np.flatnonzero((seen_late > 0) & (seen_before >= max(h, 4)))
+    return able if can_teach(panel.head(h), h) else able[:0]
 
 
 def judge(engine: Engine, panel: Panel, season: int, executor: Executor) -> Verdict:

@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
 """Levels the factors are learned for; those between are interpolated."""
 
+_LARGEST = float(np.finfo(np.float64).max)
+
 _NEIGHBOURS = 2
 """Steps on each side whose scores a step shares: with few series one step alone has too few."""
 
@@ -37,6 +39,11 @@ class Calibration:
     """Stretch factors, (levels, F), for `LEVELS`, and the least width for which they were learned."""
 
     factors: Floats
+
+    @property
+    def learned(self) -> bool:
+        """Whether a held-out horizon had a say: without one every factor is exactly 1."""
+        return bool((self.factors != 1).any())
 
     def as_settings(self) -> dict[str, Any]:
         """Return what `calibration` reads, for JSON."""
@@ -115,19 +122,45 @@ def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Float
 
 
 def intervals(
-    quantiles: Floats, probabilities: tuple[float, ...], levels: tuple[float, ...], by: Calibration, least: Floats
+    quantiles: Floats, probabilities: tuple[float, ...], levels: tuple[float, ...], by: Calibration, volatility: Floats
 ) -> tuple[Floats, Floats]:
     """Return the calibrated distances (N, levels, h) down and up from the median; `levels` ascend.
 
-    A higher level never gets the smaller distance, so intervals lie inside each other.
+    volatility (N,) is as for `least_spread`. Where nothing was held out, no distance is smaller than that of the last
+    value as a forecast. A higher level never gets the smaller distance, so intervals lie inside each other.
     """
     count, h = quantiles.shape[:2]
-    down, up = np.empty((count, len(levels), h)), np.empty((count, len(levels), h))
+    least = least_spread(volatility, h, probabilities)
+    sides = np.empty((2, count, len(levels), h))
     for row, level in enumerate(levels):
-        below, above = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
-        factors = by.at(level, h)
-        down[:, row], up[:, row] = below * factors, above * factors
-    return np.maximum.accumulate(down, axis=1), np.maximum.accumulate(up, axis=1)
+        for side, distance in zip(sides, spreads(quantiles, probabilities, level), strict=True):
+            side[:, row] = np.maximum(distance, least) * by.at(level, h)
+            if not by.learned:
+                side[:, row] = np.maximum(side[:, row], _naive_spread(volatility, h, level))
+    down, up = np.maximum.accumulate(sides, axis=2)
+    return down, up
+
+
+def never_narrower(point: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    """Return the ends (N, levels, h) of intervals, each as far from point (N, h) as the farthest of the steps before.
+
+    For a head that no held-out value was held against, in the units of the series: what it learned from a handful of
+    values may shrink from step to step, as no uncertainty does.
+    """
+    point = point[:, None]
+    with np.errstate(over="ignore"):  # of a series near the largest float64; held there, finite
+        down, up = (np.maximum.accumulate(side, axis=-1) for side in (point - lower, upper - point))
+        return np.maximum(point - down, -_LARGEST), np.minimum(point + up, _LARGEST)
+
+
+def _naive_spread(volatility: Floats, h: int, level: float) -> Floats:
+    """Return the distance (N, h) within which the last value would be right as a forecast of a random walk.
+
+    The mean size of its normal steps is `volatility`, sqrt(2 / pi) of their deviation.
+    """
+    score = NormalDist().inv_cdf(0.5 + level / 200) * np.sqrt(np.pi / 2)
+    spread: Floats = score * volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    return spread
 
 
 def _conformal_factor(scores: Floats, level: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,34 +19,26 @@ from forecaster.config import (
     check_levels,
     check_seed,
     default_network,
-    network_config,
 )
-from forecaster.description import describe
+from forecaster.description import describe, described
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
 from forecaster.holdout import judge, judges
-from forecaster.intervals import Calibration, calibration, intervals, least_spread
+from forecaster.intervals import Calibration
 from forecaster.network import Network
 from forecaster.panel import Panel
-from forecaster.prediction import forecastable, future_quantiles
+from forecaster.prediction import forecast_panel, forecastable
 from forecaster.scaling import scale_panel
 from forecaster.storage import load_model, save_model
-from forecaster.tables import ColumnNames, as_panel, forecast_to_frame
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecaster.training import Progress
-
-_FEW_SERIES = 64
-"""Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
-
-_BLIND_STEPS = 40
-"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
-heart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +47,6 @@ class _Fitted:
 
     engine: Engine
     frequency: Frequency
-    season: int
     calibration: Calibration
     info: dict[str, Any]
 
@@ -115,29 +106,29 @@ class Forecaster:
 
     def fit(
         self,
-        data: Any,
+        df: Any,
         *,
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
         progress: Callable[[Progress], None] | None = None,
     ) -> Self:
-        """Train on `data`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+        """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
-        intervals, and gives the accuracy in `info`.
+        intervals, and gives the accuracy in `info`. A warning says when no series is.
 
         Raises
         ------
         InputError
             The data are wrong; the message names the series and row.
         TooShortError
-            No series is long enough to learn from.
+            No series is long enough to learn the horizon from.
         """
         from forecaster.training import train  # a forecast needs neither it nor Numba
 
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
-        panel = as_panel(data, freq=self.frequency, names=names)
+        panel = as_panel(df, freq=self.frequency, names=names)
         usable, skipped = forecastable(panel, learning=self.h)
         season = self.season or usable.frequency.season
         network = Network(self.network or default_network(season), self.h)
@@ -145,12 +136,11 @@ class Forecaster:
         network.initialise(rng)
         judging = judges(usable, self.h)
         held_out = self.h if len(judging) else 0
-        config = self.training if len(judging) else replace(self.training, steps=min(self.training.steps, _BLIND_STEPS))
         with Threads(self.threads) as executor:
             history = train(
                 network,
                 scale_panel(usable, held_out=held_out),
-                config=config,
+                config=self.training,
                 held_out=held_out,
                 validation=judging,
                 rng=rng,
@@ -170,14 +160,22 @@ class Forecaster:
             history=history,
             verdict=verdict,
         )
-        self._fitted = _Fitted(engine, usable.frequency, season, verdict.calibration, info)
+        self._fitted = _Fitted(engine, usable.frequency, verdict.calibration, info)
         self._panel, self._names = panel, names
         _warn(skipped)
+        if not held_out:
+            warnings.warn(
+                "no series is long enough to hold out its end: training was cut short, the accuracy is not known and "
+                f"the intervals are not calibrated. For a horizon of {self.h}, {2 * self.h + 4} values or more are "
+                "advised.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self
 
     def predict(
         self,
-        data: Any = None,
+        df: Any = None,
         *,
         h: int | None = None,
         level: float | Sequence[float] = (80, 95),
@@ -189,7 +187,7 @@ class Forecaster:
 
         Parameters
         ----------
-        data : optional
+        df : optional
             Series to forecast, as for `fit`, also ones the model has never seen; by default those it was trained on.
         h : int, optional
             Steps ahead, by default those trained for. More are reached by forecasting from forecasts.
@@ -201,7 +199,7 @@ class Forecaster:
         Raises
         ------
         NotFittedError
-            There is no trained model yet, or it was loaded and no data are given.
+            There is no trained model yet, or it was loaded and no `df` is given.
         InputError, ConfigError, TooShortError
             The data or arguments are wrong. Series that are too short while others are not get a warning and no
             forecast.
@@ -211,7 +209,7 @@ class Forecaster:
             time_col=time_col or self._names.time_col,
             target_col=target_col or self._names.target_col,
         )
-        panel = None if data is None else as_panel(data, freq=self._frequency_for(data), names=names)
+        panel = None if df is None else as_panel(df, freq=self._frequency_for(df), names=names)
         forecast = self.forecast(panel, h=h, level=level)
         _warn(forecast.skipped)
         return forecast_to_frame(forecast, names)
@@ -232,32 +230,11 @@ class Forecaster:
                 "the model was loaded, not trained here, and holds no series; give the data to forecast."
             )
         self._check_frequency(panel)
-        usable, skipped = forecastable(panel)
-        scaled = scale_panel(usable)
-        with Threads(self.threads if len(usable) > _FEW_SERIES else 1) as executor:
-            quantiles = future_quantiles(fitted.engine, scaled, steps, executor)
-        probabilities = fitted.engine.network.config.quantiles
-        least = least_spread(scaled.volatility, steps, probabilities)
-        down, up = intervals(quantiles, probabilities, levels, fitted.calibration, least)
-        middle = quantiles[..., None, :, probabilities.index(0.5)]
-        ends = np.concatenate((middle, middle - down, middle + up), axis=1)
-        values = scaled.scaling.restore(ends)
-        return Forecast(
-            ids=usable.ids,
-            times=usable.future_times(steps),
-            labels=usable.future_labels(steps),
-            frequency=usable.frequency,
-            point=values[:, 0],
-            levels=levels,
-            lower=values[:, 1 : 1 + len(levels)],
-            upper=values[:, 1 + len(levels) :],
-            skipped=skipped,
-            timezone=usable.timezone,
-        )
+        return forecast_panel(fitted.engine, fitted.calibration, panel, steps, levels, self.threads)
 
     def backtest(
         self,
-        data: Any,
+        df: Any,
         *,
         n_windows: int = 3,
         step_size: int | None = None,
@@ -273,7 +250,7 @@ class Forecaster:
         The arguments are those of `fit` and of `forecaster.backtest.backtest`.
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
-        panel = as_panel(data, freq=self.frequency, names=names)
+        panel = as_panel(df, freq=self.frequency, names=names)
         return backtest(
             panel,
             lambda known: self._untrained().fit(known, progress=progress),
@@ -286,9 +263,24 @@ class Forecaster:
             names=names,
         )
 
-    def cross_validation(self, data: Any, **settings: Any) -> pd.DataFrame:
+    def cross_validation(
+        self,
+        df: Any,
+        *,
+        n_windows: int = 3,
+        step_size: int | None = None,
+        refit: bool | int = False,
+        level: float | Sequence[float] = (80, 95),
+        id_col: str = "unique_id",
+        time_col: str = "ds",
+        target_col: str = "y",
+        progress: Callable[[Progress], None] | None = None,
+    ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
-        return self.backtest(data, **settings).frame()
+        return self.backtest(
+            df, n_windows=n_windows, step_size=step_size, refit=refit, level=level,
+            id_col=id_col, time_col=time_col, target_col=target_col, progress=progress,
+        ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to the folder `path`, whole or not at all.
@@ -312,18 +304,14 @@ class Forecaster:
         """
         info, weights = load_model(path)
         try:
+            network, frequency, scale = described(info, weights)
             model = cls(
-                h=info["horizon"], freq=info["frequency"], season=info["season"], threads=threads,
-                network=network_config(info["architecture"]["network"]),
-            )  # fmt: skip
-            network = Network(model.network, model.h)  # type: ignore[arg-type]  # given above
-            network.set_weights(weights)
-            frequency, season = Frequency.parse(info["frequency"]), int(info["season"])
-            scale = calibration(info["calibration"], model.h)
+                h=network.horizon, freq=frequency.alias, season=info["season"], threads=threads, network=network.config
+            )
         except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
-        model._fitted = _Fitted(Engine(network), frequency, season, scale, info)
+        model._fitted = _Fitted(Engine(network), frequency, scale, info)
         return model
 
     def _ready(self) -> _Fitted:
@@ -342,12 +330,10 @@ class Forecaster:
             threads=self.threads,
         )
 
-    def _frequency_for(self, data: Any) -> Frequency | None:
-        """Return the model's frequency where `data` has none of its own to be found."""
-        fitted = self._ready()
-        if hasattr(data, "columns"):
-            return fitted.frequency
-        return fitted.frequency if fitted.frequency.is_integer else None
+    def _frequency_for(self, df: Any) -> Frequency | None:
+        """Return the model's frequency, unless it is one of dates and `df` has none."""
+        frequency = self._ready().frequency
+        return frequency if frequency.is_integer or has_times(df) else None
 
     def _check_frequency(self, panel: Panel) -> None:
         """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""

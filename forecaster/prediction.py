@@ -1,4 +1,4 @@
-"""Quantiles of the next steps, as many as are asked for, of the series that can be forecast."""
+"""The next steps, as many as are asked for, of the series that can be forecast: quantiles, and from them a forecast."""
 
 from __future__ import annotations
 
@@ -6,12 +6,54 @@ import numpy as np
 
 from forecaster.engine import Engine
 from forecaster.errors import TooShortError
-from forecaster.executors import Executor
+from forecaster.executors import Executor, Threads
+from forecaster.forecast import Forecast
+from forecaster.intervals import Calibration, intervals, never_narrower
 from forecaster.panel import Panel
-from forecaster.scaling import Floats, ScaledPanel
+from forecaster.scaling import Floats, ScaledPanel, scale_panel
 
 LEAST_OBSERVED = 2
 """Values without which a series is not forecast."""
+
+_FEW_SERIES = 64
+"""Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
+
+
+def forecast_panel(
+    engine: Engine, by: Calibration, panel: Panel, h: int, levels: tuple[float, ...], threads: int | None
+) -> Forecast:
+    """Return the median and the intervals, calibrated and in their own units, of the series that can be forecast.
+
+    Raises
+    ------
+    TooShortError
+        There are none.
+    """
+    usable, skipped = forecastable(panel)
+    scaled = scale_panel(usable)
+    with Threads(threads if len(usable) > _FEW_SERIES else 1) as executor:
+        quantiles = future_quantiles(engine, scaled, h, executor)
+    probabilities = engine.network.config.quantiles
+    down, up = intervals(quantiles, probabilities, levels, by, scaled.volatility)
+    middle = quantiles[..., None, :, probabilities.index(0.5)]
+    ends = np.concatenate((middle, middle - down, middle + up), axis=1)
+    values = scaled.scaling.restore(ends)
+    point, lower, upper = values[:, 0], values[:, 1 : 1 + len(levels)], values[:, 1 + len(levels) :]
+    if not by.learned:
+        lower, upper = never_narrower(point, lower, upper)
+        lower = np.maximum(lower, scaled.scaling.floor[:, None, None])
+    return Forecast(
+        ids=usable.ids,
+        times=usable.future_times(h),
+        labels=usable.future_labels(h),
+        frequency=usable.frequency,
+        point=point,
+        levels=levels,
+        lower=lower,
+        upper=upper,
+        skipped=skipped,
+        timezone=usable.timezone,
+    )
 
 
 def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Executor) -> Floats:
@@ -51,12 +93,12 @@ def forecastable(panel: Panel, *, learning: int | None = None) -> tuple[Panel, d
     panel : Panel
         The series.
     learning : int, optional
-        The horizon that is to be learned from them, for the advice in the error.
+        The horizon that is to be learned from them.
 
     Raises
     ------
     TooShortError
-        There is none with enough.
+        There is none with enough, or none that teaches the last step of the horizon.
     """
     if not len(panel):
         raise TooShortError("There are no series. Give at least one.")
@@ -70,4 +112,27 @@ def forecastable(panel: Panel, *, learning: int | None = None) -> tuple[Panel, d
         name, reason = next(iter(skipped.items()))
         advised = "" if learning is None else f" For a horizon of {learning}, {2 * learning + 4} or more are advised."
         raise TooShortError(f"No series is long enough. Series {name!r} {reason}.{advised}", series=name)
-    return (panel if enough.all() else panel.select(np.flatnonzero(enough))), skipped
+    usable = panel if enough.all() else panel.select(np.flatnonzero(enough))
+    if learning is not None and not can_teach(usable, learning):
+        longest = int(np.argmax(usable.lengths))
+        raise TooShortError(
+            f"No series is long enough for a horizon of {learning}: none has two values {learning} steps apart. The "
+            f"longest, {usable.ids[longest]!r}, has {usable.lengths[longest]} steps. Give a series of {learning + 1} "
+            f"values, better {2 * learning + 4} or more, or choose a shorter horizon.",
+            series=usable.ids[longest],
+        )
+    return usable, skipped
+
+
+def can_teach(panel: Panel, h: int) -> bool:
+    """Return whether a series of `panel` has two observed values at least `h` steps apart.
+
+    Without one the last of `h` steps never has a target. One series is enough: the network is one for all, and the
+    others teach the steps they have. A gap may swallow the target, and is let pass (seven values at both ends of a
+    month still give a forecast of a week): such steps stay near "no change", and their intervals wide.
+    """
+    if not len(panel):
+        return False
+    places = np.where(np.isnan(panel.values), -1, np.arange(len(panel.values)))
+    latest = np.maximum.reduceat(places, panel.offsets[:-1]) - panel.offsets[:-1]  # the first value is observed
+    return bool((latest >= h).any())

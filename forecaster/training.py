@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 LOSSES = {"pinball": pinball_loss, "absolute": absolute_loss, "squared": squared_loss}
 
+BLIND_STEPS = 40
+"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
+heart."""
 _LANES = 4
 _VALIDATION_SERIES = 1024
 """Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
@@ -109,7 +112,7 @@ def train(
     held_out : int
         Values at the end of each series that no gradient sees.
     validation : (V,) int64
-        Series whose held-out values decide when to stop; none for no early stopping.
+        Series whose held-out values decide when to stop; with none training stops after at most `BLIND_STEPS`.
     rng : numpy.random.Generator
         Draws the windows.
     executor : Executor
@@ -120,6 +123,8 @@ def train(
     began = time.perf_counter()
     if len(validation) > _VALIDATION_SERIES:
         validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
+    if not len(validation):
+        config = replace(config, steps=min(config.steps, BLIND_STEPS))
     sampler = Sampler(panel, network.config.positions, held_out)
     batch = _Batch(network, panel, held_out, min(config.batch_size, max(8, 4 * int(sampler.windows.sum()))), executor)
     judge = _Judge(batch.packed, panel, validation, held_out, executor)

@@ -5,6 +5,7 @@ import importlib
 import io
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -52,6 +53,10 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def width(row: dict[str, str], level: str) -> float:
+    return float(row[f"LSTM-hi-{level}"]) - float(row[f"LSTM-lo-{level}"])
+
+
 def modules_after(arguments: list[str]) -> set[str]:
     code = "import sys; from forecaster.cli import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
@@ -77,6 +82,7 @@ def test_the_reference_in_the_docs_is_what_the_help_texts_say() -> None:
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference(), "run: make docs"
 
 
+@pytest.mark.filterwarnings("default:no series is long enough to hold out its end")
 def test_the_notes_are_forecast_for_days_31_to_37(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, output = str(tmp_path / "notes"), tmp_path / "notes.csv"
     assert run(["train", str(NOTES), "--h", "7", "--model", folder, "--steps", "10"]) == 0
@@ -88,6 +94,9 @@ def test_the_notes_are_forecast_for_days_31_to_37(tmp_path: Path, capsys: pytest
     assert "trained on 1 series" in shown.out
     assert "7 steps ahead" in shown.out
     assert "Training on 1 series, 7 values" in shown.err
+    assert "warning: no series is long enough to hold out its end" in shown.err
+    for level in ("95", "80"):
+        assert width(rows[6], level) > width(rows[0], level) > 0
 
 
 def test_predict_writes_what_the_library_forecasts(model: Path, table: Path, tmp_path: Path) -> None:
@@ -152,6 +161,12 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
         "too long": (["backtest", csv_path, "--h", "3", "--windows", "90"], "No series is long enough"),
         "other folder": (["train", csv_path, "--h", "3", "--model", str(stranger)], "not a model folder"),
         "a file": (["train", csv_path, "--h", "3", "--model", csv_path], "not a model folder"),
+        "over its source": (
+            ["predict", str(model), csv_path, "--output", f"{table.parent}/../{table.parent.name}/long.csv"],
+            "the file that is read",
+        ),
+        "not taught": (["train", csv_path, "--h", "1000", "--model", new], "Give a series of 1001 values, better 2004"),
+        "level rounded": (["predict", str(model), csv_path, "--output", out, "--level", "99.99999"], "six digits"),
         "no models": (["models", str(tmp / "none")], "no model in"),
         "nothing to serve": (["serve", "--models", str(tmp / "none")], "no model in"),
         "usage": (["predict", str(model), csv_path], "--output"),
@@ -161,7 +176,7 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
 @pytest.mark.parametrize("case", [
     "no file", "horizon 0", "horizon absurd", "no column", "frequency", "no model", "no folder", "extension", "level",
     "level text", "plot", "negative", "windows", "too long", "other folder", "a file", "no models", "nothing to serve",
-    "usage",
+    "usage", "over its source", "not taught", "level rounded",
 ])  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(
     case: str, model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -201,6 +216,24 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
         "backtest": ["backtest", str(table), "--h", "3", "--output", path],
     }
     assert run(arguments[command]) == 2
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("option", ["--output", "--plot"])
+@pytest.mark.parametrize("command", ["predict", "backtest"])
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_the_file_that_is_read_is_never_written_over(
+    option: str, command: str, link: Callable[[Path, Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = daily_csv(tmp_path / "data.csv", {"a": 20})
+    before = source.read_bytes()
+    same = tmp_path / ("same.csv" if option == "--output" else "same.png")
+    link(same, source)
+    output = [] if option == "--output" or command == "backtest" else ["--output", str(tmp_path / "out.csv")]
+    arguments = {"predict": ["predict", "model", str(source)], "backtest": ["backtest", str(source), "--h", "3"]}
+    assert run([*arguments[command], *output, option, str(same)]) == 2
+    assert f"{option} {same} is the file that is read" in capsys.readouterr().err
+    assert source.read_bytes() == before
 
 
 def test_a_model_folder_is_replaced(table: Path, tmp_path: Path) -> None:
@@ -271,11 +304,11 @@ def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
     days = pd.date_range("2024-01-01", periods=40, freq="D").strftime("%Y-%m-%d")
     source.write_text("ds,y\n" + "".join(f"{day},{n % 7}\n" for n, day in enumerate(days)), encoding="utf-8")
     command = ["backtest", str(source), "--h", "2", "--windows", "1", "--steps", "2"]
-    for name in ("folds.csv", "folds.parquet"):
+    for name in ("folds.csv", "folds.PARQUET"):
         assert run([*command, "--output", str(tmp_path / name)]) == 0
     row = rows_of(tmp_path / "folds.csv")[0]
     assert (row["ds"], row["cutoff"]) == ("2024-02-08", "2024-02-07")
-    frame = pd.read_parquet(tmp_path / "folds.parquet")
+    frame = pd.read_parquet(tmp_path / "folds.PARQUET")
     assert frame["ds"].tolist() == [pd.Timestamp("2024-02-08"), pd.Timestamp("2024-02-09")]
 
 
@@ -350,6 +383,16 @@ def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
+
+
+def test_a_half_written_model_is_none(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(model, tmp_path / ".small-abcdefgh.writing")
+    said = []
+    for arguments in (["models", str(tmp_path)], ["serve", "--models", str(tmp_path)]):
+        assert run(arguments) == 2
+        said.append(capsys.readouterr().err)
+    assert f"There is no model in {tmp_path}" in said[0]
+    assert said[0] == said[1]
 
 
 @pytest.fixture
@@ -438,7 +481,9 @@ def warmed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_warm_up_says_what_it_did(warmed: Callable[[int], None], capsys: pytest.CaptureFixture[str]) -> None:
     warmed(4)
     assert run(["warm-up"]) == 0
-    assert capsys.readouterr().out == "9 kernels, 9 signatures: 4 compiled, 5 loaded, in 0.2 s (/cache)\n"
+    assert capsys.readouterr().out == (
+        "9 kernels: 4 signatures compiled, 5 loaded with those they call, in 0.2 s (/cache)\n"
+    )
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="levels are those of x86-64")
@@ -448,8 +493,8 @@ def test_warm_up_says_what_it_did_for_each_level(
     warmed(4)
     assert run(["warm-up", "--levels", "v2,v3"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "for v2: 9 signatures: 4 compiled (4 could not be kept), 5 loaded, in 0.2 s",
-        "for v3: 9 signatures: 4 compiled, 5 loaded, in 0.2 s",
+        "for v2: 4 signatures compiled (4 could not be kept), 5 loaded with those they call, in 0.2 s",
+        "for v3: 4 signatures compiled, 5 loaded with those they call, in 0.2 s",
     ]
     assert run(["warm-up", "--levels", "all"]) == 0
     assert [line[:6] for line in capsys.readouterr().out.splitlines()[1:]] == ["for v2", "for v3", "for v4"]

@@ -173,7 +173,7 @@ def test_wrong_levels(level: Any) -> None:
 
 
 def test_a_level_that_its_digits_make_100_says_so() -> None:
-    with pytest.raises(ConfigError, match="got 99.99999, which is 100 in the six digits a level has"):
+    with pytest.raises(ConfigError, match=r"got 99\.99999, which is 100 in the six digits a level has"):
         check_levels(99.99999)
     with pytest.raises(ConfigError, match=r"got 100\.$"):
         check_levels(100)

@@ -20,7 +20,7 @@ NAN = np.nan
     ("values", "h", "can"),
     [
         (range(6), 2, True), (range(5), 2, False),  # four before, or fewer
-        (range(12), 6, True), (range(11), 6, False),  # as many before as held out
+        (range(13), 6, True), (range(12), 6, False),  # before the end the sixth step can be learned, or not any more
         ([1, 2, NAN, 3, 4, 5, NAN], 2, True), ([1, 2, NAN, 3, 4, NAN, NAN], 2, False),  # one of the last was seen
         ([1, NAN, 3, 4, 5, 6], 2, False), ([1], 2, False),
     ],
@@ -28,6 +28,11 @@ NAN = np.nan
 def test_a_series_is_held_out_if_enough_is_left(values: list[float], h: int, can: bool) -> None:
     panel = numbered({"short": [1.0], "a": list(values)})
     assert judges(panel, h).tolist() == ([1] if can else [])
+
+
+def test_a_series_as_short_as_its_end_judges_if_another_teaches_the_horizon() -> None:
+    panel = numbered({"short": range(12), "long": range(13)})
+    assert judges(panel, 6).tolist() == [0, 1]
 
 
 def test_the_accuracy_is_that_of_forecasts_made_before() -> None:

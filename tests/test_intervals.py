@@ -21,6 +21,7 @@ from forecaster.intervals import (
     calibration,
     intervals,
     least_spread,
+    never_narrower,
     spreads,
     uncalibrated,
 )
@@ -28,6 +29,7 @@ from tests.examples import Floats
 
 HEAD = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 LEVEL = st.floats(0.001, 99.9999)
+DOUBLED = Calibration(np.full((len(LEVELS), 1), 2.0))
 
 
 def score(p: float) -> float:
@@ -60,16 +62,42 @@ def test_a_head_without_quantiles_has_the_spread_of_a_random_walk() -> None:
     walk = least_spread(volatility, 4, (0.5,))
     assert_allclose(walk, [[2, 2 * 2**0.5, 2 * 3**0.5, 4], [1, 2**0.5, 3**0.5, 2]])
     assert_allclose(least_spread(volatility, 4, HEAD), 0.05 * walk)
-    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), (80.0, 95.0), uncalibrated(4), walk)
-    assert_allclose(down, np.repeat(walk[:, None], 2, axis=1))
+    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), (80.0, 95.0), DOUBLED, volatility)
+    assert_allclose(down, 2 * np.repeat(walk[:, None], 2, axis=1))
     assert_allclose(up, down)
 
 
 def test_the_head_is_not_believed_below_the_least_spread() -> None:
     certain = np.zeros((1, 2, 7))
-    down, up = intervals(certain, HEAD, (80.0,), uncalibrated(2), np.array([[0.5, 0.7]]))
-    assert_allclose(down, [[[0.5, 0.7]]])
+    down, up = intervals(certain, HEAD, (80.0,), DOUBLED, np.array([3.0]))
+    assert_allclose(down, [2 * least_spread(np.array([3.0]), 2, HEAD)])
     assert_allclose(up, down)
+
+
+@pytest.mark.parametrize("probabilities", [HEAD, (0.5,)])
+def test_without_a_held_out_horizon_intervals_hold_the_error_of_the_last_value(
+    probabilities: tuple[float, ...],
+) -> None:
+    walks = 0.7 * np.random.default_rng(0).standard_normal((4000, 5)).cumsum(axis=1)
+    volatility = np.array([0.7 * (2 / np.pi) ** 0.5])  # the mean size of these steps
+    certain = np.zeros((1, 5, len(probabilities)))
+    down, up = intervals(certain, probabilities, LEVELS, uncalibrated(5), volatility)
+    for row, level in enumerate(LEVELS[1:], start=1):
+        assert coverage(walks, -down[:, row], up[:, row]) == pytest.approx(level / 100, abs=0.02)
+    wide = 9 * normal_quantiles(1, 5, probabilities=HEAD)
+    assert_allclose(intervals(wide, HEAD, LEVELS, uncalibrated(5), volatility)[0][0, 3], 9 * score(0.975))
+
+
+def test_ends_are_never_nearer_than_at_a_step_before() -> None:
+    point = np.array([[10.0, 4.0, 20.0]])
+    lower = np.array([[[8.0, 4.0, 15.0], [6.0, 3.0, 10.0]]])
+    upper = np.array([[[11.0, 4.0, 22.0], [13.0, 12.0, 22.0]]])
+    down, up = never_narrower(point, lower, upper)
+    assert_array_equal(down, [[[8.0, 2.0, 15.0], [6.0, 0.0, 10.0]]])
+    assert_array_equal(up, [[[11.0, 5.0, 22.0], [13.0, 12.0, 28.0]]])
+    huge = np.array([[-1.7e308, 1.7e308]])
+    for end in never_narrower(huge, -abs(huge[:, None]), abs(huge[:, None])):
+        assert np.isfinite(end).all()
 
 
 @given(
@@ -84,9 +112,7 @@ def test_intervals_lie_inside_each_other_whatever_the_levels(
     rng = np.random.default_rng(seed)
     quantiles = np.sort(rng.standard_normal((2, h, len(probabilities))), axis=2)
     by = Calibration(rng.uniform(0.05, 20, (len(LEVELS), max(1, h - 1))))
-    down, up = intervals(
-        quantiles, probabilities, tuple(sorted(levels)), by, least_spread(np.ones(2), h, probabilities)
-    )
+    down, up = intervals(quantiles, probabilities, tuple(sorted(levels)), by, np.ones(2))
     assert down.shape == up.shape == (2, len(levels), h)
     for side in (down, up):
         assert (side >= 0).all()
@@ -114,9 +140,9 @@ def noise(count: int, h: int, seed: int) -> Floats:
 @pytest.mark.parametrize("probabilities", [HEAD, (0.1, 0.5, 0.9), (0.5,)])
 def test_calibrated_intervals_cover_what_they_say(deviation: float, probabilities: tuple[float, ...]) -> None:
     quantiles = normal_quantiles(400, 5, deviation=deviation, probabilities=probabilities)
-    least = least_spread(np.full(400, deviation), 5, probabilities)
-    by = calibrate(quantiles, probabilities, noise(400, 5, 1), least)
-    down, up = intervals(quantiles, probabilities, LEVELS, by, least)
+    volatility = np.full(400, deviation)
+    by = calibrate(quantiles, probabilities, noise(400, 5, 1), least_spread(volatility, 5, probabilities))
+    down, up = intervals(quantiles, probabilities, LEVELS, by, volatility)
     fresh = noise(400, 5, 2)
     for row, level in enumerate(LEVELS):
         assert coverage(fresh, -down[:, row], up[:, row]) == pytest.approx(level / 100, abs=0.03)

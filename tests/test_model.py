@@ -8,7 +8,9 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
@@ -191,9 +193,16 @@ def odd_series() -> dict[str, Any]:
 @pytest.mark.parametrize("name", odd_series())
 def test_an_odd_series_can_be_learned_and_forecast(name: str) -> None:
     series = np.array(odd_series()[name], np.float64)
-    model = tiny().fit(series)
+    if name in ("two values", "two zeros"):
+        with pytest.raises(TooShortError, match="horizon of 3"):
+            tiny().fit(series)
+        model = trained()
+    else:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="no series is long enough to hold out its end")
+            model = tiny().fit(series)
     assert np.isfinite(np.frombuffer(bits_of(model), np.float32)).all()
-    said = model.forecast(h=8)
+    said = model.forecast(numbered({"a": series}), h=8)
     assert_sound(said)
     assert (np.abs(said.point) / 1e3 <= np.nanmax(np.abs(series)) + 1e-3).all()
     json.dumps(model.info, allow_nan=False)
@@ -232,9 +241,14 @@ def test_other_losses_have_intervals_as_well(loss: Any) -> None:
 
 
 def test_the_illegible_days_of_the_notes_are_coped_with() -> None:
-    said = tiny(h=7).fit(read_panel(ROOT / "data" / "notes_daily.csv")).forecast()
+    with pytest.warns(UserWarning, match="no series is long enough to hold out its end.*18 values"):
+        model = Forecaster(h=7).fit(read_panel(ROOT / "data" / "notes_daily.csv"))
+    said = model.forecast()
     assert said.labels == [[str(day) for day in range(31, 38)]]
     assert_sound(said)
+    for width in (said.upper - said.point[:, None], said.point[:, None] - said.lower):
+        assert (np.diff(width, axis=-1) >= -1e-9).all()
+    assert ((said.upper - said.lower)[..., -1] > (said.upper - said.lower)[..., 0]).all()
 
 
 # What a forecast sees
@@ -358,7 +372,7 @@ def test_levels_in_any_form() -> None:
 
 
 def test_series_too_short_are_named_and_the_others_forecast() -> None:
-    panel = numbered({"a": [1, 2, 3, 4], "one": [5], "gone": [6, NAN, NAN], "b": [7, 8]})
+    panel = numbered({"a": range(1, 13), "one": [5], "gone": [6, NAN, NAN], "b": [7, 8]})
     said = trained().forecast(panel)
     assert said.ids == ("a", "b")
     assert set(said.skipped) == {"one", "gone"}
@@ -379,6 +393,32 @@ def test_when_all_are_too_short_the_error_says_what_is_enough() -> None:
     assert caught.value.series == "a"
     with pytest.raises(TooShortError, match="For a horizon of 3, 10 or more are advised"):
         tiny().fit(short)
+
+
+@pytest.mark.parametrize(
+    ("values", "h", "teaches"),
+    [
+        (range(4), 3, True), (range(3), 3, False), (range(60), 1000, False),
+        ([1, NAN, NAN, 2], 3, True), ([1, *[NAN] * 30, 2], 3, True), ([1, 2, 3, NAN], 3, False),
+    ],
+)  # fmt: skip
+def test_a_horizon_that_no_series_can_teach_is_refused(values: list[float], h: int, teaches: bool) -> None:
+    panel = numbered({"short": [1, 2], "a": list(values)})
+    if teaches:
+        with pytest.warns(UserWarning, match="hold out"):
+            assert tiny(h=h).fit(panel).forecast().h == h
+    else:
+        with pytest.raises(
+            TooShortError, match=rf"horizon of {h}: .* 'a', has .* {h + 1} values, .* {2 * h + 4}"
+        ) as caught:
+            tiny(h=h).fit(panel)
+        assert caught.value.series == "a"
+
+
+def test_one_series_that_teaches_the_horizon_is_enough() -> None:
+    model = tiny(h=12).fit(numbered({"short": range(5), "long": 10 + np.sin(np.arange(40.0))}))
+    assert model.info["training"]["series"] == 2
+    assert model.info["accuracy"] is not None
 
 
 def test_no_series_at_all() -> None:
@@ -427,7 +467,9 @@ def test_a_training_that_fails_leaves_the_earlier_model() -> None:
 
 
 def test_too_little_to_hold_out_is_trained_briefly_and_said_so() -> None:
-    model = tiny(training=TrainingConfig(steps=500, batch_size=8)).fit([3.0, 5.0, 4.0, 6.0, 5.0])
+    with pytest.warns(UserWarning, match="no series is long enough to hold out its end") as caught:
+        model = tiny(training=TrainingConfig(steps=500, batch_size=8)).fit([3.0, 5.0, 4.0, 6.0, 5.0])
+    assert caught[0].filename == __file__
     assert model.info["accuracy"] is None
     assert model.info["training"]["steps"] == 40
     assert set(np.ravel(model.info["calibration"]["factors"])) == {1.0}
@@ -472,6 +514,49 @@ def test_all_that_a_user_may_hold_gives_the_same() -> None:
         pd.testing.assert_frame_equal(tiny().fit(values).predict(data), expected)
 
 
+def test_the_dates_that_index_a_series_are_its_times() -> None:
+    days = pd.date_range("2024-01-01", periods=30, freq="D", name="whatever")
+    series = pd.Series(10 + np.sin(np.arange(30.0)), index=days, name="sold")
+    frame = pd.DataFrame({"ds": days, "y": series.to_numpy()})
+    model = tiny().fit(series)
+    expected = tiny().fit(frame).predict()
+    assert expected["ds"].tolist() == list(pd.date_range("2024-01-31", periods=H))
+    assert model.frequency is None
+    assert model.info["frequency"] == "D"
+    pd.testing.assert_frame_equal(model.predict(), expected)
+    pd.testing.assert_frame_equal(model.predict(series), expected)
+    pd.testing.assert_frame_equal(model.predict(df=series.iloc[-1:-20:-1]), model.predict(frame.iloc[11:]))
+    two = model.predict({"b": series, "a": series.iloc[:20]})
+    assert two["unique_id"].tolist() == ["b"] * H + ["a"] * H
+    assert_array_equal(two["ds"].iloc[H:], pd.date_range("2024-01-21", periods=H))
+    zoned = tiny().fit(series.tz_localize("Europe/Berlin")).predict()
+    assert str(zoned["ds"].dt.tz) == "Europe/Berlin"
+    with pytest.raises(InputError, match="'c' has no dates"):
+        model.fit({"a": series, "c": [1.0, 2.0]})
+    with pytest.raises(InputError, match="to_timestamp"):
+        model.fit(series.to_period("D"))
+
+
+def test_the_arguments_are_those_of_the_field() -> None:
+    frame = frame_of(weekly(2))
+    model = tiny().fit(df=frame)
+    pd.testing.assert_frame_equal(model.predict(df=frame, h=2, level=[80, 95]), model.predict(frame, h=2))
+    settings = {"n_windows": 2, "step_size": 4, "level": [80]}
+    pd.testing.assert_frame_equal(
+        model.cross_validation(df=frame, **settings), model.backtest(df=frame, **settings).frame()
+    )
+    assert signature(model.cross_validation).parameters.keys() == signature(model.backtest).parameters.keys()
+
+
+def test_a_series_that_ends_where_the_calendar_does_is_named() -> None:
+    days = np.datetime64("9999-12-31") - np.arange(20)
+    panel = Panel.from_columns(["b"] * 20 + ["a"] * 20, np.concatenate((days - 9, days)), np.arange(40.0), freq="D")
+    with pytest.raises(InputError, match=r"'a' ends at 9999-12-31: a forecast of 2 steps .* year 9999") as caught:
+        trained().forecast(panel, h=2)
+    assert caught.value.series == "a"
+    assert trained().forecast(panel.select([0]), h=9).labels[0][-1] == "9999-12-31"
+
+
 def test_the_models_frequency_reads_a_frame_too_short_to_tell() -> None:
     frame = frame_of(weekly(1)).iloc[:2]
     assert trained().predict(frame)["ds"].tolist() == list(pd.date_range("2024-01-03", periods=H))
@@ -512,6 +597,13 @@ def test_the_description_says_what_the_model_is() -> None:
     assert training["seed"] == 0
     assert set(info["accuracy"]) == {"mae", "rmse", "smape", "mase"}
     assert json.loads(json.dumps(info, allow_nan=False)) == info
+
+
+def test_the_range_of_the_training_is_that_of_the_times_and_not_of_their_text() -> None:
+    steps = np.concatenate((np.arange(9, 40), np.arange(10, 101)))
+    panel = Panel.from_columns(["a"] * 31 + ["b"] * 91, steps, np.sin(steps), freq=1)
+    training = tiny().fit(panel).info["training"]
+    assert (training["first"], training["last"]) == ("9", "100")
 
 
 def test_the_season_is_that_of_the_frequency_unless_given() -> None:
