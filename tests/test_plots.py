@@ -142,6 +142,18 @@ def test_a_missing_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytes
         check_plot(tmp_path / "plot.png")
 
 
+def test_a_plot_goes_through_a_link_and_to_a_device_as_tables_do(tmp_path: Path) -> None:
+    panel = daily_panel()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "a.PNG").symlink_to(tmp_path / "real" / "b.png")
+    plot_forecast(panel, flat_forecast(panel), tmp_path / "a.PNG")
+    assert (tmp_path / "a.PNG").is_symlink()
+    assert (tmp_path / "real" / "b.png").read_bytes().startswith(b"\x89PNG")
+    plot_forecast(panel, flat_forecast(panel), "/dev/null")
+    with pytest.raises(OutputError, match="/dev/full cannot be written: No space left"):
+        plot_forecast(panel, flat_forecast(panel), "/dev/full")
+
+
 def test_a_failed_write_leaves_nothing_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_self: Path, _target: Path) -> None:
         raise OSError(28, "No space left on device")
