@@ -68,7 +68,6 @@ def baseline_forecast(name: str, panel: Panel, *, h: int, levels: tuple[float, .
     return Forecast(
         ids=panel.ids,
         times=panel.future_times(h),
-        labels=panel.future_labels(h),
         frequency=panel.frequency,
         point=points,
         levels=levels,

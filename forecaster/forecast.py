@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.frequency import Frequency
+from forecaster.timestamps import labels_of
 
 __all__ = ["Forecast"]
 
@@ -23,8 +24,6 @@ class Forecast:
     times
         Timestamps (datetime64) or integer steps of the forecasts, shape (N, h). In UTC when ``timezone`` is set
         and the frequency is finer than daily.
-    labels
-        ``times`` as text, the way they are written to CSV and JSON; N lists of h.
     frequency
         The step of all series.
     point
@@ -43,7 +42,6 @@ class Forecast:
 
     ids: tuple[str, ...]
     times: NDArray[np.generic]
-    labels: list[list[str]]
     frequency: Frequency
     point: NDArray[np.float64]
     levels: tuple[float, ...]
@@ -61,3 +59,9 @@ class Forecast:
     def h(self) -> int:
         """Steps ahead."""
         return int(self.point.shape[1])
+
+    @property
+    def labels(self) -> list[list[str]]:
+        """``times`` as text, the way they are written to CSV and JSON; N lists of h."""
+        texts, h = labels_of(self.times.ravel(), self.frequency, self.timezone), self.h
+        return [texts[at : at + h] for at in range(0, len(texts), h)]

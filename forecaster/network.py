@@ -9,6 +9,7 @@ optimiser; the named views show only what is real.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,10 +22,24 @@ from forecaster.kernels import PANEL
 
 Array = NDArray[np.float32]
 
+_LINE = 16
+"""Floats in a cache line."""
+
 
 def padded(count: int) -> int:
     """Return `count` rounded up to whole panels."""
     return -(-count // PANEL) * PANEL
+
+
+def zeros(*shape: int) -> Array:
+    """Return zeros that begin at a cache line.
+
+    NumPy's own begin anywhere: every second vector then lies in two lines, and a layer over one row took 60 µs, not 40.
+    """
+    size = math.prod(shape)
+    memory = np.zeros(size + _LINE, np.float32)
+    begin = -memory.ctypes.data // memory.itemsize % _LINE
+    return memory[begin : begin + size].reshape(shape)
 
 
 class Part(NamedTuple):
@@ -70,7 +85,7 @@ class Network:
         self.inputs = config.lags + 1  # the lags, and whether the newest of them was observed
         self.outputs = horizon * len(config.quantiles)
         self.parts = self._lay_out()
-        self.weights: Array = np.zeros(sum(part.size for part in self.parts.values()), np.float32)
+        self.weights = zeros(sum(part.size for part in self.parts.values()))
 
     def _lay_out(self) -> dict[str, Part]:
         hidden, dense = self.config.hidden, self.config.dense

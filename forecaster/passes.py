@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
 from forecaster.kernels.lstm import AT_ONCE_ROWS, lstm_backward, lstm_forward
 from forecaster.kernels.products import pack
-from forecaster.network import Array, Network, padded
+from forecaster.network import Array, Network, padded, zeros
 
 SHARD_ROWS = 32
 """Windows that go through the network together: their working set stays in the second-level cache."""
@@ -33,13 +36,14 @@ class Packed:
 
     def __init__(self, network: Network, *, backward: bool = False) -> None:
         self.network = network
+        self._spaces: dict[int, list[Workspace]] = {1: [], SHARD_ROWS: []}
         self.forward: dict[str, Array] = {}
         self.backward: dict[str, Array] = {}
         for part in network.parts.values():
             if part.columns:
-                self.forward[part.name] = np.empty(part.size, np.float32)
+                self.forward[part.name] = zeros(part.size)
                 if backward and part.name != "skip.weight":  # nothing below it has a gradient
-                    self.backward[part.name] = np.empty(part.size, np.float32)
+                    self.backward[part.name] = zeros(part.size)
         self.refresh()
 
     def refresh(self) -> None:
@@ -56,6 +60,20 @@ class Packed:
     def bias(self, name: str) -> Array:
         """Return a bias, padded."""
         return self.network.parts[name].stored(self.network.weights)
+
+    @contextmanager
+    def forecasting(self, rows: int) -> Iterator[Workspace]:
+        """Lend a workspace for forecasts from the last position of `rows` windows, to one thread at a time.
+
+        Those for one window and for a whole shard are kept: to allocate one takes as long as to forecast from it.
+        """
+        kept = self._spaces.get(rows, [])
+        steps = self.network.config.positions
+        space = kept.pop() if kept else Workspace(self.network, steps, rows, first=steps - 1, training=False)
+        try:
+            yield space
+        finally:
+            kept.append(space)
 
 
 class Workspace:
@@ -83,9 +101,6 @@ class Workspace:
         # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
         kept = steps if training or rows < AT_ONCE_ROWS else 1
 
-        def zeros(*shape: int) -> Array:
-            return np.zeros(shape, np.float32)
-
         self.steps, self.rows, self.first = steps, rows, first
         self.x = zeros(steps, rows, padded(network.inputs))
         self.levels = np.zeros((steps, rows))
@@ -99,9 +114,9 @@ class Workspace:
         self.outputs = zeros(outer, padded(network.outputs))
         if training or judging:
             self.targets, self.weights = zeros(outer, network.horizon), zeros(outer, network.horizon)
-            self.d_outputs = np.zeros_like(self.outputs)
+            self.d_outputs = zeros(*self.outputs.shape)
         if training:
-            self.d_dense = np.zeros_like(self.dense)
+            self.d_dense = zeros(*self.dense.shape)
             self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
             self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(network.inputs))
 

@@ -45,7 +45,6 @@ def forecast_panel(
     return Forecast(
         ids=usable.ids,
         times=usable.future_times(h),
-        labels=usable.future_labels(h),
         frequency=usable.frequency,
         point=point,
         levels=levels,

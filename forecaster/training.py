@@ -18,7 +18,7 @@ from forecaster.config import TrainingConfig
 from forecaster.executors import Executor
 from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import Array, Network
+from forecaster.network import Array, Network, zeros
 from forecaster.passes import SHARD_ROWS, Packed, Workspace, backward, forward
 from forecaster.scaling import Integers, ScaledPanel
 from forecaster.windows import Sampler, load_inputs, load_targets
@@ -31,6 +31,7 @@ BLIND_STEPS = 40
 """Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
 heart."""
 _LANES = 4
+_TILE_ROWS = 8
 _VALIDATION_SERIES = 1024
 """Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
@@ -164,10 +165,11 @@ class _Batch:
     def __init__(self, network: Network, panel: ScaledPanel, held_out: int, size: int, executor: Executor) -> None:
         self.network, self.panel, self.held_out, self.size, self.executor = network, panel, held_out, size, executor
         self.packed = Packed(network, backward=True)
-        self.shards = [slice(at, min(at + SHARD_ROWS, size)) for at in range(0, size, SHARD_ROWS)]
+        rows = _shard_rows(size)
+        self.shards = [slice(at, min(at + rows, size)) for at in range(0, size, rows)]
         lanes = min(_LANES, len(self.shards))
-        self.gradients = np.zeros((lanes, network.weights.size), np.float32)
-        self.total = np.zeros(network.weights.size, np.float32)
+        self.gradients = zeros(lanes, network.weights.size)
+        self.total = zeros(network.weights.size)
         self.norm, self.weight = 0.0, 0.0
         self._spaces = [self._workspaces(lane) for lane in range(lanes)]
 
@@ -201,13 +203,18 @@ class _Batch:
         return loss, weight
 
 
+def _shard_rows(size: int) -> int:
+    """Return the rows of a shard: a small batch is halved, so that two threads have work, in whole tiles of 8 rows."""
+    return min(SHARD_ROWS, max(_TILE_ROWS, -(-size // 2 // _TILE_ROWS) * _TILE_ROWS))
+
+
 class _Adam:
     """Adam with clipping by global norm and a one-cycle learning rate."""
 
     def __init__(self, network: Network, config: TrainingConfig) -> None:
         self.network, self.config = network, config
-        self.first = np.zeros_like(network.weights)
-        self.second = np.zeros_like(network.weights)
+        self.first = zeros(network.weights.size)
+        self.second = zeros(network.weights.size)
 
     def step(self, batch: _Batch, step: int) -> bool:
         """Move the weights; return whether the gradient was shortened."""

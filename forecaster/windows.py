@@ -40,19 +40,16 @@ def window_quantiles(
 ) -> Floats:
     """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series` (both (B,))."""
     network = packed.network
-    positions, shape = network.config.positions, (network.horizon, len(network.config.quantiles))
+    shape = (network.horizon, len(network.config.quantiles))
     results = np.empty((len(series), *shape))
 
     def run(begin: int) -> None:
-        space = Workspace(network, positions, min(SHARD_ROWS, len(series)), first=positions - 1, training=False)
         for at in range(begin, min(begin + _TASK_ROWS, len(series)), SHARD_ROWS):
             rows = slice(at, min(at + SHARD_ROWS, len(series)))
-            count = rows.stop - rows.start
-            if count != space.rows:
-                space = Workspace(network, positions, count, first=positions - 1, training=False)
-            load_inputs(panel, series[rows], ends[rows], network.config.lags, space)
-            outputs = forward(packed, space)[:, : network.outputs].astype(np.float64)
-            results[rows] = space.levels[-1][:, None, None] + outputs.reshape(count, *shape)
+            with packed.forecasting(rows.stop - rows.start) as space:
+                load_inputs(panel, series[rows], ends[rows], network.config.lags, space)
+                outputs = forward(packed, space)[:, : network.outputs].astype(np.float64)
+                results[rows] = space.levels[-1][:, None, None] + outputs.reshape(space.rows, *shape)
 
     executor.map(run, range(0, len(series), _TASK_ROWS))
     return np.sort(results, axis=2)

@@ -25,7 +25,6 @@ def flat_forecast(panel: Panel, h: int = 5, levels: tuple[float, ...] = (80.0, 9
     return Forecast(
         ids=panel.ids,
         times=panel.future_times(h),
-        labels=panel.future_labels(h),
         frequency=panel.frequency,
         point=point,
         levels=levels,

@@ -63,7 +63,6 @@ def small_forecast(panel: Panel, h: int = 2) -> Forecast:
     return Forecast(
         ids=panel.ids,
         times=panel.future_times(h),
-        labels=panel.future_labels(h),
         frequency=panel.frequency,
         point=point,
         levels=(80.0, 97.5),

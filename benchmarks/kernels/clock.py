@@ -19,7 +19,7 @@ _MOST_TURNS, _LEAST_TURNS = 21, 3
 _LONG = 0.3
 """Seconds from which on the first call counts as a turn: what it does only once is nothing beside its work."""
 
-_PAUSE = 0.003
+_PAUSE = 0.02
 """Seconds between two turns: threads of the side before may still wait in a loop for more work."""
 
 

@@ -51,7 +51,6 @@ class LastValue:
         return Forecast(
             ids=kept.ids,
             times=kept.future_times(h),
-            labels=kept.future_labels(h),
             frequency=kept.frequency,
             point=point,
             levels=level,
