@@ -12,8 +12,8 @@ import numpy as np
 Side = Callable[[int], float]
 """Does its work as many times as it is told and returns the seconds that took, timed where the work is done."""
 
-_TURN = 0.005
-"""Seconds one turn should last at least: long against the clock's grain and a processor's waking up."""
+_TURN = 0.03
+"""Seconds one turn should last at least: long against a processor's waking up, which costs the first call of a turn."""
 
 _MOST_TURNS, _LEAST_TURNS = 21, 3
 _LONG = 0.3

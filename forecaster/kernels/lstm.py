@@ -10,7 +10,7 @@ AT_ONCE_ROWS = 8
 """Fewer rows make thin products: there the inputs of all time steps, if kept, go through one product together."""
 
 _OUTER_DEPTH = 128
-"""Rows of one outer product, some time steps together: fetching and storing the sums is paid for (a tenth at 256 units)."""
+"""Rows of one outer product, some time steps together: it pays for fetching and storing the sums."""
 
 
 @kernel
