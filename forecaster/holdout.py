@@ -47,11 +47,11 @@ def judges(panel: Panel, h: int) -> Integers:
 
 def judge(engine: Engine, panel: Panel, season: int, executor: Executor) -> Verdict:
     """Forecast the last horizon of `panel` from what came before, and compare."""
-    h, probabilities = engine.network.horizon, engine.network.config.quantiles
+    h, probabilities = engine.horizon, engine.probabilities
     if not len(panel):
         return Verdict(uncalibrated(h), None)
     known, actual = panel.head(h), panel.tail_values(h)
-    scaled = scale_panel(known)
+    scaled = scale_panel(known, season=engine.season)
     quantiles = future_quantiles(engine, scaled, h, executor)
     everyone = np.repeat(np.arange(len(panel)), h)
     target = scaled.scaling.scale(actual.ravel(), everyone).reshape(actual.shape)

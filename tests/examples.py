@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster import Forecaster, NetworkConfig, Panel, TrainingConfig
+from forecaster.description import named_weights
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def weights_of(model: Forecaster) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a trained forecaster by name."""
     fitted = model._fitted
     assert fitted is not None
-    return fitted.engine.network.named_weights()
+    return named_weights(fitted.engine.networks)
 
 
 def bits_of(model: Forecaster) -> bytes:

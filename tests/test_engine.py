@@ -73,7 +73,7 @@ def test_the_two_can_be_told_apart_by_their_last_digits() -> None:
 
 
 def test_numpy_answers_until_the_kernels_are_ready(kernels: Kernels) -> None:
-    ours = Engine(network())
+    ours = Engine([network()])
     assert_array_equal(forecast(ours), plain())
     assert kernels.asked == ["soon"]
     kernels.ready.set()
@@ -83,7 +83,7 @@ def test_numpy_answers_until_the_kernels_are_ready(kernels: Kernels) -> None:
 
 
 def test_many_windows_are_worth_the_loading(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = Engine(network())
+    ours = Engine([network()])
     monkeypatch.setattr(engine, "_LITTLE", 5 * TINY.positions * ours.network.weights.size)
     forecast(ours)
     monkeypatch.setattr(engine, "_LITTLE", engine._LITTLE - 1)
@@ -93,13 +93,13 @@ def test_many_windows_are_worth_the_loading(kernels: Kernels, monkeypatch: pytes
 
 def test_compiled_waits(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTER_ENGINE", "compiled")
-    assert_array_equal(forecast(Engine(network())), compiled())
+    assert_array_equal(forecast(Engine([network()])), compiled())
     assert kernels.asked == ["load"]
 
 
 def test_plain_stays_plain(kernels: Kernels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTER_ENGINE", "plain")
-    ours = Engine(network())
+    ours = Engine([network()])
     ours.load()
     kernels.ready.set()
     assert_array_equal(forecast(ours), plain())
@@ -118,7 +118,7 @@ def test_after_training_the_kernels_are_used() -> None:
 def test_another_choice_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTER_ENGINE", value)
     with pytest.raises(ConfigError, match=r"FORECASTER_ENGINE must be one of auto, compiled, plain"):
-        Engine(network())
+        Engine([network()])
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -130,7 +130,7 @@ def test_no_choice_is_auto(value: str | None, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_threads_may_ask_at_the_same_time(kernels: Kernels) -> None:
-    ours = Engine(network())
+    ours = Engine([network()])
     results: list[Floats] = []
     threads = [threading.Thread(target=lambda: results.extend(forecast(ours) for _ in range(20))) for _ in range(4)]
     for thread in threads:

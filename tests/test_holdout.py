@@ -51,7 +51,7 @@ def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
 def fresh() -> Engine:
     network = Network(TINY, H)
     network.initialise(np.random.default_rng(0))
-    return Engine(network)
+    return Engine([network])
 
 
 def test_without_series_nothing_is_said() -> None:
