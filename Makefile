@@ -60,6 +60,7 @@ lint: $(VENV)/.installed-dev ## check style, format, types and the order of impo
 
 bench: $(VENV)/.installed-dev ## measure: benchmarks/results/demo.json, the table and the picture in README.md
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.stages
 	$(BIN)/python -m benchmarks.tables
 	$(BIN)/python -m benchmarks.picture
 

@@ -1,16 +1,21 @@
-"""Put the measured figures into README.md: ``python -m benchmarks.tables``; tests hold the two together."""
+"""Put the measured figures into README.md and docs/: ``python -m benchmarks.tables``; tests hold the two together."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, shown
+from benchmarks.stages import stages_block
 
 README = Path(__file__).parents[1] / "README.md"
+ARCHITECTURE = README.parent / "docs" / "architecture.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
 PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
 PEERS_END = "<!-- end of peers -->"
+
+STAGES_BEGIN = "<!-- stages: written by python -m benchmarks.tables -->"
+STAGES_END = "<!-- end of stages -->"
 
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "neuralforecast": "NeuralForecast"}
 PEERS_ROWS = ("step", "step_large", "one_network", "many_network", "one_forecast", "processes")
@@ -67,14 +72,21 @@ def with_peers(text: str, report: Comparisons | None) -> str:
     return _with_block(text, PEERS_BEGIN, PEERS_END, peers_block(report))
 
 
+def with_stages(text: str, report: Report | None) -> str:
+    """Return a text with the block of a training step's stages made new."""
+    block = "Not measured yet: `python -m benchmarks.stages`." if report is None else stages_block(report)
+    return _with_block(text, STAGES_BEGIN, STAGES_END, block)
+
+
 def _with_block(text: str, begin: str, end: str, block: str) -> str:
     before, _, rest = text.partition(begin)
     _, found, after = rest.partition(end)
     if not found:
-        raise ValueError(f"{README} has lost the markers {begin} and {end}; put them back.")
+        raise ValueError(f"the document has lost the markers {begin} and {end}; put them back.")
     return f"{before}{begin}\n{block}\n{end}{after}"
 
 
 if __name__ == "__main__":
     written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
     README.write_text(with_peers(written, load_comparisons("kernels")), encoding="utf-8")
+    ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")

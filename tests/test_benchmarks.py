@@ -7,7 +7,8 @@ import pytest
 from benchmarks import results
 from benchmarks.machine import machine
 from benchmarks.results import Figure, Report, load, save, shown, text_table
-from benchmarks.tables import BEGIN, END, figures_block, with_figures
+from benchmarks.stages import STAGES, stages_block
+from benchmarks.tables import ARCHITECTURE, BEGIN, END, figures_block, with_figures, with_stages
 
 REPORT = Report(
     "2026-01-31",
@@ -65,3 +66,16 @@ def test_the_machine_is_named() -> None:
     assert facts["cpu"]
     assert int(facts["cores"]) >= 1
     assert {"python", "numba", "numpy", "forecaster"} <= facts.keys()
+
+
+def test_the_stages_of_a_step_are_shown_with_their_share() -> None:
+    figures = [Figure("loss", STAGES["loss"], 250.0, "µs"), Figure("step", "The whole step", 1000.0, "µs")]
+    block = stages_block(Report("2026-01-31", REPORT.machine, figures))
+    assert "| Pinball loss and its gradient | 250 | 25 % |" in block
+    assert "| The whole step | 1,000 | 100 % |" in block
+    assert "A chip, one thread" in block
+
+
+def test_the_architecture_shows_the_stages_that_were_measured() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    assert with_stages(text, load("stages")) == text

@@ -12,14 +12,14 @@ import numpy as np
 Side = Callable[[int], float]
 """Does its work as many times as it is told and returns the seconds that took, timed where the work is done."""
 
-_TURN = 0.03
-"""Seconds one turn should last at least: long against a processor's waking up, which costs the first call of a turn."""
+_TURN = 0.1
+"""Seconds one turn should last at least: training goes on and on, and a processor that slept is slow for some hundredths."""
 
 _MOST_TURNS, _LEAST_TURNS = 21, 3
 _LONG = 0.3
 """Seconds from which on the first call counts as a turn: what it does only once is nothing beside its work."""
 
-_PAUSE = 0.02
+_PAUSE = 0.003
 """Seconds between two turns: threads of the side before may still wait in a loop for more work."""
 
 
