@@ -59,7 +59,9 @@ class NetworkConfig:
             object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
         if not isinstance(self.deseasonalise, bool):
-            raise ConfigError(f"deseasonalise must be true or false, got {self.deseasonalise!r}.", column="deseasonalise")
+            raise ConfigError(
+                f"deseasonalise must be true or false, got {self.deseasonalise!r}.", column="deseasonalise"
+            )
         object.__setattr__(self, "quantiles", _as_floats("quantiles", self.quantiles))
         if self.loss != "pinball":
             object.__setattr__(self, "quantiles", (0.5,))

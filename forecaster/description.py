@@ -34,16 +34,14 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     """
     horizon = check_horizon(info["horizon"])
     networks = [Network(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
-    if not networks or len({network.config.quantiles for network in networks}) > 1:
-        raise ModelFormatError("expected one network or more, of the same quantiles.")
-    known = set(named_weights(networks))
+    engine = Engine(networks, info["season"])
+    known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
     if set(weights) != known:
         raise ModelFormatError(f"expected the weights {sorted(known)}, got {sorted(weights)}.")
     for k, network in enumerate(networks):
         begin = f"{k}."
         network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
-    frequency = Frequency.parse(info["frequency"])
-    return Engine(networks, info["season"]), frequency, calibration(info["calibration"], horizon)
+    return engine, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon)
 
 
 def describe(
@@ -73,7 +71,7 @@ def describe(
             "steps": [history.last.step for history in histories],
             "best_steps": [history.best_step for history in histories],
             "clipped_steps": [history.clipped for history in histories],
-            "seconds": round(sum(history.last.seconds for history in histories), 3),
+            "seconds": round(learned.seconds, 3),
             "seed": seed,
             "settings": as_settings(asked),
         },

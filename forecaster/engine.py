@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecaster.config import engine_choice
+from forecaster.errors import ConfigError
 from forecaster.executors import Executor
 from forecaster.loading import LOADER
 from forecaster.network import Network
@@ -47,11 +48,15 @@ class Engine:
     Raises
     ------
     ConfigError
-        ``FORECASTER_ENGINE`` is none of the choices.
+        The networks' quantiles differ; ``FORECASTER_ENGINE`` is none of the choices.
     """
 
     def __init__(self, networks: Sequence[Network], season: int = 1) -> None:
         self.networks = tuple(networks)
+        quantiles = {network.config.quantiles for network in networks}
+        if len(quantiles) != 1:
+            said = ", ".join(map(str, sorted(quantiles))) or "no network"
+            raise ConfigError(f"networks must have the same quantiles, to be averaged; got {said}.", column="network")
         self.horizon, self.probabilities = networks[0].horizon, networks[0].config.quantiles
         self.reach = max(network.config.positions + network.config.lags for network in networks)
         self.season = season if any(network.config.deseasonalise for network in networks) else 1

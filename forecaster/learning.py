@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,12 +36,15 @@ class Learned:
     verdict : Verdict
         What it is worth on the held-out horizon.
     histories : tuple of History
-        Of each network's training.
+        Of each network's training, before it went on with all values.
+    seconds : float
+        All of it took.
     """
 
     engine: Engine
     verdict: Verdict
     histories: tuple[History, ...]
+    seconds: float
 
 
 def learn(
@@ -75,6 +79,7 @@ def learn(
     progress : callable, optional
         Gets a `Progress` over the steps of all networks.
     """
+    began = time.perf_counter()
     judging = judges(panel, h)
     held_out = h if len(judging) else 0
     engine = Engine([Network(config, h) for config in configs], season)
@@ -96,7 +101,7 @@ def learn(
                 validation=judging,
                 rng=rng,
                 executor=executor,
-                progress=progress and _over_all(progress, k, len(configs)),
+                progress=progress and _over_all(progress, k, len(configs), began),
             )
         )
     engine.load()  # training has, nearly
@@ -104,7 +109,7 @@ def learn(
     if held_out and training.refit:
         _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
         engine = Engine(engine.networks, season)  # the first has packed the weights as they were
-    return Learned(engine, verdict, tuple(histories))
+    return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
 
 
 def _go_on(
@@ -136,11 +141,12 @@ def _go_on(
         )
 
 
-def _over_all(progress: Callable[[Progress], None], done: int, count: int) -> Callable[[Progress], None]:
+def _over_all(progress: Callable[[Progress], None], done: int, count: int, began: float) -> Callable[[Progress], None]:
     """Return what reports steps of the network after `done` others as part of those of all `count`."""
 
     def report(one: Progress) -> None:
         best = None if one.best_step is None else one.best_step + done * one.steps
-        progress(replace(one, step=one.step + done * one.steps, steps=count * one.steps, best_step=best))
+        step, seconds = one.step + done * one.steps, time.perf_counter() - began
+        progress(replace(one, step=step, steps=count * one.steps, best_step=best, seconds=seconds))
 
     return report

@@ -198,6 +198,4 @@ def scale_panel(panel: Panel, *, season: int = 1, held_out: int = 0) -> ScaledPa
     known = observed
     if held_out:
         known = observed & (np.arange(len(series)) < panel.offsets[1:][series] - held_out)
-    return ScaledPanel(
-        filled, observed, panel.offsets, scaling, find_seasons(filled, known, panel.offsets, season)
-    )
+    return ScaledPanel(filled, observed, panel.offsets, scaling, find_seasons(filled, known, panel.offsets, season))

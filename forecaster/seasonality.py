@@ -33,7 +33,8 @@ class Seasonality:
 
     def at(self, series: Integers, places: Integers) -> Floats:
         """Return what the season adds at `places` (0 is the first value) of `series`, shapes that broadcast."""
-        return self.profiles[series, (self.phases[series] + places) % self.profiles.shape[1]]
+        added: Floats = self.profiles[series, (self.phases[series] + places) % self.profiles.shape[1]]
+        return added
 
     def later(self, steps: Integers) -> Seasonality:
         """Return the seasons of the same series without their first `steps` (N,) values."""
@@ -63,6 +64,7 @@ def find_seasons(values: Floats, known: NDArray[np.bool_], offsets: Integers, se
     places = np.arange(len(values)) - offsets[series]
     ends = np.zeros(count, np.int64)  # after the last value that is known: what follows is nobody's to look at
     np.maximum.at(ends, series[known], places[known] + 1)
+    values = np.where(places < ends[series], values, 0.0)  # nor may it spoil the sums of the series after it
     half = season // 2
     inner = np.flatnonzero((places >= half) & (places < ends[series] - half))
     rest = values[inner] - _moving_average(values, inner, season)
@@ -72,7 +74,7 @@ def find_seasons(values: Floats, known: NDArray[np.bool_], offsets: Integers, se
     seen = np.bincount(cells, minlength=count * season).reshape(count, season)
     sums = np.bincount(cells, rest, count * season).reshape(count, season)
     means = sums / np.maximum(seen, 1)
-    total = np.bincount(series, rest * rest, count)
+    total = np.bincount(series, rest * rest, count).astype(np.float64)
     return Seasonality(_shrunk(means, seen, total), phases)
 
 

@@ -34,6 +34,8 @@ _VALIDATION_SERIES = 1024
 """Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
 _STEADIEST = 0.995
 """Quantile of the series beyond which being steady counts no more: one that hardly moves would have all the say."""
+_NOTHING = 1e-12
+"""Sum of differences from which on a series is one that moves: less is rounding, and its inverse may be infinite."""
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 
@@ -128,12 +130,7 @@ def train(
     began = time.perf_counter()
     if len(validation) > _VALIDATION_SERIES:
         validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
-    sampler = Sampler(
-        panel,
-        positions=network.config.positions,
-        held_out=held_out,
-        recent=config.recent,
-    )
+    sampler = Sampler(panel, positions=network.config.positions, held_out=held_out, recent=config.recent)
     worth = importances(panel, season=season, held_out=held_out)
     size = min(config.batch_size, max(8, 4 * sampler.windows))
     batch = _Batch(network, panel, worth, held_out, size, executor)
@@ -180,7 +177,10 @@ class _Windows(NamedTuple):
     shares: Array
 
     def rows(self, shard: slice) -> _Windows:
-        return _Windows(*(each[shard] for each in self))
+        """Return those of one shard."""
+        return _Windows(
+            self.series[shard], self.ends[shard], self.others[shard], self.other_ends[shard], self.shares[shard]
+        )
 
 
 def _draw(sampler: Sampler, rng: np.random.Generator, size: int, mixed: float) -> _Windows:
@@ -271,10 +271,10 @@ def _mix(space: Workspace, other: Workspace, shares: Array) -> None:
     """Mix the windows of `other` into those of `space`; targets that one of the two lacks are none."""
     rest = (1 - shares)[:, None]
     alone = rest == 0
-    for own, foreign in ((space.x, other.x), (space.targets, other.targets)):
-        own, foreign = _by_window(space, own), _by_window(space, foreign)
-        own *= shares[:, None]
-        own += rest * foreign
+    for into, of in ((space.x, other.x), (space.targets, other.targets)):
+        mixed = _by_window(space, into)
+        mixed *= shares[:, None]
+        mixed += rest * _by_window(space, of)
     own, foreign = _by_window(space, space.weights), _by_window(space, other.weights)
     both = shares[:, None] * own + rest * foreign
     own[:] = np.where(alone | ((own > 0) & (foreign > 0)), both, 0)
@@ -404,7 +404,7 @@ def importances(panel: ScaledPanel, *, season: int, held_out: int) -> Array:
     sums = np.bincount(series[at], np.abs(panel.filled[at] - panel.filled[at - lags[at]]), len(lengths))
     counts = np.bincount(series[at], minlength=len(lengths))
     steady = np.zeros(len(lengths))
-    np.divide(counts, sums, out=steady, where=sums > 0)
+    np.divide(counts, sums, out=steady, where=sums > _NOTHING)
     steady = np.minimum(steady, np.quantile(steady, _STEADIEST))
     mean = steady.mean()
     worth = np.ones(len(lengths)) if mean == 0 else 0.5 + 0.5 * steady / mean

@@ -13,7 +13,7 @@ Side = Callable[[int], float]
 """Does its work as many times as it is told and returns the seconds that took, timed where the work is done."""
 
 _TURN = 0.1
-"""Seconds one turn should last at least: training goes on and on, and a processor that slept is slow for some hundredths."""
+"""Seconds one turn should last at least: training goes on and on, and a processor that slept is slow for a while."""
 
 _MOST_TURNS, _LEAST_TURNS = 21, 3
 _LONG = 0.3

@@ -21,7 +21,9 @@ from forecaster.training import _Adam, _Batch, _loss, _Windows
 
 Array = NDArray[np.float32]
 
-_NOBODY = _Windows(*[np.zeros(0, np.int64)] * 4, np.zeros(0, np.float32))
+_NONE = np.zeros(0, np.int64)
+NOBODY = _Windows(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.float32))
+"""No windows: a `ReadyBatch` has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def batch_of(cell: Cell, executor: Executor) -> tuple[ReadyBatch, Callable[[], N
     adam = _Adam(network, TrainingConfig(steps=10, learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM))
 
     def step() -> None:
-        batch.gradient(_NOBODY)
+        batch.gradient(NOBODY)
         adam.step(batch, 1)  # of ten steps the first has the full rate
 
     return batch, step
@@ -116,7 +118,7 @@ def measure_cell(cell: Cell, peers: Peers, *, budget: float) -> Step:
         if "torch" in peers.versions:
             path = peers.hand_over({**batch.network.named_weights(), "x": batch.x, "targets": batch.targets})
             facts = peers.set_up("torch", "training", path=path, cell=asdict(cell))
-            _compare(batch.gradient(_NOBODY), batch.norm / batch.weight, facts, cell)
+            _compare(batch.gradient(NOBODY), batch.norm / batch.weight, facts, cell)
             sides["torch"] = peers.side("torch")
         took = take_turns({**sides, "products": repeated(products)}, budget=budget)
     products.close()
