@@ -11,7 +11,7 @@ import numpy as np
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.engine import Engine
 from forecaster.executors import Executor
-from forecaster.holdout import Verdict, judge, judges
+from forecaster.holdout import Verdict, judge, judged_before, judges
 from forecaster.network import Network
 from forecaster.panel import Panel
 from forecaster.scaling import scale_panel
@@ -105,10 +105,12 @@ def learn(
             )
         )
     engine.load()  # training has, nearly
-    verdict = judge(engine, panel.select(judging), season, executor)
+    judged = panel.select(judging)
+    verdict = judge(engine, judged, season, executor)
     if held_out and training.refit:
         _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
         engine = Engine(engine.networks, season)  # the first has packed the weights as they were
+        verdict = judged_before(verdict, engine, judged, executor)
     return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
 
 
