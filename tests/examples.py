@@ -15,7 +15,9 @@ from forecaster.description import named_weights
 Floats = NDArray[np.float64]
 
 TINY = NetworkConfig(lags=4, positions=8, layers=2, hidden=5, dense=4, quantiles=(0.1, 0.5, 0.9))
-BRIEF = TrainingConfig(steps=8, batch_size=16, validate_every=4)
+BRIEF = TrainingConfig(
+    steps=8, batch_size=16, validate_every=4, patience=8, recent=2, mixed=0.7, averaged=0.25, refit=0.5
+)
 H = 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,12 +19,14 @@ from forecaster.network import Network
 from forecaster.panel import Panel
 from forecaster.passes import Packed
 from forecaster.scaling import Integers, scale_panel
-from forecaster.training import History, Progress, train
+from forecaster.training import History, Progress, importances, train
 from tests.examples import BRIEF, TINY, H, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin
 
 NONE = np.empty(0, np.int64)
+SEASON = 7
+UNAVERAGED = replace(BRIEF, averaged=0.0)  # the weights of the last step are what is judged and kept
 
 
 def new_network(config: NetworkConfig = TINY) -> Network:
@@ -49,6 +52,7 @@ def run(
         network,
         scale_panel(panel, held_out=held_out),
         config=config,
+        season=SEASON,
         held_out=held_out,
         validation=np.arange(len(panel)) if validation is None else validation,
         rng=np.random.default_rng(seed),
@@ -91,7 +95,7 @@ def test_the_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_bits_whatever_the_threads(threads: int) -> None:
-    config = TrainingConfig(steps=6, batch_size=150, validate_every=2)  # five shards, the last of them not full
+    config = replace(BRIEF, steps=6, batch_size=150, validate_every=2)  # five shards, the last of them not full
     serial, _ = run(weekly(40), config=config)
     with Threads(threads) as executor:
         threaded, history = run(weekly(40), config=config, executor=executor)
@@ -110,7 +114,7 @@ def test_the_loss_falls(loss: Any) -> None:
     config = NetworkConfig(lags=7, positions=14, layers=1, hidden=4, dense=4, loss=loss)
     network = Network(config, H)
     network.initialise(np.random.default_rng(0))
-    steps = TrainingConfig(steps=60, batch_size=32, validate_every=20, learning_rate=0.02)
+    steps = replace(BRIEF, steps=60, batch_size=32, validate_every=20, learning_rate=0.02)
     _, history = run(weekly(), network=network, config=steps)
     assert history.last.loss < 0.7 * history.reports[0].loss
     judged = [report.validation_loss for report in history.reports]
@@ -122,12 +126,12 @@ def test_the_loss_falls(loss: Any) -> None:
 def test_the_best_weights_are_restored(judged: Any) -> None:
     judged(3.0, 1.0, 2.0, 1.5)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert [report.step for report in history.reports] == [4, 8]
     assert_array_equal(network.weights, watcher.weights[8])
     judged(1.0, 3.0)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert history.best_step == 4
     assert_array_equal(network.weights, watcher.weights[4])
     assert (network.weights != watcher.weights[8]).any()
@@ -135,7 +139,7 @@ def test_the_best_weights_are_restored(judged: Any) -> None:
 
 def test_training_stops_when_patience_ends(judged: Any) -> None:
     judged(5.0, 4.0, 4.0, 4.5, 1.0)
-    watcher, config = Watcher(), TrainingConfig(steps=100, batch_size=8, validate_every=2, patience=2)
+    watcher, config = Watcher(), replace(UNAVERAGED, steps=100, validate_every=2, patience=2)
     network, history = run(weekly(), network=watcher.network, config=config, progress=watcher)
     assert [report.step for report in history.reports] == [2, 4, 6, 8]
     assert [report.best_step for report in history.reports] == [2, 4, 4, 4]
@@ -145,7 +149,7 @@ def test_training_stops_when_patience_ends(judged: Any) -> None:
 
 def test_steps_that_are_no_multiple_of_the_looks_end_with_one(judged: Any) -> None:
     judged(1.0, 2.0, 3.0)
-    watcher, config = Watcher(), TrainingConfig(steps=7, batch_size=8, validate_every=3)
+    watcher, config = Watcher(), replace(UNAVERAGED, steps=7, validate_every=3)
     network, history = run(weekly(), network=watcher.network, config=config, progress=watcher)
     assert [report.step for report in history.reports] == [3, 6, 7]
     assert history.best_step == 3
@@ -155,14 +159,14 @@ def test_steps_that_are_no_multiple_of_the_looks_end_with_one(judged: Any) -> No
 def test_weights_that_cannot_be_judged_are_not_kept(judged: Any) -> None:
     judged(np.nan, np.inf)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert history.best_step == 0
     assert_array_equal(network.weights, watcher.weights[0])
 
 
 def test_without_validation_the_last_weights_are_kept() -> None:
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, validation=NONE, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, validation=NONE, progress=watcher)
     assert_array_equal(network.weights, watcher.weights[8])
     assert history.best_step == history.last.step == 8
     assert all(report.validation_loss is None and report.best_step is None for report in history.reports)
@@ -194,7 +198,7 @@ def test_no_gradient_sees_the_held_out_values(planted: float) -> None:
 
 
 def test_validation_decides_when_to_stop_and_nothing_else() -> None:
-    one_look = TrainingConfig(steps=5, batch_size=16, validate_every=5)
+    one_look = replace(BRIEF, steps=5, validate_every=5)
     plain, history = run(weekly(), config=one_look)
     other, planted = run(last_replaced(weekly(), H, 1e4), config=one_look)
     assert history.last.validation_loss != planted.last.validation_loss
@@ -224,20 +228,21 @@ def twin_loss(network: Network, panel: Panel) -> float:
     for name, array in named.items():
         where, kind = name.split(".", 1)
         weights[kind if where == "lstm" else f"{kind}_{where}"] = array.astype(np.float64)
+    worth = importances(scaled, season=SEASON, held_out=H)
     outputs, targets, counts = [], [], []
-    for begin, end in zip(scaled.offsets[:-1], scaled.offsets[1:], strict=True):
+    for begin, end, weight in zip(scaled.offsets[:-1], scaled.offsets[1:], worth, strict=True):
         x, levels = windows.inputs(scaled.filled, scaled.observed, begin, end - 2, config.lags, steps)
         target, count = windows.targets(scaled.filled, scaled.observed, begin, end - 2, end - H, end, levels, H)
         outputs.append(twin.forward(x[:, None], weights).output[:, 0].reshape(steps, H, -1))
         targets.append(target)
-        counts.append(count)
+        counts.append(weight * count)
     quantiles = np.array(config.quantiles)
     return losses.pinball(np.array(outputs), np.array(targets), np.array(counts), quantiles)[0]
 
 
 def test_the_held_out_loss_is_that_of_the_twins_from_every_position() -> None:
     panel = weekly(40)  # more than a shard
-    network, history = run(panel, config=TrainingConfig(steps=1, batch_size=8))
+    network, history = run(panel, config=replace(BRIEF, steps=1))
     assert history.last.validation_loss is not None
     assert history.last.validation_loss == pytest.approx(twin_loss(network, panel), rel=1e-4)
 
@@ -247,9 +252,9 @@ def test_many_series_are_judged_by_a_sample_of_them(monkeypatch: pytest.MonkeyPa
     seen: list[Integers] = []
 
     class Judge(training._Judge):
-        def __init__(self, packed: Any, panel: Any, series: Integers, *rest: Any) -> None:
+        def __init__(self, packed: Any, panel: Any, worth: Any, series: Integers, *rest: Any) -> None:
             seen.append(series)
-            super().__init__(packed, panel, series, *rest)
+            super().__init__(packed, panel, worth, series, *rest)
 
     monkeypatch.setattr(training, "_Judge", Judge)
     run(weekly(8), validation=np.array([0, 2, 3, 5, 7]))
@@ -261,7 +266,7 @@ def test_many_series_are_judged_by_a_sample_of_them(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("clip_norm", "clipped"), [(1e-6, 8), (1e6, 0)])
 def test_clipped_steps_are_counted(clip_norm: float, clipped: int) -> None:
-    config = TrainingConfig(steps=8, batch_size=8, clip_norm=clip_norm)
+    config = replace(BRIEF, clip_norm=clip_norm)
     assert run(weekly(), config=config)[1].clipped == clipped
 
 
