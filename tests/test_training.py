@@ -17,10 +17,11 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Serial, Threads
 from forecaster.network import Network
 from forecaster.panel import Panel
-from forecaster.passes import Packed
+from forecaster.passes import Packed, Workspace
 from forecaster.scaling import Integers, scale_panel
 from forecaster.training import History, Progress, importances, train
-from tests.examples import BRIEF, TINY, H, last_replaced, numbered, weekly, with_values
+from forecaster.windows import Sampler
+from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin
 
@@ -172,6 +173,47 @@ def test_without_validation_the_last_weights_are_kept() -> None:
     assert all(report.validation_loss is None and report.best_step is None for report in history.reports)
 
 
+@pytest.mark.parametrize("averaged", [0.1, 0.5, 1.0])
+def test_what_is_kept_is_the_running_mean_of_the_steps(averaged: float) -> None:
+    watcher, config = Watcher(), replace(BRIEF, averaged=averaged, validate_every=1)
+    network, _ = run(weekly(), network=watcher.network, config=config, validation=NONE, progress=watcher)
+    assert_allclose(network.weights, mean_by_loop(list(watcher.weights.values())[1:], averaged * 8), rtol=1e-5)
+
+
+def mean_by_loop(steps: list[Any], window: float) -> Any:
+    """Return the mean of the steps, each counting (1 - 1 / window) times what the next one does."""
+    shares = [(1 - 1 / max(1.0, window)) ** age for age in reversed(range(len(steps)))]
+    return sum(share * weights for share, weights in zip(shares, steps, strict=True)) / sum(shares)
+
+
+@pytest.mark.parametrize(("averaged", "steps"), [(0.0, 10), (0.1, 10), (0.4, 10), (1.0, 10), (0.2, 1)])
+def test_a_running_mean_is_that_of_a_loop(averaged: float, steps: int) -> None:
+    network = new_network()
+    average = training._Average(network, replace(BRIEF, averaged=averaged, steps=steps))
+    seen, rng = [], np.random.default_rng(0)
+    for step in range(steps):
+        seen.append(rng.standard_normal(network.weights.size).astype(np.float32))
+        average.add(seen[-1])
+        if step % 3 == 0 or step == steps - 1:
+            average.show()
+            assert_allclose(average.weights, mean_by_loop(seen, averaged * steps), rtol=1e-5, atol=1e-6)
+            assert_array_equal(average.packed.network.weights, average.weights)
+    if averaged * steps <= 1:
+        assert_array_equal(average.weights, seen[-1])
+    assert_array_equal(network.weights, new_network().weights)  # which go their own way
+
+
+def test_the_running_mean_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[Any] = []
+    monkeypatch.setattr(training._Judge, "loss", lambda self: judged.append(self.packed.network.weights.copy()) or 1.0)
+    watcher, config = Watcher(), replace(BRIEF, averaged=0.5, validate_every=1)
+    network, _ = run(weekly(), network=watcher.network, config=config, progress=watcher)
+    steps = list(watcher.weights.values())[1:]
+    for at, weights in enumerate(judged):
+        assert_allclose(weights, mean_by_loop(steps[: at + 1], 4), rtol=1e-5)
+    assert_array_equal(network.weights, judged[0])  # no later one was better
+
+
 def test_reports_say_where_training_is() -> None:
     reports: list[Progress] = []
     _, history = run(weekly(), progress=reports.append)
@@ -308,3 +350,150 @@ def test_the_log_says_how_long_it_took_and_nothing_of_the_values(caplog: pytest.
     assert record.name == "forecaster.training"
     assert record.getMessage().startswith("trained 8 steps in")
     assert "424242" not in caplog.text
+
+
+# --- what an error is worth ---------------------------------------------------------------------------------------
+
+
+def worth(*series: list[float] | Floats, season: int = 1, held_out: int = 0) -> Floats:
+    panel = scale_panel(numbered({f"s{i}": values for i, values in enumerate(series)}), held_out=held_out)
+    said = importances(panel, season=season, held_out=held_out)
+    assert said.dtype == np.float32
+    assert np.isfinite(said).all()
+    assert (said >= 0.5).all()
+    return said.astype(np.float64)
+
+
+def test_an_error_is_worth_1_on_average_and_more_in_a_steady_series() -> None:
+    steps = np.random.default_rng(0).standard_normal((6, 60))
+    sizes = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    said = worth(*(row - 20 for row in sizes[:, None] * steps))
+    assert said.mean() == pytest.approx(1, rel=1e-6)
+    assert (np.diff(said) < 0).all()
+
+
+def test_half_of_what_an_error_is_worth_goes_by_the_differences() -> None:
+    said = worth([-3.0, -1.0, -3.0, -1.0, -2.0], [-7.0, -3.0, -7.0, -3.0, -5.0])  # mean sizes of 2 and 5
+    # Mean differences 7 / 4 / 2 and 14 / 4 / 5; of their inverses the larger one counts up to a quantile of 0.995.
+    first, second = 8 / 7, 8 / 7 + 0.995 * 2 / 7
+    assert_allclose(said, [0.5 + first / (first + second), 0.5 + second / (first + second)], rtol=1e-6)
+
+
+def test_differences_are_taken_over_a_season_where_there_is_one() -> None:
+    steps = np.arange(40)
+    wild = 10 * np.sin(2 * np.pi * steps / 4 + 0.5) + np.where(steps // 4 % 2, 0.2, -0.2)
+    calm = np.cumsum(np.full(40, 0.5)) - 30
+    assert np.diff(worth(wild, calm, season=1)) > 0
+    assert np.diff(worth(wild, calm, season=4)) < 0
+    assert np.diff(worth(wild[:4], calm[:4], season=4)) > 0  # too short for one: over a step
+
+
+@pytest.mark.parametrize("value", [5.0, 0.0, -3.0, 1e300, 1e-300, 5e-324])
+def test_what_an_error_of_a_constant_series_is_worth(value: float) -> None:
+    assert_array_equal(worth([value] * 20), [1.0])
+    assert worth([value] * 20, [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
+    assert worth([value], [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
+    assert worth([value], [-1.0, 2.0, -3.0, 4.0], held_out=2)[0] == 0.5
+
+
+def test_a_series_that_hardly_moves_does_not_get_all_the_say() -> None:
+    rng = np.random.default_rng(0)
+    series = [rng.standard_normal(20) - 30 for _ in range(400)]
+    still = np.full(20, -5.0)
+    still[3] += 1e-9
+    said = worth(*series, still)
+    assert said[-1] < 1.3 * np.sort(said)[-3]
+    # No more than rounding: as if it did not move at all, and no inverse that is infinite.
+    assert worth([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 5e-324, 0.0, 0.0], [-1.0, 2.0] * 5, season=7)[0] == 0.5
+
+
+@pytest.mark.parametrize("planted", [1e9, -1e9, 0.0, np.nan])
+def test_what_an_error_is_worth_knows_nothing_of_the_held_out_values(planted: float) -> None:
+    plain, other = (
+        importances(scale_panel(panel, held_out=H), season=SEASON, held_out=H)
+        for panel in (mixed(), last_replaced(mixed(), H, planted))
+    )
+    assert_array_equal(plain, other)
+
+
+def test_gradients_are_weighted_by_what_an_error_is_worth() -> None:
+    panel = scale_panel(weekly(3))
+    share = np.array([0.5, 1.0, 1.5], np.float32)
+    windows_of = [
+        training._Windows(*(np.full(8, one) for one in (k, panel.offsets[k + 1] - 4, k, 9)), np.ones(8, np.float32))
+        for k in range(3)
+    ]
+
+    def totals(weights: Any, of: int) -> tuple[Any, float]:
+        batch = training._Batch(new_network(), panel, weights, 0, 8, Serial())
+        batch.gradient(windows_of[of])
+        return batch.total.copy(), batch.weight
+
+    for k in range(3):
+        plain, count = totals(np.ones(3, np.float32), k)
+        weighted, weight = totals(share, k)
+        assert plain.any()
+        assert weight == pytest.approx(share[k] * count)
+        assert_allclose(weighted, share[k] * plain, rtol=1e-5, atol=1e-6)
+
+
+# --- windows mixed of two -----------------------------------------------------------------------------------------
+
+
+def test_windows_are_mixed_as_in_a_loop() -> None:
+    rng, rows = np.random.default_rng(0), 5
+    space, other = (Workspace(new_network(), TINY.positions, rows, first=2, training=True) for _ in range(2))
+    shares = np.array([1.0, 0.0, 0.25, 0.5, 1.0], np.float32)
+    for one in (space, other):
+        one.x[:] = rng.standard_normal(one.x.shape)
+        one.targets[:] = rng.standard_normal(one.targets.shape)
+        one.weights[:] = rng.choice([0.0, 0.75, 1.25], one.weights.shape)
+    before = [(one.x.copy(), one.targets.copy(), one.weights.copy()) for one in (space, other)]
+    training._mix(space, other, shares)
+    (x, targets, weights), (x_2, targets_2, weights_2) = before
+    for row, share in enumerate(shares.tolist()):
+        assert_allclose(space.x[:, row], share * x[:, row] + (1 - share) * x_2[:, row], rtol=1e-6, atol=1e-7)
+        for at in range(row, len(targets), rows):
+            expected = share * targets[at] + (1 - share) * targets_2[at]
+            assert_allclose(space.targets[at], expected, rtol=1e-6, atol=1e-7)
+            for f in range(H):
+                own, foreign = weights[at, f], weights_2[at, f]
+                both = share * own + (1 - share) * foreign if share == 1 or (own and foreign) else 0.0
+                assert space.weights[at, f] == pytest.approx(both, rel=1e-6)
+    for now, then in zip((other.x, other.targets, other.weights), before[1], strict=True):
+        assert_array_equal(now, then)
+
+
+def test_as_many_windows_are_mixed_as_asked_for() -> None:
+    panel = scale_panel(weekly(6))
+    for share in (0.0, 0.3, 1.0):
+        sampler = Sampler(panel, positions=8, held_out=0, recent=5)
+        drawn = training._draw(sampler, np.random.default_rng(0), 3000, share)
+        assert drawn.shares.dtype == np.float32
+        assert (drawn.shares < 1).mean() == pytest.approx(share, abs=0.03)
+        assert ((drawn.shares >= 0) & (drawn.shares <= 1)).all()
+        for series, ends in ((drawn.series, drawn.ends), (drawn.others, drawn.other_ends)):
+            assert_array_equal(np.bincount(series), [500] * 6)
+            assert (ends < panel.offsets[series + 1]).all()
+            assert (ends >= panel.offsets[series]).all()
+    assert np.mean((drawn.shares < 0.1) | (drawn.shares > 0.9)) > 0.35  # mostly near one of the two
+    part = drawn.rows(slice(3, 7))
+    assert [len(each) for each in part] == [4] * 5
+    assert_array_equal(part.other_ends, drawn.other_ends[3:7])
+
+
+def test_a_window_of_its_own_share_learns_alone() -> None:
+    panel, ones = scale_panel(weekly(4)), np.ones(4, np.float32)
+    drawn = training._draw(Sampler(panel, positions=8, held_out=0, recent=5), np.random.default_rng(0), 16, 0.5)
+    alone = drawn._replace(shares=np.ones(16, np.float32))
+
+    def gradient(windows: Any) -> Any:
+        batch = training._Batch(new_network(), panel, ones, 0, 16, Serial())
+        batch.gradient(windows)
+        return batch.total.copy()
+
+    assert_array_equal(gradient(alone), gradient(alone._replace(others=drawn.series, other_ends=drawn.ends)))
+    assert (gradient(drawn) != gradient(alone)).any()
+    # Mixed with itself a window is what it was.
+    itself = drawn._replace(others=drawn.series, other_ends=drawn.ends)
+    assert_allclose(gradient(itself), gradient(alone), rtol=1e-3, atol=1e-4)

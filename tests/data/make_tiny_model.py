@@ -7,8 +7,8 @@ From the root of the project::
 Writes, beside this file, ``tiny_series.csv`` (three daily series: on a logarithmic scale, with zeros and a gap, with
 negative values), ``tiny_model/`` (two networks trained on them, one of them without their season) and
 ``tiny_forecast.csv`` (what that model says of them, further ahead than it was trained for). Run it again only when
-forecasts change on purpose, such as with a new format; say so in the changelog, since every model that is in use changes
-with it.
+forecasts change on purpose, such as with a new format; say so in the changelog, since every model that is in use
+changes with it.
 """
 
 from __future__ import annotations
