@@ -47,7 +47,7 @@ class _Fitted:
 
 
 class Forecaster:
-    """An LSTM that learns from many series and forecasts each of them, and others like them.
+    """An LSTM, or the mean of several, that learns from many series and forecasts each of them, and others like them.
 
     Parameters
     ----------
@@ -58,9 +58,10 @@ class Forecaster:
     season : int, optional
         Steps of a season. By default that of the frequency, such as 7 for daily series.
     network : NetworkConfig or sequence of NetworkConfig, optional
-        The shape of the network, or of several whose forecasts are averaged.
+        The shape of the network, or of several, of the same quantiles, which are averaged. By default chosen by the
+        season.
     training : TrainingConfig, optional
-        How it is trained.
+        How each network is trained.
     seed : int
         The same seed, data and settings give the same weights, bit for bit.
     threads : int, optional
@@ -98,7 +99,7 @@ class Forecaster:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the model is and how well it does on the held-out horizon: the content of ``model.json``."""
+        """What the model is and how well it did on the held-out horizon: the content of ``model.json``."""
         return self._ready().info
 
     def fit(
@@ -113,7 +114,8 @@ class Forecaster:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
-        intervals, and gives the accuracy in `info`. A warning says when no series is.
+        intervals, and gives the accuracy in `info`. Then training goes on for a while with it too (``refit`` in
+        `TrainingConfig`). A warning says when no series is long enough.
 
         Raises
         ------
@@ -121,6 +123,8 @@ class Forecaster:
             The data are wrong; the message names the series and row.
         TooShortError
             No series is long enough to learn the horizon from.
+        ConfigError
+            The networks have different quantiles.
         """
         from forecaster.learning import learn  # a forecast needs neither it nor Numba
 

@@ -3,7 +3,7 @@
 ::
 
     model/
-      weights.safetensors   raw numbers with names and shapes; nothing in it can run
+      weights.safetensors   raw numbers with names (``0.head.bias``: of the first network) and shapes; nothing can run
       model.json            what the model is
       SHA256SUMS            of the two, in the form that ``sha256sum --check`` reads
 
