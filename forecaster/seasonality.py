@@ -22,23 +22,27 @@ class Seasonality:
 
     Attributes
     ----------
-    profiles : (N, m) float64
-        What each phase adds to its series; sums to zero.
+    profiles : (K, m) float64
+        What each phase adds; sums to zero. The first, of zeros, is for all series too short to have one: there may be
+        many of them, and a season may be long.
+    rows : (N,) int64
+        Which of the profiles each series has.
     phases : (N,) int64
         Phase of the first value of each series.
     """
 
     profiles: Floats
+    rows: Integers
     phases: Integers
 
     def at(self, series: Integers, places: Integers) -> Floats:
         """Return what the season adds at `places` (0 is the first value) of `series`, shapes that broadcast."""
-        added: Floats = self.profiles[series, (self.phases[series] + places) % self.profiles.shape[1]]
+        added: Floats = self.profiles[self.rows[series], (self.phases[series] + places) % self.profiles.shape[1]]
         return added
 
     def later(self, steps: Integers) -> Seasonality:
         """Return the seasons of the same series without their first `steps` (N,) values."""
-        return Seasonality(self.profiles, (self.phases + steps) % self.profiles.shape[1])
+        return Seasonality(self.profiles, self.rows, (self.phases + steps) % self.profiles.shape[1])
 
 
 def find_seasons(values: Floats, known: NDArray[np.bool_], offsets: Integers, season: int) -> Seasonality:
@@ -57,25 +61,28 @@ def find_seasons(values: Floats, known: NDArray[np.bool_], offsets: Integers, se
     """
     lengths = np.diff(offsets)
     count = len(lengths)
-    phases = np.zeros(count, np.int64)
+    nothing = np.zeros(count, np.int64)
     if season == 1 or not len(values):
-        return Seasonality(np.zeros((count, season)), phases)
+        return Seasonality(np.zeros((1, season)), nothing, nothing)
     series = np.repeat(np.arange(count), lengths)
     places = np.arange(len(values)) - offsets[series]
     ends = np.zeros(count, np.int64)  # after the last value that is known: what follows is nobody's to look at
     np.maximum.at(ends, series[known], places[known] + 1)
     values = np.where(places < ends[series], values, 0.0)  # nor may it spoil the sums of the series after it
+    long = ends >= 2 * season
+    rows = np.where(long, np.cumsum(long), 0)
     half = season // 2
-    inner = np.flatnonzero((places >= half) & (places < ends[series] - half))
+    inner = np.flatnonzero(long[series] & (places >= half) & (places < ends[series] - half))
     rest = values[inner] - _moving_average(values, inner, season)
     at, rest = inner[known[inner]], rest[known[inner]]
-    series, phase = series[at], places[at] % season
-    cells = series * season + phase
-    seen = np.bincount(cells, minlength=count * season).reshape(count, season)
-    sums = np.bincount(cells, rest, count * season).reshape(count, season)
+    row, phase = rows[series[at]], places[at] % season
+    shape = (1 + int(long.sum()), season)
+    cells = row * season + phase
+    seen = np.bincount(cells, minlength=shape[0] * season).reshape(shape)
+    sums = np.bincount(cells, rest, shape[0] * season).reshape(shape)
     means = sums / np.maximum(seen, 1)
-    total = np.bincount(series, rest * rest, count).astype(np.float64)
-    return Seasonality(_shrunk(means, seen, total), phases)
+    total = np.bincount(row, rest * rest, shape[0]).astype(np.float64)
+    return Seasonality(_shrunk(means, seen, total), rows, nothing)
 
 
 def _moving_average(values: Floats, at: Integers, season: int) -> Floats:
@@ -89,7 +96,7 @@ def _moving_average(values: Floats, at: Integers, season: int) -> Floats:
 
 
 def _shrunk(means: Floats, seen: Integers, total: Floats) -> Floats:
-    """Return the profiles (N, m) from phase means, the number of values in each, and sums of squares (N,)."""
+    """Return the profiles (K, m) from phase means, the number of values in each, and sums of squares (K,)."""
     season = seen.shape[1]
     observed = seen.sum(axis=1)
     explained = (seen * means * means).sum(axis=1)
