@@ -205,13 +205,18 @@ def test_a_running_mean_is_that_of_a_loop(averaged: float, steps: int) -> None:
 
 def test_the_running_mean_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[Any] = []
-    monkeypatch.setattr(training._Judge, "loss", lambda self: judged.append(self.packed.network.weights.copy()) or 1.0)
+
+    def look(judge: training._Judge) -> float:
+        judged.append(judge.packed.network.weights.copy())
+        return abs(len(judged) - 5)
+
+    monkeypatch.setattr(training._Judge, "loss", look)
     watcher, config = Watcher(), replace(BRIEF, averaged=0.5, validate_every=1)
     network, _ = run(weekly(), network=watcher.network, config=config, progress=watcher)
     steps = list(watcher.weights.values())[1:]
     for at, weights in enumerate(judged):
         assert_allclose(weights, mean_by_loop(steps[: at + 1], 4), rtol=1e-5)
-    assert_array_equal(network.weights, judged[0])  # no later one was better
+    assert_array_equal(network.weights, judged[4])  # none was better than the fifth
 
 
 def test_reports_say_where_training_is() -> None:
