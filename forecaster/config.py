@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -78,7 +78,7 @@ class TrainingConfig:
     Attributes
     ----------
     steps
-        Optimiser steps at the most.
+        Optimiser steps at the most, `refit` not counted.
     batch_size
         Windows in one step; fewer when the panel holds fewer.
     learning_rate
@@ -126,10 +126,15 @@ class TrainingConfig:
             object.__setattr__(self, name, value)
 
 
-def default_network(season: int) -> NetworkConfig:
-    """Return the shape that is used when none is asked for: two seasons of lags, state over four."""
+def default_networks(season: int) -> tuple[NetworkConfig, ...]:
+    """Return the shapes that are used when none is asked for: two seasons of lags, state over four.
+
+    Where there is a season, one network sees it and one sees series without: they err differently, and their mean errs
+    less than either (docs/decisions/0010-what-surrounds-the-cell.md).
+    """
     lags = min(max(2 * season, 8), 96)
-    return NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
+    seeing = NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
+    return (seeing,) if season == 1 else (seeing, replace(seeing, deseasonalise=True))
 
 
 def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:

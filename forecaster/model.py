@@ -16,7 +16,7 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
-    default_network,
+    default_networks,
 )
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
@@ -136,7 +136,7 @@ class Forecaster:
             learned = learn(
                 usable,
                 self.h,
-                self.networks or (default_network(season),),
+                self.networks or default_networks(season),
                 season=season,
                 training=self.training,
                 seed=self.seed,

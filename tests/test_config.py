@@ -19,7 +19,7 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
-    default_network,
+    default_networks,
     network_config,
 )
 from forecaster.errors import ConfigError
@@ -131,8 +131,9 @@ def test_a_missing_setting_of_a_network_is_refused() -> None:
 
 
 @given(st.integers(1, MAX_HORIZON))
-def test_the_default_network_is_valid_for_every_season(season: int) -> None:
-    config = default_network(season)
+def test_the_default_networks_are_valid_for_every_season(season: int) -> None:
+    config, *others = default_networks(season)
+    assert [other.deseasonalise for other in others] == ([] if season == 1 else [True])
     assert 8 <= config.lags <= 96
     assert config.positions >= min(2 * config.lags, 96)
     if 4 <= season <= 48:

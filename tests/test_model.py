@@ -35,7 +35,7 @@ from forecaster import (
     TooShortError,
     read_panel,
 )
-from forecaster.config import as_settings, default_network
+from forecaster.config import as_settings, default_networks
 from forecaster.learning import BLIND_STEPS
 from tests.data.make_tiny_model import AHEAD, FORECAST, LEVELS, MODEL, SERIES
 from tests.examples import (
@@ -616,7 +616,7 @@ def test_the_season_is_that_of_the_frequency_unless_given() -> None:
     assert tiny(season=3).fit(panel).info["season"] == 3
     default = tiny(network=None, training=replace(BRIEF, steps=1)).fit(panel).info
     assert default["season"] == 7
-    assert default["architecture"]["networks"] == [as_settings(default_network(7))]
+    assert default["architecture"]["networks"] == [as_settings(one) for one in default_networks(7)]
 
 
 def test_progress_is_reported_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
