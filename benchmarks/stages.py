@@ -14,6 +14,7 @@ from benchmarks.machine import machine
 from benchmarks.results import Figure, Report, save
 
 LAGS, POSITIONS, HIDDEN, HORIZON, SERIES, LENGTH = 24, 48, 64, 18, 512, 144
+SEASON = 12
 ROWS = 32
 STEPS, WARM = 60, 10
 
@@ -105,22 +106,23 @@ def measure() -> Report:
     from forecaster.executors import Serial
     from forecaster.network import Network
     from forecaster.scaling import scale_panel
-    from forecaster.training import _Adam, _Batch
+    from forecaster.training import _Adam, _Batch, _draw, importances
     from forecaster.windows import Sampler
 
     config = NetworkConfig(lags=LAGS, positions=POSITIONS, layers=2, hidden=HIDDEN)
-    network, rng = Network(config, HORIZON), np.random.default_rng(0)
+    network, rng, asked = Network(config, HORIZON), np.random.default_rng(0), TrainingConfig()
     network.initialise(rng)
     panel = scale_panel(months(random_walks(SERIES, LENGTH)))
     clock, whole = _Clock(), []
     with _watched(clock):
-        batch, optimiser = _Batch(network, panel, 0, 2 * ROWS, Serial()), _Adam(network, TrainingConfig())
-        sampler = Sampler(panel, POSITIONS, 0)
+        worth = importances(panel, season=SEASON, held_out=0)
+        batch, optimiser = _Batch(network, panel, worth, 0, 2 * ROWS, Serial()), _Adam(network, asked)
+        sampler = Sampler(panel, positions=POSITIONS, held_out=0, recent=asked.recent)
         for step in range(1, STEPS + WARM + 1):
-            windows = sampler.draw(rng, batch.size)
+            windows = _draw(sampler, rng, batch.size, asked.mixed)
             clock.begin()
             start = time.perf_counter()
-            batch.gradient(*windows)
+            batch.gradient(windows)
             optimiser.step(batch, step)
             whole.append(time.perf_counter() - start)
             clock.end()

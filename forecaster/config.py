@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -40,6 +40,8 @@ class NetworkConfig:
         the point forecast is trained, and intervals come from its errors on held-out values.
     loss
         What is minimised.
+    deseasonalise
+        Whether the network sees series without their season, which is then put back.
     """
 
     lags: int = 14
@@ -49,12 +51,17 @@ class NetworkConfig:
     dense: int = 32
     quantiles: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
     loss: Loss = "pinball"
+    deseasonalise: bool = False
 
     def __post_init__(self) -> None:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
             object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
+        if not isinstance(self.deseasonalise, bool):
+            raise ConfigError(
+                f"deseasonalise must be true or false, got {self.deseasonalise!r}.", column="deseasonalise"
+            )
         object.__setattr__(self, "quantiles", _as_floats("quantiles", self.quantiles))
         if self.loss != "pinball":
             object.__setattr__(self, "quantiles", (0.5,))
@@ -71,7 +78,7 @@ class TrainingConfig:
     Attributes
     ----------
     steps
-        Optimiser steps at the most.
+        Optimiser steps at the most, `refit` not counted.
     batch_size
         Windows in one step; fewer when the panel holds fewer.
     learning_rate
@@ -82,6 +89,14 @@ class TrainingConfig:
         Steps between two looks at the held-out horizon.
     patience
         Looks without improvement after which training stops.
+    recent
+        Newest positions of each series that windows end at; more where there are few series.
+    mixed
+        Share of the windows that are mixed of two series.
+    averaged
+        Share of the steps that the running mean of the weights, which is what is kept, looks back.
+    refit
+        Steps that training goes on for with the held-out values too, as a share of those until the best one.
     """
 
     steps: int = 600
@@ -90,22 +105,36 @@ class TrainingConfig:
     clip_norm: float = 1.0
     validate_every: int = 25
     patience: int = 8
+    recent: int = 1
+    mixed: float = 0.7
+    averaged: float = 0.2
+    refit: float = 0.25
 
     def __post_init__(self) -> None:
         """Check every setting."""
-        for name in ("steps", "batch_size", "validate_every", "patience"):
+        for name in ("steps", "batch_size", "validate_every", "patience", "recent"):
             object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, 10_000_000))
         for name in ("learning_rate", "clip_norm"):
             value = _as_float(getattr(self, name))
             if not 0 < value <= 1e6:
                 raise ConfigError(f"{name} must be a positive number, got {getattr(self, name)!r}.", column=name)
             object.__setattr__(self, name, value)
+        for name in ("mixed", "averaged", "refit"):
+            value = _as_float(getattr(self, name))
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must be a share from 0 to 1, got {getattr(self, name)!r}.", column=name)
+            object.__setattr__(self, name, value)
 
 
-def default_network(season: int) -> NetworkConfig:
-    """Return the shape that is used when none is asked for: two seasons of lags, state over four."""
+def default_networks(season: int) -> tuple[NetworkConfig, ...]:
+    """Return the shapes that are used when none is asked for: two seasons of lags, state over four.
+
+    Where there is a season, one network sees it and one sees series without: they err differently, and their mean errs
+    less than either (docs/decisions/0010-what-surrounds-the-cell.md).
+    """
     lags = min(max(2 * season, 8), 96)
-    return NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
+    seeing = NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
+    return (seeing,) if season == 1 else (seeing, replace(seeing, deseasonalise=True))
 
 
 def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:

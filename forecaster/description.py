@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from forecaster.config import TrainingConfig, as_settings, check_horizon, network_config
+from forecaster.engine import Engine
+from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
-from forecaster.holdout import Verdict
 from forecaster.intervals import Calibration, calibration
 from forecaster.network import Array, Network
 from forecaster.panel import Panel
@@ -15,10 +16,15 @@ from forecaster.scaling import RULE
 from forecaster.storage import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from forecaster.training import History
+    from forecaster.learning import Learned
 
 
-def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Network, Frequency, Calibration]:
+def named_weights(networks: Sequence[Network]) -> dict[str, Array]:
+    """Return the weights of all `networks` under names of their own: ``0.dense.bias`` is the first one's."""
+    return {f"{k}.{name}": array for k, one in enumerate(networks) for name, array in one.named_weights().items()}
+
+
+def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Engine, Frequency, Calibration]:
     """Return what forecasts in the model that `describe` described.
 
     Raises
@@ -27,36 +33,34 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Ne
         They are none, or do not fit together.
     """
     horizon = check_horizon(info["horizon"])
-    network = Network(network_config(info["architecture"]["network"]), horizon)
-    network.set_weights(weights)
-    return network, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon)
+    networks = [Network(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
+    engine = Engine(networks, info["season"])
+    known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
+    if set(weights) != known:
+        raise ModelFormatError(f"expected the weights {sorted(known)}, got {sorted(weights)}.")
+    for k, network in enumerate(networks):
+        begin = f"{k}."
+        network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
+    return engine, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon)
 
 
 def describe(
-    network: Network,
-    panel: Panel,
-    *,
-    season: int,
-    version: str,
-    seed: int,
-    asked: TrainingConfig,
-    history: History,
-    verdict: Verdict,
+    learned: Learned, panel: Panel, *, season: int, version: str, seed: int, asked: TrainingConfig
 ) -> dict[str, Any]:
-    """Return the description of `network`, trained on `panel` as `asked` by this `version` of the library."""
+    """Return the description of what was `learned` from `panel`, as `asked`, by this `version` of the library."""
     first, last = panel.span_labels()
+    networks, histories = learned.engine.networks, learned.histories
     return {
         "format_version": FORMAT_VERSION,
         "library_version": version,
-        "horizon": network.horizon,
+        "horizon": learned.engine.horizon,
         "frequency": panel.frequency.alias,
         "season": season,
-        "quantiles": list(network.config.quantiles),
+        "quantiles": list(learned.engine.probabilities),
         "architecture": {
             "cell": "lstm",
-            "network": as_settings(network.config),
-            "inputs": network.inputs,
-            "weights": network.n_weights,
+            "networks": [as_settings(network.config) for network in networks],
+            "weights": sum(network.n_weights for network in networks),
         },
         "scaling": {"rule": RULE},
         "training": {
@@ -64,13 +68,13 @@ def describe(
             "values": int(panel.observed.sum()),
             "first": first,
             "last": last,
-            "steps": history.last.step,
-            "best_step": history.best_step,
-            "clipped_steps": history.clipped,
-            "seconds": round(history.last.seconds, 3),
+            "steps": [history.last.step for history in histories],
+            "best_steps": [history.best_step for history in histories],
+            "clipped_steps": [history.clipped for history in histories],
+            "seconds": round(learned.seconds, 3),
             "seed": seed,
             "settings": as_settings(asked),
         },
-        "accuracy": verdict.accuracy,
-        "calibration": verdict.calibration.as_settings(),
+        "accuracy": learned.verdict.accuracy,
+        "calibration": learned.verdict.calibration.as_settings(),
     }

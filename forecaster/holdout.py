@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from forecaster import accuracy
 from forecaster.engine import Engine
 from forecaster.executors import Executor
-from forecaster.intervals import Calibration, calibrate, least_spread, uncalibrated
+from forecaster.intervals import Calibration, calibrate, least_spread, typical_spreads, uncalibrated
 from forecaster.panel import Panel
 from forecaster.prediction import can_teach, future_quantiles
-from forecaster.scaling import Integers, scale_panel
+from forecaster.scaling import Floats, Integers, ScaledPanel, scale_panel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,10 +26,13 @@ class Verdict:
         How far the intervals have to be stretched.
     accuracy : dict of str to float, or None
         Errors of the point forecasts; None when nothing was held out.
+    spreads : (levels, F) float64, or None
+        The distances from the median that were calibrated, of a typical series.
     """
 
     calibration: Calibration
     accuracy: dict[str, float] | None
+    spreads: Floats | None = None
 
 
 def judges(panel: Panel, h: int) -> Integers:
@@ -47,17 +50,36 @@ def judges(panel: Panel, h: int) -> Integers:
 
 def judge(engine: Engine, panel: Panel, season: int, executor: Executor) -> Verdict:
     """Forecast the last horizon of `panel` from what came before, and compare."""
-    h, probabilities = engine.network.horizon, engine.network.config.quantiles
+    h, probabilities = engine.horizon, engine.probabilities
     if not len(panel):
         return Verdict(uncalibrated(h), None)
     known, actual = panel.head(h), panel.tail_values(h)
-    scaled = scale_panel(known)
-    quantiles = future_quantiles(engine, scaled, h, executor)
+    scaled, quantiles, least = _before_held_out(engine, panel, executor)
     everyone = np.repeat(np.arange(len(panel)), h)
     target = scaled.scaling.scale(actual.ravel(), everyone).reshape(actual.shape)
-    fitted = calibrate(quantiles, probabilities, target, least_spread(scaled.volatility, h, probabilities))
+    fitted = calibrate(quantiles, probabilities, target, least)
     point = scaled.scaling.restore(quantiles[..., probabilities.index(0.5)])
-    return Verdict(fitted, _errors(known, actual, point, season))
+    spreads = typical_spreads(quantiles, probabilities, least)
+    return Verdict(fitted, _errors(known, actual, point, season), spreads)
+
+
+def judged_before(verdict: Verdict, engine: Engine, panel: Panel, executor: Executor) -> Verdict:
+    """Return the verdict on networks that have since learned from the held-out values too, which say no more of them.
+
+    Their distances from the median have changed; stretched, they are to be what they were when they were judged.
+    """
+    if verdict.spreads is None:
+        return verdict
+    _, quantiles, least = _before_held_out(engine, panel, executor)
+    spreads = typical_spreads(quantiles, engine.probabilities, least)
+    return replace(verdict, calibration=verdict.calibration.moved(verdict.spreads, spreads))
+
+
+def _before_held_out(engine: Engine, panel: Panel, executor: Executor) -> tuple[ScaledPanel, Floats, Floats]:
+    """Return what was known before the last horizon, the quantiles that follow it, and the least distances."""
+    scaled = scale_panel(panel.head(engine.horizon), season=engine.season)
+    quantiles = future_quantiles(engine, scaled, engine.horizon, executor)
+    return scaled, quantiles, least_spread(scaled.volatility, engine.horizon, engine.probabilities)
 
 
 @np.errstate(over="ignore")  # errors that float64 cannot hold are left out

@@ -49,6 +49,10 @@ class Calibration:
         """Return what `calibration` reads, for JSON."""
         return {"levels": list(LEVELS), "factors": [[float(f) for f in row] for row in self.factors]}
 
+    def moved(self, before: Floats, after: Floats) -> Calibration:
+        """Return the factors under which typical distances `after` (levels, F) come out as those `before` did."""
+        return Calibration(self.factors * before / after)
+
     def at(self, level: float, h: int) -> Floats:
         """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
         right, weight = _between(tuple(0.5 + one / 200 for one in LEVELS), 0.5 + level / 200)
@@ -119,6 +123,13 @@ def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Float
             near = scores[:, max(0, f - _NEIGHBOURS) : f + _NEIGHBOURS + 1]
             factors[row, f] = _conformal_factor(near[~np.isnan(near)], level)
     return Calibration(factors)
+
+
+def typical_spreads(quantiles: Floats, probabilities: tuple[float, ...], least: Floats) -> Floats:
+    """Return the distances (levels, F) that `calibrate` stretches: geometric means over the series and both sides."""
+    sides = (np.maximum(spreads(quantiles, probabilities, level), least) for level in LEVELS)
+    typical: Floats = np.exp([np.log(both).mean(axis=(0, 1)) for both in sides])
+    return typical
 
 
 def intervals(

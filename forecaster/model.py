@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from forecaster import __version__
 from forecaster.backtest import Backtest, backtest
 from forecaster.config import (
@@ -18,20 +16,17 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
-    default_network,
+    default_networks,
 )
-from forecaster.description import describe, described
+from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
-from forecaster.holdout import judge, judges
 from forecaster.intervals import Calibration
-from forecaster.network import Network
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
-from forecaster.scaling import scale_panel
 from forecaster.storage import load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
 
@@ -52,7 +47,7 @@ class _Fitted:
 
 
 class Forecaster:
-    """An LSTM that learns from many series and forecasts each of them, and others like them.
+    """An LSTM, or the mean of several, that learns from many series and forecasts each of them, and others like them.
 
     Parameters
     ----------
@@ -62,8 +57,11 @@ class Forecaster:
         Frequency of the series: a pandas alias, or a whole number for integer time steps. By default found in the data.
     season : int, optional
         Steps of a season. By default that of the frequency, such as 7 for daily series.
-    network, training : NetworkConfig, TrainingConfig, optional
-        The shape of the network and how it is trained.
+    network : NetworkConfig or sequence of NetworkConfig, optional
+        The shape of the network, or of several, of the same quantiles, which are averaged. By default chosen by the
+        season.
+    training : TrainingConfig, optional
+        How each network is trained.
     seed : int
         The same seed, data and settings give the same weights, bit for bit.
     threads : int, optional
@@ -83,7 +81,7 @@ class Forecaster:
         h: int,
         freq: str | int | None = None,
         season: int | None = None,
-        network: NetworkConfig | None = None,
+        network: NetworkConfig | Sequence[NetworkConfig] | None = None,
         training: TrainingConfig | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -91,7 +89,7 @@ class Forecaster:
         self.h = check_horizon(h)
         self.frequency = None if freq is None else Frequency.parse(freq)
         self.season = None if season is None else check_horizon(season, name="season")
-        self.network = network
+        self.networks = (network,) if isinstance(network, NetworkConfig) else tuple(network or ())
         self.training = training or TrainingConfig()
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
@@ -101,7 +99,7 @@ class Forecaster:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the model is and how well it does on the held-out horizon: the content of ``model.json``."""
+        """What the model is and how well it did on the held-out horizon: the content of ``model.json``."""
         return self._ready().info
 
     def fit(
@@ -116,7 +114,8 @@ class Forecaster:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
-        intervals, and gives the accuracy in `info`. A warning says when no series is.
+        intervals, and gives the accuracy in `info`. Then training goes on for a while with it too (``refit`` in
+        `TrainingConfig`). A warning says when no series is long enough.
 
         Raises
         ------
@@ -124,46 +123,31 @@ class Forecaster:
             The data are wrong; the message names the series and row.
         TooShortError
             No series is long enough to learn the horizon from.
+        ConfigError
+            The networks have different quantiles.
         """
-        from forecaster.training import train  # a forecast needs neither it nor Numba
+        from forecaster.learning import learn  # a forecast needs neither it nor Numba
 
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
         usable, skipped = forecastable(panel, learning=self.h)
         season = self.season or usable.frequency.season
-        network = Network(self.network or default_network(season), self.h)
-        rng = np.random.default_rng(self.seed)
-        network.initialise(rng)
-        judging = judges(usable, self.h)
-        held_out = self.h if len(judging) else 0
         with Threads(self.threads) as executor:
-            history = train(
-                network,
-                scale_panel(usable, held_out=held_out),
-                config=self.training,
-                held_out=held_out,
-                validation=judging,
-                rng=rng,
+            learned = learn(
+                usable,
+                self.h,
+                self.networks or default_networks(season),
+                season=season,
+                training=self.training,
+                seed=self.seed,
                 executor=executor,
                 progress=progress,
             )
-            engine = Engine(network)
-            engine.load()  # training has, nearly
-            verdict = judge(engine, usable.select(judging), season, executor)
-        info = describe(
-            network,
-            usable,
-            season=season,
-            version=__version__,
-            seed=self.seed,
-            asked=self.training,
-            history=history,
-            verdict=verdict,
-        )
-        self._fitted = _Fitted(engine, usable.frequency, verdict.calibration, info)
+        info = describe(learned, usable, season=season, version=__version__, seed=self.seed, asked=self.training)
+        self._fitted = _Fitted(learned.engine, usable.frequency, learned.verdict.calibration, info)
         self._panel, self._names = panel, names
         _warn(skipped)
-        if not held_out:
+        if learned.verdict.accuracy is None:
             warnings.warn(
                 "no series is long enough to hold out its end: training was cut short, the accuracy is not known and "
                 f"the intervals are not calibrated. For a horizon of {self.h}, {2 * self.h + 4} values or more are "
@@ -291,7 +275,7 @@ class Forecaster:
             There is nothing to save yet; it cannot be written.
         """
         fitted = self._ready()
-        save_model(path, fitted.info, fitted.engine.network.named_weights())
+        save_model(path, fitted.info, named_weights(fitted.engine.networks))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
@@ -304,14 +288,18 @@ class Forecaster:
         """
         info, weights = load_model(path)
         try:
-            network, frequency, scale = described(info, weights)
+            engine, frequency, scale = described(info, weights)
             model = cls(
-                h=network.horizon, freq=frequency.alias, season=info["season"], threads=threads, network=network.config
+                h=engine.horizon,
+                freq=frequency.alias,
+                season=info["season"],
+                network=[network.config for network in engine.networks],
+                threads=threads,
             )
         except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
-        model._fitted = _Fitted(Engine(network), frequency, scale, info)
+        model._fitted = _Fitted(engine, frequency, scale, info)
         return model
 
     def _ready(self) -> _Fitted:
@@ -324,7 +312,7 @@ class Forecaster:
             h=self.h,
             freq=None if self.frequency is None else self.frequency.alias,
             season=self.season,
-            network=self.network,
+            network=self.networks,
             training=self.training,
             seed=self.seed,
             threads=self.threads,

@@ -101,7 +101,7 @@ class Workspace:
         # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
         kept = steps if training or rows < AT_ONCE_ROWS else 1
 
-        self.steps, self.rows, self.first = steps, rows, first
+        self.steps, self.rows, self.first, self.lags = steps, rows, first, config.lags
         self.x = zeros(steps, rows, padded(network.inputs))
         self.levels = np.zeros((steps, rows))
         self.h = [zeros(steps + 1, rows, hidden) for _ in range(config.layers)]

@@ -30,10 +30,10 @@ def forecast_panel(
         There are none.
     """
     usable, skipped = forecastable(panel)
-    scaled = scale_panel(usable)
+    scaled = scale_panel(usable, season=engine.season)
     with Threads(threads if len(usable) > _FEW_SERIES else 1) as executor:
         quantiles = future_quantiles(engine, scaled, h, executor)
-    probabilities = engine.network.config.quantiles
+    probabilities = engine.probabilities
     down, up = intervals(quantiles, probabilities, levels, by, scaled.volatility)
     middle = quantiles[..., None, :, probabilities.index(0.5)]
     ends = np.concatenate((middle, middle - down, middle + up), axis=1)
@@ -62,9 +62,8 @@ def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Execu
     at the last step of one stretch stays so in the next: the distances from the median add up as independent errors
     do.
     """
-    config = engine.network.config
-    middle = config.quantiles.index(0.5)
-    panel = panel.tail(config.positions + config.lags)
+    middle = engine.probabilities.index(0.5)
+    panel = panel.tail(engine.reach)
     everyone = np.arange(len(panel))
     pieces: list[Floats] = []
     done = 0
@@ -80,7 +79,7 @@ def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Execu
         pieces.append(quantiles)
         done += quantiles.shape[1]
         if done < h:
-            panel = panel.extended(medians[..., 0]).tail(config.positions + config.lags)
+            panel = panel.extended(medians[..., 0]).tail(engine.reach)
     return np.concatenate(pieces, axis=1)[:, :h]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.panel import Panel
+from forecaster.seasonality import Seasonality, find_seasons
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -85,27 +86,27 @@ class Scaling:
 
 def fit_scaling(panel: Panel, *, held_out: int = 0) -> Scaling:
     """Return the scale of each series, from its own values but the last `held_out`; its first one always counts."""
-    count = len(panel)
-    logarithm = np.zeros(count, np.bool_)
-    unit, floor = np.ones(count), np.full(count, -np.inf)
-    for i in range(count):
-        values = panel.series(i)
-        values = values[: max(len(values) - held_out, 1)]
-        values = values[~np.isnan(values)]
-        if not values.size:
-            continue
-        least = values.min()
-        if least >= 0:
-            floor[i] = 0.0
-        if least > 0:
-            steps = np.diff(np.log(values))
-            logarithm[i] = not steps.size or np.sqrt(np.mean(steps * steps)) < _LARGEST_LOG_STEP
-        if not logarithm[i]:
-            # As a share of the largest: the sum of values near the largest float64 would be infinite.
-            largest = float(np.abs(values).max())
-            size = largest * float(np.mean(np.abs(values) / largest)) if largest else 0.0
-            unit[i] = size or largest or 1.0
-    return Scaling(logarithm, unit, floor)
+    begins, lengths = panel.offsets[:-1], panel.lengths
+    count = len(lengths)
+    if not count:
+        return Scaling(np.zeros(0, np.bool_), np.ones(0), np.zeros(0))
+    known = ~np.isnan(panel.values)
+    known &= np.arange(len(known)) < np.repeat(begins + np.maximum(lengths - held_out, 1), lengths)
+    values, series = panel.values[known], np.repeat(np.arange(count), lengths)[known]
+    firsts = np.flatnonzero(np.diff(series, prepend=-1))
+    least = np.minimum.reduceat(values, firsts)
+    positive = (least > 0)[series]
+    # Changes of the logarithm between known values; the first of a series has none before it.
+    steps = np.diff(np.log(np.where(positive, values, 1.0)), prepend=0.0)
+    steps[firsts] = 0.0
+    rough = np.sqrt(np.bincount(series, steps * steps) / np.maximum(np.bincount(series) - 1, 1))
+    # As a share of the largest: the sum of values near the largest float64 would be infinite.
+    sizes = np.abs(values)
+    largest = np.maximum.reduceat(sizes, firsts)
+    shares = np.bincount(series, sizes / np.where(largest > 0, largest, 1.0)[series]) / np.bincount(series)
+    size = np.where(largest * shares > 0, largest * shares, largest)
+    logarithm = (least > 0) & (rough < _LARGEST_LOG_STEP)
+    return Scaling(logarithm, np.where(logarithm | (size == 0), 1.0, size), np.where(least >= 0, 0.0, -np.inf))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,12 +123,15 @@ class ScaledPanel:
         Where each series begins.
     scaling : Scaling
         How to come back.
+    seasonality : Seasonality, optional
+        The seasons of the series, for networks that see them without.
     """
 
     filled: Floats
     observed: NDArray[np.bool_]
     offsets: Integers
     scaling: Scaling
+    seasonality: Seasonality | None = None
 
     def __len__(self) -> int:
         """Return the number of series."""
@@ -143,12 +147,28 @@ class ScaledPanel:
         means: Floats = sums / np.maximum(np.diff(self.offsets) - 1, 1)
         return np.maximum(means, 1e-9)
 
+    def without_season(self) -> ScaledPanel:
+        """Return the panel with what the seasons add taken out of it."""
+        if self.seasonality is None:
+            return self
+        lengths = np.diff(self.offsets)
+        series = np.repeat(np.arange(len(self)), lengths)
+        filled = self.filled - self.seasonality.at(series, np.arange(len(series)) - self.offsets[series])
+        return ScaledPanel(filled, self.observed, self.offsets, self.scaling)
+
+    def season_after(self, series: Integers, ends: Integers, h: int) -> Floats:
+        """Return what the seasons add to the `h` steps (B, h) after positions `ends` (B,) of `series` (B,)."""
+        if self.seasonality is None:
+            return np.zeros((len(series), h))
+        return self.seasonality.at(series[:, None], (ends - self.offsets[series])[:, None] + np.arange(1, h + 1))
+
     def tail(self, count: int) -> ScaledPanel:
         """Return the last `count` values of every series, or all where there are fewer."""
         lengths = np.minimum(np.diff(self.offsets), count)
         places = np.repeat(self.offsets[1:] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        return ScaledPanel(self.filled[places], self.observed[places], offsets, self.scaling)
+        later = None if self.seasonality is None else self.seasonality.later(np.diff(self.offsets) - lengths)
+        return ScaledPanel(self.filled[places], self.observed[places], offsets, self.scaling, later)
 
     def extended(self, values: Floats) -> ScaledPanel:
         """Return the panel with the scaled `values` (N, n) appended to the series, as if they had been observed."""
@@ -159,18 +179,23 @@ class ScaledPanel:
             np.insert(self.observed, at, True),
             self.offsets + count * np.arange(len(self.offsets)),
             self.scaling,
+            self.seasonality,
         )
 
 
-def scale_panel(panel: Panel, *, held_out: int = 0) -> ScaledPanel:
+def scale_panel(panel: Panel, *, season: int = 1, held_out: int = 0) -> ScaledPanel:
     """Scale `panel`; every series must begin with an observed value, as `Panel` sees to.
 
-    The last `held_out` values have no say in the scales, or training would know of them. One that its series' scale
-    cannot show, such as the first zero of a series on a logarithm, counts as missing.
+    The last `held_out` values have no say in the scales and seasons (of `season` steps), or training would know of
+    them. One that its series' scale cannot show, such as the first zero of a series on a logarithm, counts as missing.
     """
     scaling = fit_scaling(panel, held_out=held_out)
     series = np.repeat(np.arange(len(panel)), panel.lengths)
     observed = ~np.isnan(panel.values) & scaling.shows(panel.values, series)
     places = np.where(observed, np.arange(len(observed)), 0)
     latest = np.maximum.accumulate(places) if len(places) else places
-    return ScaledPanel(scaling.scale(panel.values[latest], series), observed, panel.offsets, scaling)
+    filled = scaling.scale(panel.values[latest], series)
+    known = observed
+    if held_out:
+        known = observed & (np.arange(len(series)) < panel.offsets[1:][series] - held_out)
+    return ScaledPanel(filled, observed, panel.offsets, scaling, find_seasons(filled, known, panel.offsets, season))

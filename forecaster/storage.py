@@ -3,7 +3,7 @@
 ::
 
     model/
-      weights.safetensors   raw numbers with names and shapes; nothing in it can run
+      weights.safetensors   raw numbers with names (``0.head.bias``: of the first network) and shapes; nothing can run
       model.json            what the model is
       SHA256SUMS            of the two, in the form that ``sha256sum --check`` reads
 
@@ -48,6 +48,9 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "a whole number": _is_whole,
     "text": lambda value: isinstance(value, str),
     "an object": lambda value: isinstance(value, dict),
+    "a list of objects": lambda value: (
+        isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+    ),
     "a list of numbers": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "null, or an object of numbers": lambda value: (
         value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
@@ -62,7 +65,7 @@ _FIELDS = {
     "season": "a whole number",
     "quantiles": "a list of numbers",
     "architecture.cell": "'lstm'",
-    "architecture.network": "an object",
+    "architecture.networks": "a list of objects",
     "scaling.rule": repr(RULE),
     "training.series": "a whole number",
     "training.values": "a whole number",

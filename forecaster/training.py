@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,13 +28,15 @@ logger = logging.getLogger(__name__)
 
 LOSSES = {"pinball": pinball_loss, "absolute": absolute_loss, "squared": squared_loss}
 
-BLIND_STEPS = 40
-"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
-heart."""
 _LANES = 4
 _TILE_ROWS = 8
 _VALIDATION_SERIES = 1024
 """Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
+_STEADIEST = 0.995
+"""Quantile of the series beyond which being steady counts no more: one that hardly moves would have all the say."""
+_NOTHING = 1e-12
+"""Sum of differences from which on a series is one that moves: less is rounding, and its inverse may be infinite."""
+
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 
 
@@ -94,6 +97,7 @@ def train(
     panel: ScaledPanel,
     *,
     config: TrainingConfig,
+    season: int,
     held_out: int,
     validation: Integers,
     rng: np.random.Generator,
@@ -110,10 +114,12 @@ def train(
         The series.
     config : TrainingConfig
         How long and how fast.
+    season : int
+        Steps of a season, for what an error is worth (`importances`).
     held_out : int
         Values at the end of each series that no gradient sees.
     validation : (V,) int64
-        Series whose held-out values decide when to stop; with none training stops after at most `BLIND_STEPS`.
+        Series whose held-out values decide when to stop; with none all steps are made.
     rng : numpy.random.Generator
         Draws the windows.
     executor : Executor
@@ -124,24 +130,27 @@ def train(
     began = time.perf_counter()
     if len(validation) > _VALIDATION_SERIES:
         validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
-    if not len(validation):
-        config = replace(config, steps=min(config.steps, BLIND_STEPS))
-    sampler = Sampler(panel, network.config.positions, held_out)
-    batch = _Batch(network, panel, held_out, min(config.batch_size, max(8, 4 * int(sampler.windows.sum()))), executor)
-    judge = _Judge(batch.packed, panel, validation, held_out, executor)
+    sampler = Sampler(panel, positions=network.config.positions, held_out=held_out, recent=config.recent)
+    worth = importances(panel, season=season, held_out=held_out)
+    size = min(config.batch_size, max(8, 4 * sampler.windows))
+    batch = _Batch(network, panel, worth, held_out, size, executor)
+    average = _Average(network, config)
+    judge = _Judge(average.packed, panel, worth, validation, held_out, executor)
     optimiser = _Adam(network, config)
     history, best, best_loss, best_step, waited = History(), network.weights.copy(), np.inf, 0, 0
     losses: list[float] = []
     for step in range(1, config.steps + 1):
-        losses.append(batch.gradient(*sampler.draw(rng, batch.size)))
+        losses.append(batch.gradient(_draw(sampler, rng, batch.size, config.mixed)))
         history.clipped += optimiser.step(batch, step)
+        average.add(network.weights)
         if step % config.validate_every and step != config.steps:
             continue
+        average.show()
         held_out_loss = judge.loss()
         if held_out_loss is not None:
             waited += 1
             if held_out_loss < best_loss:
-                best, best_loss, best_step, waited = network.weights.copy(), held_out_loss, step, 0
+                best, best_loss, best_step, waited = average.weights.copy(), held_out_loss, step, 0
         kept = None if held_out_loss is None else best_step
         seconds = time.perf_counter() - began
         report = Progress(step, config.steps, float(np.mean(losses)), held_out_loss, kept, seconds)
@@ -151,19 +160,47 @@ def train(
             progress(report)
         if waited >= config.patience:
             break
-    if len(validation):
-        network.weights[:] = best
+    network.weights[:] = best if len(validation) else average.weights
     logger.info(
         "trained %d steps in %.1f s, clipped %d times", history.last.step, history.last.seconds, history.clipped
     )
     return history
 
 
+class _Windows(NamedTuple):
+    """Windows of a batch; each is mixed of two, of which the first has the share `shares`, 1 for one alone."""
+
+    series: Integers
+    ends: Integers
+    others: Integers
+    other_ends: Integers
+    shares: Array
+
+    def rows(self, shard: slice) -> _Windows:
+        """Return those of one shard."""
+        return _Windows(
+            self.series[shard], self.ends[shard], self.others[shard], self.other_ends[shard], self.shares[shard]
+        )
+
+
+def _draw(sampler: Sampler, rng: np.random.Generator, size: int, mixed: float) -> _Windows:
+    """Return windows, `mixed` of them of two series: there are far more such pairs than series to learn by heart.
+
+    H. Zhang et al., mixup, 2018; the shares are Beta(1/2, 1/2), mostly near one of the two.
+    """
+    first, second = sampler.draw(rng, size), sampler.draw(rng, size)
+    shares = np.where(rng.random(size) < mixed, rng.beta(0.5, 0.5, size), 1.0)
+    return _Windows(*first, *second, shares.astype(np.float32))
+
+
 class _Batch:
     """One batch: its lanes, and the gradient they give together."""
 
-    def __init__(self, network: Network, panel: ScaledPanel, held_out: int, size: int, executor: Executor) -> None:
+    def __init__(
+        self, network: Network, panel: ScaledPanel, worth: Array, held_out: int, size: int, executor: Executor
+    ) -> None:
         self.network, self.panel, self.held_out, self.size, self.executor = network, panel, held_out, size, executor
+        self.worth = worth
         self.packed = Packed(network, backward=True)
         rows = _shard_rows(size)
         self.shards = [slice(at, min(at + rows, size)) for at in range(0, size, rows)]
@@ -171,36 +208,80 @@ class _Batch:
         self.gradients = zeros(lanes, network.weights.size)
         self.total = zeros(network.weights.size)
         self.norm, self.weight = 0.0, 0.0
-        self._spaces = [self._workspaces(lane) for lane in range(lanes)]
+        self._spaces = [self._workspaces(lane, training=True) for lane in range(lanes)]
+        self._mixing = [self._workspaces(lane, training=False) for lane in range(lanes)]
 
-    def _workspaces(self, lane: int) -> dict[int, Workspace]:
+    def _workspaces(self, lane: int, *, training: bool) -> dict[int, Workspace]:
         steps = self.network.config.positions
-        rows = {shard.stop - shard.start for shard in self.shards[lane :: min(_LANES, len(self.shards))]}
-        return {count: Workspace(self.network, steps, count, first=0, training=True) for count in rows}
+        rows = {shard.stop - shard.start for shard in self.shards[lane :: len(self.gradients)]}
+        return {
+            count: Workspace(self.network, steps, count, first=0, training=training, judging=True) for count in rows
+        }
 
-    def gradient(self, series: Integers, ends: Integers) -> float:
+    def gradient(self, windows: _Windows) -> float:
         """Compute the sum of the gradient over these windows into `total`; return the mean loss."""
 
         def run(lane: int) -> tuple[float, float]:
-            return self._run_lane(lane, series, ends)
+            return self._run_lane(lane, windows)
 
         sums = self.executor.map(run, range(len(self.gradients)))
         self.norm = float(sum_gradients(self.gradients, self.total))
         self.weight = sum(weight for _, weight in sums)
         return sum(loss for loss, _ in sums) / max(self.weight, 1.0)
 
-    def _run_lane(self, lane: int, series: Integers, ends: Integers) -> tuple[float, float]:
+    def _run_lane(self, lane: int, windows: _Windows) -> tuple[float, float]:
         gradient, loss, weight = self.gradients[lane], 0.0, 0.0
         gradient[:] = 0
         for shard in self.shards[lane :: len(self.gradients)]:
-            space = self._spaces[lane][shard.stop - shard.start]
-            load_inputs(self.panel, series[shard], ends[shard], self.network.config.lags, space)
-            weight += load_targets(self.panel, series[shard], ends[shard], space, held_out=self.held_out)
+            rows = shard.stop - shard.start
+            space = self._spaces[lane][rows]
+            weight += self._load(space, self._mixing[lane][rows], windows.rows(shard))
             outputs = forward(self.packed, space)
             # The gradient of the sum; the mean is taken in the optimiser's step, when all shards' weights are known.
             loss += _loss(outputs, self.network, space)
             backward(self.packed, space, gradient)
         return loss, weight
+
+    def _load(self, space: Workspace, other: Workspace, windows: _Windows) -> float:
+        """Load inputs and targets into `space`, those to be mixed in into `other`; return the sum of the weights."""
+        _load(self.panel, self.worth, windows.series, windows.ends, space, self.held_out)
+        if (windows.shares < 1).any():
+            _load(self.panel, self.worth, windows.others, windows.other_ends, other, self.held_out)
+            _mix(space, other, windows.shares)
+        return float(space.weights.sum(dtype=np.float64))
+
+
+def _load(
+    panel: ScaledPanel,
+    worth: Array,
+    series: Integers,
+    ends: Integers,
+    space: Workspace,
+    held_out: int,
+    *,
+    judging: bool = False,
+) -> None:
+    """Load windows and their targets, the latter weighted by what an error of their series is worth."""
+    load_inputs(panel, series, ends, space.lags, space)
+    load_targets(panel, series, ends, space, held_out=held_out, judging=judging)
+    _by_window(space, space.weights)[:] *= worth[series][:, None]
+
+
+def _mix(space: Workspace, other: Workspace, shares: Array) -> None:
+    """Mix the windows of `other` into those of `space`; targets that one of the two lacks are none."""
+    rest = (1 - shares)[:, None]
+    alone = rest == 0
+    for into, of in ((space.x, other.x), (space.targets, other.targets)):
+        mixed = _by_window(space, into)
+        mixed *= shares[:, None]
+        mixed += rest * _by_window(space, of)
+    own, foreign = _by_window(space, space.weights), _by_window(space, other.weights)
+    both = shares[:, None] * own + rest * foreign
+    own[:] = np.where(alone | ((own > 0) & (foreign > 0)), both, 0)
+
+
+def _by_window(space: Workspace, values: Array) -> Array:
+    return values.reshape(-1, space.rows, values.shape[-1])
 
 
 def _shard_rows(size: int) -> int:
@@ -241,6 +322,29 @@ def _one_cycle(step: int, steps: int) -> float:
     return 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1, steps - rise))))
 
 
+class _Average:
+    """A running mean of the weights over the last steps: steadier than any of them, and what is judged and kept."""
+
+    def __init__(self, network: Network, config: TrainingConfig) -> None:
+        self.weights = zeros(network.weights.size)
+        self._network = Network(network.config, network.horizon)
+        self.packed = Packed(self._network)
+        self._sum = np.zeros(network.weights.size)
+        self._keep, self._share = 1 - 1 / max(1.0, config.averaged * config.steps), 0.0
+
+    def add(self, weights: Array) -> None:
+        """Take one step's weights in."""
+        self._sum *= self._keep
+        self._sum += (1 - self._keep) * weights
+        self._share = self._keep * self._share + (1 - self._keep)
+
+    def show(self) -> None:
+        """Bring `weights` and `packed` up to date."""
+        np.divide(self._sum, self._share, out=self.weights, casting="same_kind")
+        self._network.weights[:] = self.weights
+        self.packed.refresh()
+
+
 class _Judge:
     """Loss on the held-out values, forecast from every position that reaches them.
 
@@ -248,8 +352,17 @@ class _Judge:
     values are judged from all of them: one to h steps ahead, as many cutoffs as the horizon has steps.
     """
 
-    def __init__(self, packed: Packed, panel: ScaledPanel, series: Integers, held_out: int, executor: Executor) -> None:
+    def __init__(
+        self,
+        packed: Packed,
+        panel: ScaledPanel,
+        worth: Array,
+        series: Integers,
+        held_out: int,
+        executor: Executor,
+    ) -> None:
         self.packed, self.panel, self.held_out, self.executor = packed, panel, held_out, executor
+        self.worth = worth
         self.shards = [series[at : at + SHARD_ROWS] for at in range(0, len(series), SHARD_ROWS)]
 
     def loss(self) -> float | None:
@@ -265,9 +378,8 @@ class _Judge:
         first = max(0, steps - 2 * self.held_out + 1)
         space = Workspace(network, steps, len(series), first=first, training=False, judging=True)
         ends = self.panel.offsets[series + 1] - 2
-        load_inputs(self.panel, series, ends, network.config.lags, space)
-        weight = load_targets(self.panel, series, ends, space, held_out=self.held_out, judging=True)
-        return _loss(forward(self.packed, space), network, space), weight
+        _load(self.panel, self.worth, series, ends, space, self.held_out, judging=True)
+        return _loss(forward(self.packed, space), network, space), float(space.weights.sum(dtype=np.float64))
 
 
 def _loss(outputs: Array, network: Network, space: Workspace) -> float:
@@ -275,3 +387,25 @@ def _loss(outputs: Array, network: Network, space: Workspace) -> float:
     quantiles = np.array(network.config.quantiles, np.float32)
     loss = LOSSES[network.config.loss]
     return float(loss(outputs, space.targets, space.weights, quantiles, np.float32(1.0), space.d_outputs))
+
+
+def importances(panel: ScaledPanel, *, season: int, held_out: int) -> Array:
+    """Return what an error on the network's scale is worth in each series, (N,), 1 on average.
+
+    Half of it is the same for all: on a logarithm that is a relative error, as in sMAPE. The other half goes by the
+    mean difference between values one season apart, as in MASE: the steadier a series, the more an error is worth.
+    """
+    lengths = np.diff(panel.offsets)
+    series = np.repeat(np.arange(len(lengths)), lengths)
+    places = np.arange(len(series)) - panel.offsets[series]
+    lags = np.where(lengths - held_out > season, season, 1)[series]
+    inside = (places >= lags) & (places < (lengths - held_out)[series])
+    at = np.flatnonzero(inside)
+    sums = np.bincount(series[at], np.abs(panel.filled[at] - panel.filled[at - lags[at]]), len(lengths))
+    counts = np.bincount(series[at], minlength=len(lengths))
+    steady = np.zeros(len(lengths))
+    np.divide(counts, sums, out=steady, where=sums > _NOTHING)
+    steady = np.minimum(steady, np.quantile(steady, _STEADIEST))
+    mean = steady.mean()
+    worth = np.ones(len(lengths)) if mean == 0 else 0.5 + 0.5 * steady / mean
+    return worth.astype(np.float32)

@@ -9,6 +9,9 @@ from forecaster.kernels.windows import gather_inputs, gather_targets
 from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward
 from forecaster.scaling import Floats, Integers, ScaledPanel
 
+_LEAST_WINDOWS = 4096
+"""Windows there should be to draw from: with fewer, the same ones come again before they have been learned from."""
+
 _TASK_ROWS = 16 * SHARD_ROWS
 """Windows one task of an executor forecasts."""
 
@@ -56,7 +59,7 @@ def window_quantiles(
 
 
 class Sampler:
-    """Draws training windows: each series as often as it holds windows, the end of each at random.
+    """Draws training windows: every series once a round, its end at random among the newest positions.
 
     Parameters
     ----------
@@ -66,20 +69,29 @@ class Sampler:
         Time steps of a window.
     held_out : int
         Values at the end of each series that are not to be seen.
+    recent : int
+        How many positions of each series windows end at, the newest; more where the series are few.
     """
 
-    def __init__(self, panel: ScaledPanel, positions: int, held_out: int) -> None:
-        # The last position that still has a target, and the first whose window is full (or as full as it gets).
-        last = panel.offsets[1:] - held_out - 2
-        self._first = np.minimum(panel.offsets[:-1] + positions - 1, last)
-        self._count = last - self._first + 1
-        usable = last >= panel.offsets[:-1]
-        self.windows = np.where(usable, -(-(last - panel.offsets[:-1] + 1) // positions), 0)
-        if not self.windows.any():
+    def __init__(self, panel: ScaledPanel, *, positions: int, held_out: int, recent: int) -> None:
+        begins, ends = panel.offsets[:-1], panel.offsets[1:] - held_out
+        usable = ends - 2 >= begins  # a position and a target
+        if not usable.any():
             raise ValueError("no series has a window")
-        self._chances = np.cumsum(self.windows)
+        recent = max(recent, -(-_LEAST_WINDOWS // int(usable.sum())))
+        # The newest position that has a target, if not all of the horizon: without it the newest values teach nothing
+        # (M4 quarterly, OWA .8963 for .9030). And the first whose window is full, or what comes near.
+        self._last = ends - 2
+        self._first = np.clip(begins + positions - 1, self._last - recent + 1, self._last)
+        self._series = np.flatnonzero(usable)
+        self._round = np.zeros(0, np.int64)
+        lengths = (ends - begins)[usable]
+        self.windows = int(np.sum(-(-(lengths - 1) // positions)))
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Integers, Integers]:
         """Return `count` series and the positions their windows end at."""
-        series = np.searchsorted(self._chances, rng.integers(self._chances[-1], size=count), side="right")
-        return series, self._first[series] + rng.integers(self._count[series])
+        while len(self._round) < count:
+            self._round = np.concatenate((self._round, rng.permutation(self._series)))
+        series, self._round = self._round[:count], self._round[count:]
+        first, last = self._first[series], self._last[series]
+        return series, first + rng.integers(last - first + 1)

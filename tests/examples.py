@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster import Forecaster, NetworkConfig, Panel, TrainingConfig
+from forecaster.description import named_weights
 
 Floats = NDArray[np.float64]
 
 TINY = NetworkConfig(lags=4, positions=8, layers=2, hidden=5, dense=4, quantiles=(0.1, 0.5, 0.9))
-BRIEF = TrainingConfig(steps=8, batch_size=16, validate_every=4)
+BRIEF = TrainingConfig(
+    steps=8, batch_size=16, validate_every=4, patience=8, recent=2, mixed=0.7, averaged=0.25, refit=0.5
+)
 H = 3
 
 
@@ -66,7 +69,7 @@ def weights_of(model: Forecaster) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a trained forecaster by name."""
     fitted = model._fitted
     assert fitted is not None
-    return fitted.engine.network.named_weights()
+    return named_weights(fitted.engine.networks)
 
 
 def bits_of(model: Forecaster) -> bytes:

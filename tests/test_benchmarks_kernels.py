@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks import results
@@ -77,12 +76,11 @@ def test_the_peers_process_says_what_went_wrong(nobody: Peers) -> None:
 def test_a_batch_with_ready_inputs_learns_what_it_is_given() -> None:
     cell = replace(SMALLEST, batch=70)  # three shards, the last one smaller
     batch, step = training.batch_of(cell, Threads(1))
-    nobody = np.zeros(0, np.int64)
-    before = batch.gradient(nobody, nobody)
+    before = batch.gradient(training.NOBODY)
     for _ in range(200):
         step()
     assert batch.weight == cell.steps * cell.batch * HORIZON
-    assert batch.gradient(nobody, nobody) < before
+    assert batch.gradient(training.NOBODY) < before
 
 
 def test_the_grid_holds_each_shape_once() -> None:

@@ -19,7 +19,7 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
-    default_network,
+    default_networks,
     network_config,
 )
 from forecaster.errors import ConfigError
@@ -61,7 +61,7 @@ def test_other_losses_train_the_point_forecast_alone(loss: Any) -> None:
 
 
 @pytest.mark.parametrize("value", NOT_WHOLE[:-3])
-@pytest.mark.parametrize("name", ["steps", "batch_size", "validate_every", "patience"])
+@pytest.mark.parametrize("name", ["steps", "batch_size", "validate_every", "patience", "recent"])
 def test_counts_of_a_training_are_whole_numbers(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{name} must be") as caught:
         TrainingConfig(**{name: value})
@@ -74,6 +74,24 @@ def test_rates_are_positive_numbers(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{name} must be a positive number") as caught:
         TrainingConfig(**{name: value})
     assert caught.value.column == name
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan, np.inf, True, "x", None, 10**400])
+@pytest.mark.parametrize("name", ["mixed", "averaged", "refit"])
+def test_shares_are_from_0_to_1(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} must be a share from 0 to 1, got") as caught:
+        TrainingConfig(**{name: value})
+    assert caught.value.column == name
+    for fine in (0, 0.5, 1, np.float32(0.25)):
+        assert getattr(TrainingConfig(**{name: fine}), name) == fine
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", None, np.nan])
+def test_a_network_sees_the_season_or_not(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^deseasonalise must be true or false") as caught:
+        NetworkConfig(deseasonalise=value)
+    assert caught.value.column == "deseasonalise"
+    assert as_settings(NetworkConfig(deseasonalise=True))["deseasonalise"] is True
 
 
 def test_numpy_numbers_are_numbers_and_can_be_written_as_json() -> None:
@@ -113,8 +131,9 @@ def test_a_missing_setting_of_a_network_is_refused() -> None:
 
 
 @given(st.integers(1, MAX_HORIZON))
-def test_the_default_network_is_valid_for_every_season(season: int) -> None:
-    config = default_network(season)
+def test_the_default_networks_are_valid_for_every_season(season: int) -> None:
+    config, *others = default_networks(season)
+    assert [other.deseasonalise for other in others] == ([] if season == 1 else [True])
     assert 8 <= config.lags <= 96
     assert config.positions >= min(2 * config.lags, 96)
     if 4 <= season <= 48:

@@ -140,7 +140,7 @@ def by_hand(model: Forecaster, text: str) -> dict[str, Ends]:
     """Return what the CSV of the forecast should say, column by column."""
     weights = {}
     for name, array in weights_of(model).items():
-        room, kind = name.split(".", 1)
+        _, room, kind = name.split(".")
         weights[kind if room == "lstm" else f"{kind}_{room}"] = array.astype(np.float64)
     factors = model.info["calibration"]["factors"]
     result: dict[str, Ends] = {}

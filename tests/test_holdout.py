@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster import accuracy
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.holdout import judge, judges
+from forecaster.holdout import judge, judged_before, judges
 from forecaster.network import Network
-from tests.examples import TINY, Floats, H, last_replaced, numbered, tiny, trained, weekly
+from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, tiny, weekly
 
 NAN = np.nan
 
@@ -36,7 +38,7 @@ def test_a_series_as_short_as_its_end_judges_if_another_teaches_the_horizon() ->
 
 
 def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
-    panel, model = weekly(), trained()
+    panel, model = weekly(), tiny(training=replace(BRIEF, refit=0)).fit(weekly())
     actual, known = panel.tail_values(H), panel.head(H)
     said = model.forecast(known).point
     expected = {
@@ -51,7 +53,7 @@ def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
 def fresh() -> Engine:
     network = Network(TINY, H)
     network.initialise(np.random.default_rng(0))
-    return Engine(network)
+    return Engine([network])
 
 
 def test_without_series_nothing_is_said() -> None:
@@ -76,15 +78,36 @@ def test_whatever_was_held_out_the_factors_are_usable(value: float) -> None:
     assert (factors > 0).all()
 
 
+def test_networks_that_go_on_learning_keep_the_widths_they_were_judged_by() -> None:
+    panel, wider = weekly(), fresh()
+    verdict = judge(fresh(), panel, 7, Serial())
+    (network,) = wider.networks
+    head = network.parts["head.bias"].real(network.weights).reshape(H, 3)
+    head += np.array([[-0.5, 0.25, 1.0]])  # about the median everything is moved, and wider
+    moved = judged_before(verdict, wider, panel, Serial())
+    assert moved.accuracy == verdict.accuracy
+    before, after = verdict.spreads, judge(wider, panel, 7, Serial()).spreads
+    assert before is not None
+    assert after is not None
+    assert before.shape == (5, H)
+    assert (after > before).all()
+    assert_allclose(moved.calibration.factors * after, verdict.calibration.factors * before, rtol=1e-9)
+    same = judged_before(verdict, fresh(), panel, Serial())
+    assert_allclose(same.calibration.factors, verdict.calibration.factors, rtol=1e-9)
+    nobody = judge(fresh(), panel.select([]), 7, Serial())
+    assert judged_before(nobody, wider, panel.select([]), Serial()) is nobody
+
+
 def noise(count: int, length: int) -> Floats:
     return 100 + np.random.default_rng(3).standard_normal((count, length))
 
 
+@pytest.mark.parametrize("refit", [0.0, 1.0])
 @pytest.mark.parametrize("loss", ["pinball", "absolute"])
-def test_intervals_of_400_noisy_series_cover_what_they_say(loss: str) -> None:
+def test_intervals_of_400_noisy_series_cover_what_they_say(loss: str, refit: float) -> None:
     series = noise(400, 34)
     panel = numbered({f"s{i}": row[:30] for i, row in enumerate(series)})
     network = type(TINY)(lags=4, positions=8, layers=1, hidden=4, dense=4, quantiles=(0.1, 0.5, 0.9), loss=loss)  # type: ignore[arg-type]  # one of the literals
-    said = tiny(h=4, network=network).fit(panel).forecast()
+    said = tiny(h=4, network=network, training=replace(BRIEF, refit=refit)).fit(panel).forecast()
     for k, level in enumerate((0.8, 0.95)):
         assert accuracy.coverage(series[:, 30:], said.lower[:, k], said.upper[:, k]) == pytest.approx(level, abs=0.03)

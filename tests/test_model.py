@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from inspect import signature
 from itertools import pairwise
 from pathlib import Path
@@ -32,9 +33,10 @@ from forecaster import (
     NotFittedError,
     Panel,
     TooShortError,
-    TrainingConfig,
     read_panel,
 )
+from forecaster.config import as_settings, default_networks
+from forecaster.learning import BLIND_STEPS
 from tests.data.make_tiny_model import AHEAD, FORECAST, LEVELS, MODEL, SERIES
 from tests.examples import (
     BRIEF,
@@ -88,7 +90,7 @@ def assert_sound(said: Forecast) -> None:
 
 @pytest.mark.parametrize("threads", [2, 3, None])
 def test_the_same_seed_gives_the_same_bits_whatever_the_threads(threads: int | None) -> None:
-    steps = TrainingConfig(steps=4, batch_size=150, validate_every=2)
+    steps = replace(BRIEF, steps=4, batch_size=150, validate_every=2)
     one, other = (tiny(training=steps, threads=count).fit(weekly(40)) for count in (1, threads))
     assert bits_of(one) == bits_of(other)
     assert_equal(one.forecast(), other.forecast())
@@ -290,7 +292,7 @@ def test_nothing_after_the_end_of_a_series_is_seen(value: float) -> None:
 
 @pytest.mark.parametrize("planted", [1e4, -1e4, 0.0])
 def test_held_out_values_decide_when_to_stop_calibrate_and_judge_and_nothing_else(planted: float) -> None:
-    one_look = TrainingConfig(steps=4, batch_size=16, validate_every=4)
+    one_look = replace(BRIEF, steps=4, refit=0)
     panel = with_values(weekly(), weekly().values - 6)  # some on a logarithm, some not
     plain = tiny(training=one_look).fit(panel)
     other = tiny(training=one_look).fit(last_replaced(panel, H, planted))
@@ -468,10 +470,10 @@ def test_a_training_that_fails_leaves_the_earlier_model() -> None:
 
 def test_too_little_to_hold_out_is_trained_briefly_and_said_so() -> None:
     with pytest.warns(UserWarning, match="no series is long enough to hold out its end") as caught:
-        model = tiny(training=TrainingConfig(steps=500, batch_size=8)).fit([3.0, 5.0, 4.0, 6.0, 5.0])
+        model = tiny(training=replace(BRIEF, steps=500)).fit([3.0, 5.0, 4.0, 6.0, 5.0])
     assert caught[0].filename == __file__
     assert model.info["accuracy"] is None
-    assert model.info["training"]["steps"] == 40
+    assert model.info["training"]["steps"] == [BLIND_STEPS]
     assert set(np.ravel(model.info["calibration"]["factors"])) == {1.0}
 
 
@@ -592,8 +594,11 @@ def test_the_description_says_what_the_model_is() -> None:
     training = info["training"]
     assert (training["series"], training["values"]) == (6, len(panel.values))
     assert (training["first"], training["last"]) == ("2024-01-01", "2024-02-24")
-    assert training["steps"] == BRIEF.steps
-    assert training["best_step"] in (4, 8)
+    assert training["steps"] == [BRIEF.steps]
+    assert len(training["best_steps"]) == len(training["clipped_steps"]) == 1
+    assert training["best_steps"][0] in (4, 8)
+    assert info["architecture"]["networks"] == [as_settings(TINY)]
+    assert training["settings"] == as_settings(BRIEF)
     assert training["seed"] == 0
     assert set(info["accuracy"]) == {"mae", "rmse", "smape", "mase"}
     assert json.loads(json.dumps(info, allow_nan=False)) == info
@@ -609,7 +614,9 @@ def test_the_range_of_the_training_is_that_of_the_times_and_not_of_their_text() 
 def test_the_season_is_that_of_the_frequency_unless_given() -> None:
     panel = weekly(2)
     assert tiny(season=3).fit(panel).info["season"] == 3
-    assert tiny(network=None, training=TrainingConfig(steps=1)).fit(panel).info["architecture"]["network"]["lags"] == 14
+    default = tiny(network=None, training=replace(BRIEF, steps=1)).fit(panel).info
+    assert default["season"] == 7
+    assert default["architecture"]["networks"] == [as_settings(one) for one in default_networks(7)]
 
 
 def test_progress_is_reported_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

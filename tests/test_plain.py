@@ -130,7 +130,7 @@ def test_horizons_beyond_the_trained_one(h: int, monkeypatch: pytest.MonkeyPatch
     said = {}
     for choice in ("plain", "compiled"):
         monkeypatch.setenv("FORECASTER_ENGINE", choice)
-        said[choice] = future_quantiles(Engine(network), panel, h, Serial())
+        said[choice] = future_quantiles(Engine([network]), panel, h, Serial())
     assert_allclose(said["plain"], said["compiled"], rtol=1e-5, atol=1e-5)
 
 

@@ -32,7 +32,7 @@ def constant(quantiles: Floats) -> Engine:
     """Return a network that says the same, (F, Q) around the newest value, whatever it sees."""
     result = Network(TINY, HORIZON)
     result.parts["head.bias"].real(result.weights)[0] = quantiles.ravel()
-    return Engine(result)
+    return Engine([result])
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def panel() -> ScaledPanel:
 
 
 def future(panel: ScaledPanel, h: int, engine: Engine | None = None) -> Floats:
-    return future_quantiles(engine or Engine(network()), panel, h, Serial())
+    return future_quantiles(engine or Engine([network()]), panel, h, Serial())
 
 
 @pytest.mark.parametrize("h", [1, 2, 3, 4, 7, 20])
@@ -110,4 +110,4 @@ def test_the_newest_value_is_seen_at_the_first_step(panel: ScaledPanel) -> None:
 def test_threads_give_the_same_bits(panel: ScaledPanel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forecaster.windows._TASK_ROWS", 2)
     with Threads(3) as executor:
-        assert_array_equal(future_quantiles(Engine(network()), panel, 7, executor), future(panel, 7))
+        assert_array_equal(future_quantiles(Engine([network()]), panel, 7, executor), future(panel, 7))

@@ -190,6 +190,9 @@ def test_losses_by_hand() -> None:
     value, gradient = losses.pinball(output, target, one, np.array([0.9, 0.9]))
     assert value == pytest.approx((1.8 + 0.2) / 2)
     assert_allclose(gradient, [[-0.45, 0.05]])
+    value, gradient = losses.pinball(np.array([[8.0, 12.0]]), target, one, np.array([0.5, 0.75]))  # the one ten times
+    assert value == pytest.approx((1.0 + 0.1 * 0.5) / 1.1)
+    assert_allclose(gradient, [[-0.5 / 1.1, 0.025 / 1.1]])
     value, gradient = losses.absolute(output, target, one)
     assert value == 2.0
     assert_array_equal(gradient, [[-0.5, 0.5]])

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from forecaster import Forecaster
 from forecaster.cli import run
 from forecaster.errors import ModelFormatError, NotFittedError, OutputError
 from forecaster.storage import FORMAT_VERSION, check_model_target, describe_model, load_model, save_model
-from tests.examples import bits_of, tiny, trained, weekly
+from tests.examples import TINY, bits_of, tiny, trained, weekly
 
 FILES = ("model.json", "weights.safetensors", "SHA256SUMS")
 
@@ -267,10 +268,40 @@ def test_a_network_larger_than_memory_is_refused(folder: Path) -> None:
         description["horizon"] = 10_000
         description["calibration"]["factors"] = [[1.0] * 10_000] * 5
         quantiles = sorted({*np.linspace(0.01, 0.49, 200_000).tolist(), 0.5})
-        description["architecture"]["network"].update(quantiles=quantiles, dense=2048)
+        description["architecture"]["networks"][0].update(quantiles=quantiles, dense=2048)
 
     edit(folder, grow)
     refused(folder)
+
+
+def test_networks_that_do_not_go_together(folder: Path) -> None:
+    def change(**settings: Any) -> Callable[[dict[str, Any]], None]:
+        def add(description: dict[str, Any]) -> None:
+            networks = description["architecture"]["networks"]
+            networks[1:] = [{**networks[0], **settings}]
+
+        return add
+
+    edit(folder, change(quantiles=[0.1, 0.5, 0.8]))
+    assert "same quantiles" in refused(folder)
+    edit(folder, change(loss="absolute"))
+    assert "same quantiles" in refused(folder)
+    edit(folder, change(hidden=0))
+    assert "hidden must be from 1" in refused(folder)
+    edit(folder, change())  # which would do, but for its weights
+    assert "1.dense.bias" in refused(folder)
+    edit(folder, lambda description: description["architecture"].update(networks=[]))
+    assert "architecture.networks must be a list of objects" in refused(folder)
+
+
+def test_several_networks_come_back_as_they_were(tmp_path: Path) -> None:
+    model = tiny(network=[TINY, replace(TINY, lags=3, hidden=4, deseasonalise=True)]).fit(weekly())
+    model.save(tmp_path / "m")
+    loaded = Forecaster.load(tmp_path / "m")
+    assert loaded.networks == model.networks
+    assert loaded.info == model.info
+    assert bits_of(loaded) == bits_of(model)
+    assert_array_equal(loaded.forecast(weekly(), h=8).point, model.forecast(h=8).point)
 
 
 def test_weights_that_are_not_those_of_the_network(folder: Path) -> None:
@@ -278,20 +309,22 @@ def test_weights_that_are_not_those_of_the_network(folder: Path) -> None:
     right = load(content)
 
     def written(**changes: Any) -> bytes:
-        weights = {**right, **{name.replace("__", "."): array for name, array in changes.items()}}
+        weights = {**right, **{"0." + name.replace("__", "."): array for name, array in changes.items()}}
         return save({name: np.ascontiguousarray(array) for name, array in weights.items() if array is not None})
 
-    head = right["head.weight"]
+    head = right["0.head.weight"]
     for wrong, message in [
         (written(head__weight=head.T), "head.weight"),
         (written(head__weight=head.ravel()), "head.weight"),
         (written(head__weight=head[:-1]), "head.weight"),
         (written(head__weight=head.astype(np.float64)), "float64"),
         (written(head__weight=np.where(head == head[0, 0], np.float32(np.nan), head)), "not finite"),
-        (written(lstm__bias_l1=right["lstm.bias_l1"] * np.float32(np.inf)), "not finite"),
+        (written(lstm__bias_l1=right["0.lstm.bias_l1"] * np.float32(np.inf)), "not finite"),
         (written(more=head), "more"),
         (written(skip__weight=None), "skip.weight"),
-        (save({}), "dense.bias"),
+        (save({}), "0.dense.bias"),
+        (save({name.removeprefix("0."): array for name, array in right.items()}), "0.dense.bias"),
+        (save({**right, **{name.replace("0.", "1.", 1): array for name, array in right.items()}}), "1.dense.bias"),
     ]:
         (folder / "weights.safetensors").write_bytes(wrong)
         sign(folder)
@@ -304,7 +337,7 @@ def test_weights_that_are_no_safetensors(folder: Path) -> None:
     header = json.loads(content[8 : 8 + size])
 
     def with_header(**changes: Any) -> bytes:
-        text = json.dumps({**header, "head.bias": {**header["head.bias"], **changes}}).encode()
+        text = json.dumps({**header, "0.head.bias": {**header["0.head.bias"], **changes}}).encode()
         return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
     for wrong in [

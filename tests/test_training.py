@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,14 +17,17 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Serial, Threads
 from forecaster.network import Network
 from forecaster.panel import Panel
-from forecaster.passes import Packed
+from forecaster.passes import Packed, Workspace
 from forecaster.scaling import Integers, scale_panel
-from forecaster.training import History, Progress, train
-from tests.examples import BRIEF, TINY, H, last_replaced, numbered, weekly, with_values
+from forecaster.training import History, Progress, importances, train
+from forecaster.windows import Sampler
+from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin
 
 NONE = np.empty(0, np.int64)
+SEASON = 7
+UNAVERAGED = replace(BRIEF, averaged=0.0)  # the weights of the last step are what is judged and kept
 
 
 def new_network(config: NetworkConfig = TINY) -> Network:
@@ -49,6 +53,7 @@ def run(
         network,
         scale_panel(panel, held_out=held_out),
         config=config,
+        season=SEASON,
         held_out=held_out,
         validation=np.arange(len(panel)) if validation is None else validation,
         rng=np.random.default_rng(seed),
@@ -91,7 +96,7 @@ def test_the_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_same_bits_whatever_the_threads(threads: int) -> None:
-    config = TrainingConfig(steps=6, batch_size=150, validate_every=2)  # five shards, the last of them not full
+    config = replace(BRIEF, steps=6, batch_size=150, validate_every=2)  # five shards, the last of them not full
     serial, _ = run(weekly(40), config=config)
     with Threads(threads) as executor:
         threaded, history = run(weekly(40), config=config, executor=executor)
@@ -110,7 +115,7 @@ def test_the_loss_falls(loss: Any) -> None:
     config = NetworkConfig(lags=7, positions=14, layers=1, hidden=4, dense=4, loss=loss)
     network = Network(config, H)
     network.initialise(np.random.default_rng(0))
-    steps = TrainingConfig(steps=60, batch_size=32, validate_every=20, learning_rate=0.02)
+    steps = replace(BRIEF, steps=60, batch_size=32, validate_every=20, learning_rate=0.02)
     _, history = run(weekly(), network=network, config=steps)
     assert history.last.loss < 0.7 * history.reports[0].loss
     judged = [report.validation_loss for report in history.reports]
@@ -122,12 +127,12 @@ def test_the_loss_falls(loss: Any) -> None:
 def test_the_best_weights_are_restored(judged: Any) -> None:
     judged(3.0, 1.0, 2.0, 1.5)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert [report.step for report in history.reports] == [4, 8]
     assert_array_equal(network.weights, watcher.weights[8])
     judged(1.0, 3.0)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert history.best_step == 4
     assert_array_equal(network.weights, watcher.weights[4])
     assert (network.weights != watcher.weights[8]).any()
@@ -135,7 +140,7 @@ def test_the_best_weights_are_restored(judged: Any) -> None:
 
 def test_training_stops_when_patience_ends(judged: Any) -> None:
     judged(5.0, 4.0, 4.0, 4.5, 1.0)
-    watcher, config = Watcher(), TrainingConfig(steps=100, batch_size=8, validate_every=2, patience=2)
+    watcher, config = Watcher(), replace(UNAVERAGED, steps=100, validate_every=2, patience=2)
     network, history = run(weekly(), network=watcher.network, config=config, progress=watcher)
     assert [report.step for report in history.reports] == [2, 4, 6, 8]
     assert [report.best_step for report in history.reports] == [2, 4, 4, 4]
@@ -145,7 +150,7 @@ def test_training_stops_when_patience_ends(judged: Any) -> None:
 
 def test_steps_that_are_no_multiple_of_the_looks_end_with_one(judged: Any) -> None:
     judged(1.0, 2.0, 3.0)
-    watcher, config = Watcher(), TrainingConfig(steps=7, batch_size=8, validate_every=3)
+    watcher, config = Watcher(), replace(UNAVERAGED, steps=7, validate_every=3)
     network, history = run(weekly(), network=watcher.network, config=config, progress=watcher)
     assert [report.step for report in history.reports] == [3, 6, 7]
     assert history.best_step == 3
@@ -155,17 +160,63 @@ def test_steps_that_are_no_multiple_of_the_looks_end_with_one(judged: Any) -> No
 def test_weights_that_cannot_be_judged_are_not_kept(judged: Any) -> None:
     judged(np.nan, np.inf)
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, progress=watcher)
     assert history.best_step == 0
     assert_array_equal(network.weights, watcher.weights[0])
 
 
 def test_without_validation_the_last_weights_are_kept() -> None:
     watcher = Watcher()
-    network, history = run(weekly(), network=watcher.network, validation=NONE, progress=watcher)
+    network, history = run(weekly(), network=watcher.network, config=UNAVERAGED, validation=NONE, progress=watcher)
     assert_array_equal(network.weights, watcher.weights[8])
     assert history.best_step == history.last.step == 8
     assert all(report.validation_loss is None and report.best_step is None for report in history.reports)
+
+
+@pytest.mark.parametrize("averaged", [0.1, 0.5, 1.0])
+def test_what_is_kept_is_the_running_mean_of_the_steps(averaged: float) -> None:
+    watcher, config = Watcher(), replace(BRIEF, averaged=averaged, validate_every=1)
+    network, _ = run(weekly(), network=watcher.network, config=config, validation=NONE, progress=watcher)
+    assert_allclose(network.weights, mean_by_loop(list(watcher.weights.values())[1:], averaged * 8), rtol=1e-5)
+
+
+def mean_by_loop(steps: list[Any], window: float) -> Any:
+    """Return the mean of the steps, each counting (1 - 1 / window) times what the next one does."""
+    shares = [(1 - 1 / max(1.0, window)) ** age for age in reversed(range(len(steps)))]
+    return sum(share * weights for share, weights in zip(shares, steps, strict=True)) / sum(shares)
+
+
+@pytest.mark.parametrize(("averaged", "steps"), [(0.0, 10), (0.1, 10), (0.4, 10), (1.0, 10), (0.2, 1)])
+def test_a_running_mean_is_that_of_a_loop(averaged: float, steps: int) -> None:
+    network = new_network()
+    average = training._Average(network, replace(BRIEF, averaged=averaged, steps=steps))
+    seen, rng = [], np.random.default_rng(0)
+    for step in range(steps):
+        seen.append(rng.standard_normal(network.weights.size).astype(np.float32))
+        average.add(seen[-1])
+        if step % 3 == 0 or step == steps - 1:
+            average.show()
+            assert_allclose(average.weights, mean_by_loop(seen, averaged * steps), rtol=1e-5, atol=1e-6)
+            assert_array_equal(average.packed.network.weights, average.weights)
+    if averaged * steps <= 1:
+        assert_array_equal(average.weights, seen[-1])
+    assert_array_equal(network.weights, new_network().weights)  # which go their own way
+
+
+def test_the_running_mean_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[Any] = []
+
+    def look(judge: training._Judge) -> float:
+        judged.append(judge.packed.network.weights.copy())
+        return abs(len(judged) - 5)
+
+    monkeypatch.setattr(training._Judge, "loss", look)
+    watcher, config = Watcher(), replace(BRIEF, averaged=0.5, validate_every=1)
+    network, _ = run(weekly(), network=watcher.network, config=config, progress=watcher)
+    steps = list(watcher.weights.values())[1:]
+    for at, weights in enumerate(judged):
+        assert_allclose(weights, mean_by_loop(steps[: at + 1], 4), rtol=1e-5)
+    assert_array_equal(network.weights, judged[4])  # none was better than the fifth
 
 
 def test_reports_say_where_training_is() -> None:
@@ -194,7 +245,7 @@ def test_no_gradient_sees_the_held_out_values(planted: float) -> None:
 
 
 def test_validation_decides_when_to_stop_and_nothing_else() -> None:
-    one_look = TrainingConfig(steps=5, batch_size=16, validate_every=5)
+    one_look = replace(BRIEF, steps=5, validate_every=5)
     plain, history = run(weekly(), config=one_look)
     other, planted = run(last_replaced(weekly(), H, 1e4), config=one_look)
     assert history.last.validation_loss != planted.last.validation_loss
@@ -224,20 +275,21 @@ def twin_loss(network: Network, panel: Panel) -> float:
     for name, array in named.items():
         where, kind = name.split(".", 1)
         weights[kind if where == "lstm" else f"{kind}_{where}"] = array.astype(np.float64)
+    worth = importances(scaled, season=SEASON, held_out=H)
     outputs, targets, counts = [], [], []
-    for begin, end in zip(scaled.offsets[:-1], scaled.offsets[1:], strict=True):
+    for begin, end, weight in zip(scaled.offsets[:-1], scaled.offsets[1:], worth, strict=True):
         x, levels = windows.inputs(scaled.filled, scaled.observed, begin, end - 2, config.lags, steps)
         target, count = windows.targets(scaled.filled, scaled.observed, begin, end - 2, end - H, end, levels, H)
         outputs.append(twin.forward(x[:, None], weights).output[:, 0].reshape(steps, H, -1))
         targets.append(target)
-        counts.append(count)
+        counts.append(weight * count)
     quantiles = np.array(config.quantiles)
     return losses.pinball(np.array(outputs), np.array(targets), np.array(counts), quantiles)[0]
 
 
 def test_the_held_out_loss_is_that_of_the_twins_from_every_position() -> None:
     panel = weekly(40)  # more than a shard
-    network, history = run(panel, config=TrainingConfig(steps=1, batch_size=8))
+    network, history = run(panel, config=replace(BRIEF, steps=1))
     assert history.last.validation_loss is not None
     assert history.last.validation_loss == pytest.approx(twin_loss(network, panel), rel=1e-4)
 
@@ -247,9 +299,9 @@ def test_many_series_are_judged_by_a_sample_of_them(monkeypatch: pytest.MonkeyPa
     seen: list[Integers] = []
 
     class Judge(training._Judge):
-        def __init__(self, packed: Any, panel: Any, series: Integers, *rest: Any) -> None:
+        def __init__(self, packed: Any, panel: Any, worth: Any, series: Integers, *rest: Any) -> None:
             seen.append(series)
-            super().__init__(packed, panel, series, *rest)
+            super().__init__(packed, panel, worth, series, *rest)
 
     monkeypatch.setattr(training, "_Judge", Judge)
     run(weekly(8), validation=np.array([0, 2, 3, 5, 7]))
@@ -261,7 +313,7 @@ def test_many_series_are_judged_by_a_sample_of_them(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("clip_norm", "clipped"), [(1e-6, 8), (1e6, 0)])
 def test_clipped_steps_are_counted(clip_norm: float, clipped: int) -> None:
-    config = TrainingConfig(steps=8, batch_size=8, clip_norm=clip_norm)
+    config = replace(BRIEF, clip_norm=clip_norm)
     assert run(weekly(), config=config)[1].clipped == clipped
 
 
@@ -303,3 +355,150 @@ def test_the_log_says_how_long_it_took_and_nothing_of_the_values(caplog: pytest.
     assert record.name == "forecaster.training"
     assert record.getMessage().startswith("trained 8 steps in")
     assert "424242" not in caplog.text
+
+
+# --- what an error is worth ---------------------------------------------------------------------------------------
+
+
+def worth(*series: list[float] | Floats, season: int = 1, held_out: int = 0) -> Floats:
+    panel = scale_panel(numbered({f"s{i}": values for i, values in enumerate(series)}), held_out=held_out)
+    said = importances(panel, season=season, held_out=held_out)
+    assert said.dtype == np.float32
+    assert np.isfinite(said).all()
+    assert (said >= 0.5).all()
+    return said.astype(np.float64)
+
+
+def test_an_error_is_worth_1_on_average_and_more_in_a_steady_series() -> None:
+    steps = np.random.default_rng(0).standard_normal((6, 60))
+    sizes = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
+    said = worth(*(row - 20 for row in sizes[:, None] * steps))
+    assert said.mean() == pytest.approx(1, rel=1e-6)
+    assert (np.diff(said) < 0).all()
+
+
+def test_half_of_what_an_error_is_worth_goes_by_the_differences() -> None:
+    said = worth([-3.0, -1.0, -3.0, -1.0, -2.0], [-7.0, -3.0, -7.0, -3.0, -5.0])  # mean sizes of 2 and 5
+    # Mean differences 7 / 4 / 2 and 14 / 4 / 5; of their inverses the larger one counts up to a quantile of 0.995.
+    first, second = 8 / 7, 8 / 7 + 0.995 * 2 / 7
+    assert_allclose(said, [0.5 + first / (first + second), 0.5 + second / (first + second)], rtol=1e-6)
+
+
+def test_differences_are_taken_over_a_season_where_there_is_one() -> None:
+    steps = np.arange(40)
+    wild = 10 * np.sin(2 * np.pi * steps / 4 + 0.5) + np.where(steps // 4 % 2, 0.2, -0.2)
+    calm = np.cumsum(np.full(40, 0.5)) - 30
+    assert np.diff(worth(wild, calm, season=1)) > 0
+    assert np.diff(worth(wild, calm, season=4)) < 0
+    assert np.diff(worth(wild[:4], calm[:4], season=4)) > 0  # too short for one: over a step
+
+
+@pytest.mark.parametrize("value", [5.0, 0.0, -3.0, 1e300, 1e-300, 5e-324])
+def test_what_an_error_of_a_constant_series_is_worth(value: float) -> None:
+    assert_array_equal(worth([value] * 20), [1.0])
+    assert worth([value] * 20, [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
+    assert worth([value], [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
+    assert worth([value], [-1.0, 2.0, -3.0, 4.0], held_out=2)[0] == 0.5
+
+
+def test_a_series_that_hardly_moves_does_not_get_all_the_say() -> None:
+    rng = np.random.default_rng(0)
+    series = [rng.standard_normal(20) - 30 for _ in range(400)]
+    still = np.full(20, -5.0)
+    still[3] += 1e-9
+    said = worth(*series, still)
+    assert said[-1] < 1.3 * np.sort(said)[-3]
+    # No more than rounding: as if it did not move at all, and no inverse that is infinite.
+    assert worth([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 5e-324, 0.0, 0.0], [-1.0, 2.0] * 5, season=7)[0] == 0.5
+
+
+@pytest.mark.parametrize("planted", [1e9, -1e9, 0.0, np.nan])
+def test_what_an_error_is_worth_knows_nothing_of_the_held_out_values(planted: float) -> None:
+    plain, other = (
+        importances(scale_panel(panel, held_out=H), season=SEASON, held_out=H)
+        for panel in (mixed(), last_replaced(mixed(), H, planted))
+    )
+    assert_array_equal(plain, other)
+
+
+def test_gradients_are_weighted_by_what_an_error_is_worth() -> None:
+    panel = scale_panel(weekly(3))
+    share = np.array([0.5, 1.0, 1.5], np.float32)
+    windows_of = [
+        training._Windows(*(np.full(8, one) for one in (k, panel.offsets[k + 1] - 4, k, 9)), np.ones(8, np.float32))
+        for k in range(3)
+    ]
+
+    def totals(weights: Any, of: int) -> tuple[Any, float]:
+        batch = training._Batch(new_network(), panel, weights, 0, 8, Serial())
+        batch.gradient(windows_of[of])
+        return batch.total.copy(), batch.weight
+
+    for k in range(3):
+        plain, count = totals(np.ones(3, np.float32), k)
+        weighted, weight = totals(share, k)
+        assert plain.any()
+        assert weight == pytest.approx(share[k] * count)
+        assert_allclose(weighted, share[k] * plain, rtol=1e-5, atol=1e-6)
+
+
+# --- windows mixed of two -----------------------------------------------------------------------------------------
+
+
+def test_windows_are_mixed_as_in_a_loop() -> None:
+    rng, rows = np.random.default_rng(0), 5
+    space, other = (Workspace(new_network(), TINY.positions, rows, first=2, training=True) for _ in range(2))
+    shares = np.array([1.0, 0.0, 0.25, 0.5, 1.0], np.float32)
+    for one in (space, other):
+        one.x[:] = rng.standard_normal(one.x.shape)
+        one.targets[:] = rng.standard_normal(one.targets.shape)
+        one.weights[:] = rng.choice([0.0, 0.75, 1.25], one.weights.shape)
+    before = [(one.x.copy(), one.targets.copy(), one.weights.copy()) for one in (space, other)]
+    training._mix(space, other, shares)
+    (x, targets, weights), (x_2, targets_2, weights_2) = before
+    for row, share in enumerate(shares.tolist()):
+        assert_allclose(space.x[:, row], share * x[:, row] + (1 - share) * x_2[:, row], rtol=1e-6, atol=1e-7)
+        for at in range(row, len(targets), rows):
+            expected = share * targets[at] + (1 - share) * targets_2[at]
+            assert_allclose(space.targets[at], expected, rtol=1e-6, atol=1e-7)
+            for f in range(H):
+                own, foreign = weights[at, f], weights_2[at, f]
+                both = share * own + (1 - share) * foreign if share == 1 or (own and foreign) else 0.0
+                assert space.weights[at, f] == pytest.approx(both, rel=1e-6)
+    for now, then in zip((other.x, other.targets, other.weights), before[1], strict=True):
+        assert_array_equal(now, then)
+
+
+def test_as_many_windows_are_mixed_as_asked_for() -> None:
+    panel = scale_panel(weekly(6))
+    for share in (0.0, 0.3, 1.0):
+        sampler = Sampler(panel, positions=8, held_out=0, recent=5)
+        drawn = training._draw(sampler, np.random.default_rng(0), 3000, share)
+        assert drawn.shares.dtype == np.float32
+        assert (drawn.shares < 1).mean() == pytest.approx(share, abs=0.03)
+        assert ((drawn.shares >= 0) & (drawn.shares <= 1)).all()
+        for series, ends in ((drawn.series, drawn.ends), (drawn.others, drawn.other_ends)):
+            assert_array_equal(np.bincount(series), [500] * 6)
+            assert (ends < panel.offsets[series + 1]).all()
+            assert (ends >= panel.offsets[series]).all()
+    assert np.mean((drawn.shares < 0.1) | (drawn.shares > 0.9)) > 0.35  # mostly near one of the two
+    part = drawn.rows(slice(3, 7))
+    assert [len(each) for each in part] == [4] * 5
+    assert_array_equal(part.other_ends, drawn.other_ends[3:7])
+
+
+def test_a_window_of_its_own_share_learns_alone() -> None:
+    panel, ones = scale_panel(weekly(4)), np.ones(4, np.float32)
+    drawn = training._draw(Sampler(panel, positions=8, held_out=0, recent=5), np.random.default_rng(0), 16, 0.5)
+    alone = drawn._replace(shares=np.ones(16, np.float32))
+
+    def gradient(windows: Any) -> Any:
+        batch = training._Batch(new_network(), panel, ones, 0, 16, Serial())
+        batch.gradient(windows)
+        return batch.total.copy()
+
+    assert_array_equal(gradient(alone), gradient(alone._replace(others=drawn.series, other_ends=drawn.ends)))
+    assert (gradient(drawn) != gradient(alone)).any()
+    # Mixed with itself a window is what it was.
+    itself = drawn._replace(others=drawn.series, other_ends=drawn.ends)
+    assert_allclose(gradient(itself), gradient(alone), rtol=1e-3, atol=1e-4)

@@ -108,41 +108,84 @@ def test_targets_stop_where_the_held_out_values_begin_and_judging_starts_there()
     assert targets[True] == {15, 16, 17, 18, 19}
 
 
-def drawn(sampler: Sampler, count: int = 2000, seed: int = 0) -> tuple[Integers, Integers]:
-    return sampler.draw(np.random.default_rng(seed), count)
+def sampler(panel: ScaledPanel, *, positions: int, held_out: int = 0, recent: int = 1) -> Sampler:
+    return Sampler(panel, positions=positions, held_out=held_out, recent=recent)
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(1, 12), st.integers(0, 5))
-def test_windows_end_inside_their_series_with_a_target_left(lengths: list[int], positions: int, held_out: int) -> None:
+def drawn(of: Sampler, count: int = 2000, seed: int = 0) -> tuple[Integers, Integers]:
+    return of.draw(np.random.default_rng(seed), count)
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(1, 12), st.integers(0, 5),
+    st.sampled_from([1, 3, 5000]), st.sampled_from([1, 4, 40, 4096]),
+)  # fmt: skip
+def test_windows_end_inside_their_series_with_a_target_left(
+    lengths: list[int], positions: int, held_out: int, recent: int, least: int
+) -> None:
     panel = ramp(*lengths)
-    if max(lengths) - held_out < 2:
-        with pytest.raises(ValueError, match="no series has a window"):
-            Sampler(panel, positions, held_out)
-        return
-    series, ends = drawn(Sampler(panel, positions, held_out), 200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("forecaster.windows._LEAST_WINDOWS", least)
+        if max(lengths) - held_out < 2:
+            with pytest.raises(ValueError, match="no series has a window"):
+                sampler(panel, positions=positions, held_out=held_out, recent=recent)
+            return
+        series, ends = drawn(sampler(panel, positions=positions, held_out=held_out, recent=recent), 200)
     begins, borders = panel.offsets[series], panel.offsets[series + 1] - held_out
     assert (ends >= begins).all()
     assert (ends + 1 < borders).all()
     full = borders - 1 - begins >= positions  # so many positions have a target
     assert (ends[full] - begins[full] + 1 >= positions).all()
     assert (ends[~full] == borders[~full] - 2).all()
+    usable = sum(length - held_out >= 2 for length in lengths)
+    assert (ends >= borders - 1 - max(recent, -(-least // usable))).all()
 
 
-def test_every_end_is_drawn_and_series_as_often_as_they_hold_windows() -> None:
+def test_every_series_is_drawn_once_a_round() -> None:
+    panel = ramp(41, 21, 1, 11, 2)
+    ours, rng = sampler(panel, positions=10), np.random.default_rng(0)
+    assert ours.windows == 4 + 2 + 1 + 1
+    orders = set()
+    for _ in range(30):
+        series, _ = ours.draw(rng, 4)
+        assert sorted(series.tolist()) == [0, 1, 3, 4]  # the third has no window
+        orders.add(tuple(series.tolist()))
+    assert len(orders) > 10
+    together, _ = sampler(panel, positions=10).draw(np.random.default_rng(0), 7)  # a batch need not end with a round
+    assert sorted(together[:4].tolist()) == [0, 1, 3, 4]
+    assert len(set(together[4:].tolist())) == 3
+
+
+def test_what_is_left_of_a_round_comes_first_in_the_next_batch() -> None:
+    ours, rng = sampler(ramp(20, 20, 20), positions=4), np.random.default_rng(0)
+    series = np.concatenate([ours.draw(rng, 2)[0] for _ in range(6)])
+    assert (np.sort(series.reshape(4, 3), axis=1) == [0, 1, 2]).all()
+
+
+def test_windows_end_at_the_newest_positions_and_at_more_where_series_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     panel = ramp(41, 21, 11, 2)
-    sampler = Sampler(panel, 10, 0)
-    assert sampler.windows.tolist() == [4, 2, 1, 1]
-    series, ends = drawn(sampler, 8000)
-    assert_allclose(np.bincount(series) / 1000, [4, 2, 1, 1], atol=0.15)
-    assert set(ends[series == 0].tolist()) == set(range(9, 40))
-    assert set(ends[series == 3].tolist()) == {73}
+
+    def ends_of(series: int, **options: int) -> set[int]:
+        drawn_series, ends = drawn(sampler(panel, positions=10, **options), 2000)
+        return set((ends[drawn_series == series] - panel.offsets[series]).tolist())
+
+    monkeypatch.setattr("forecaster.windows._LEAST_WINDOWS", 1)
+    assert [ends_of(k) for k in range(4)] == [{39}, {19}, {9}, {0}]
+    assert [ends_of(k, recent=3) for k in range(4)] == [{37, 38, 39}, {17, 18, 19}, {9}, {0}]
+    assert ends_of(0, recent=3, held_out=4) == {33, 34, 35}
+    assert ends_of(0, recent=1000) == set(range(9, 40))
+    monkeypatch.setattr("forecaster.windows._LEAST_WINDOWS", 13)  # four series: four positions of each
+    assert [ends_of(k) for k in range(4)] == [{36, 37, 38, 39}, {16, 17, 18, 19}, {9}, {0}]
+    assert ends_of(0, recent=6) == set(range(34, 40))
 
 
 def test_the_same_generator_draws_the_same_windows() -> None:
-    sampler = Sampler(ramp(30, 40), 8, 3)
-    for one, other in zip(drawn(sampler, 50, seed=1), drawn(sampler, 50, seed=1), strict=True):
+    def ours() -> Sampler:
+        return sampler(ramp(30, 40), positions=8, held_out=3)
+
+    for one, other in zip(drawn(ours(), 50, seed=1), drawn(ours(), 50, seed=1), strict=True):
         assert_array_equal(one, other)
-    assert (drawn(sampler, 50, seed=1)[1] != drawn(sampler, 50, seed=2)[1]).any()
+    assert (drawn(ours(), 50, seed=1)[1] != drawn(ours(), 50, seed=2)[1]).any()
 
 
 def many(count: int = 2 * SHARD_ROWS + 7, length: int = 15) -> ScaledPanel:

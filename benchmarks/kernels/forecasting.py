@@ -12,7 +12,7 @@ from benchmarks.kernels.clock import Side, repeated, take_turns
 from benchmarks.kernels.peers import Peers
 from benchmarks.kernels.shapes import HORIZON
 from forecaster import Forecaster, Panel
-from forecaster.config import NetworkConfig, TrainingConfig, default_network
+from forecaster.config import NetworkConfig, TrainingConfig, default_networks
 from forecaster.executors import Threads
 from forecaster.network import Network
 from forecaster.passes import Packed, Workspace, forward
@@ -23,7 +23,7 @@ MONTHS = 12
 LENGTH = 144
 SHAPES = {
     "2 layers of 64 over 48 steps": NetworkConfig(lags=24, positions=48, layers=2, hidden=64),
-    "default network for months": default_network(MONTHS),
+    "default network for months": default_networks(MONTHS)[0],
 }
 ALL = "series in, labelled forecasts and intervals out"
 FRAMES = "ours, data frames"

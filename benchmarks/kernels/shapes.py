@@ -10,6 +10,8 @@ HORIZON = 12
 
 DENSE = 32
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+SHARES = tuple((1.0 if q == 0.5 else 0.1) / 1.6 for q in QUANTILES)
+"""What each quantile has to say in the loss, as in ``forecaster/kernels/losses.py``."""
 CLIP_NORM = 1.0
 LEARNING_RATE = 1e-5
 """Small: a cell's steps see one batch over and over, and the weights are to stay ordinary numbers."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.kernels.shapes import CLIP_NORM, HORIZON, LEARNING_RATE, QUANTILES, Cell
+from benchmarks.kernels.shapes import CLIP_NORM, HORIZON, LEARNING_RATE, QUANTILES, SHARES, Cell
 
 Weights = dict[str, np.ndarray[Any, Any]]
 
@@ -79,13 +79,14 @@ def training(*, path: str, cell: dict[str, int]) -> tuple[Callable[[], object], 
     weights, data = _load(path)
     network = Network(weights, last_only=False)
     x, targets = torch.from_numpy(data["x"]), torch.from_numpy(data["targets"])[..., None]
-    quantiles = torch.tensor(QUANTILES)
+    shares = torch.tensor(SHARES)
+    quantiles = shares * torch.tensor(QUANTILES)
     optimiser = torch.optim.Adam(network.parameters, LEARNING_RATE, fused=True)
 
     def gradient() -> torch.Tensor:
         optimiser.zero_grad(set_to_none=True)
         errors = targets - network(x).view(*targets.shape[:2], HORIZON, len(QUANTILES))
-        loss = (errors * (quantiles - (errors.detach() < 0).float())).mean()
+        loss = (errors * (quantiles - shares * (errors.detach() < 0))).sum() / targets.numel()
         loss.backward()
         return loss
 

@@ -16,12 +16,14 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Threads
 from forecaster.network import Network
 from forecaster.passes import backward, forward
-from forecaster.scaling import Integers, ScaledPanel
-from forecaster.training import _Adam, _Batch, _loss
+from forecaster.scaling import ScaledPanel
+from forecaster.training import _Adam, _Batch, _loss, _Windows
 
 Array = NDArray[np.float32]
 
-_NOBODY = np.zeros(0, np.int64)
+_NONE = np.zeros(0, np.int64)
+NOBODY = _Windows(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.float32))
+"""No windows: a `ReadyBatch` has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,13 @@ class ReadyBatch(_Batch):
 
     def __init__(self, network: Network, x: Array, targets: Array, executor: Executor) -> None:
         nothing = ScaledPanel(np.zeros(0), np.zeros(0, np.bool_), np.zeros(1, np.int64), None)  # type: ignore[arg-type]
-        super().__init__(network, nothing, 0, x.shape[1], executor)
+        super().__init__(network, nothing, np.ones(0, np.float32), 0, x.shape[1], executor)
         self.x, self.targets = x, targets
         for spaces in self._spaces:
             for space in spaces.values():
                 space.weights[:] = 1
 
-    def _run_lane(self, lane: int, series: Integers, ends: Integers) -> tuple[float, float]:  # noqa: ARG002
+    def _run_lane(self, lane: int, windows: _Windows) -> tuple[float, float]:  # noqa: ARG002
         gradient, loss, weight = self.gradients[lane], 0.0, 0.0
         gradient[:] = 0
         for shard in self.shards[lane :: len(self.gradients)]:
@@ -101,7 +103,7 @@ def batch_of(cell: Cell, executor: Executor) -> tuple[ReadyBatch, Callable[[], N
     adam = _Adam(network, TrainingConfig(steps=10, learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM))
 
     def step() -> None:
-        batch.gradient(_NOBODY, _NOBODY)
+        batch.gradient(NOBODY)
         adam.step(batch, 1)  # of ten steps the first has the full rate
 
     return batch, step
@@ -116,7 +118,7 @@ def measure_cell(cell: Cell, peers: Peers, *, budget: float) -> Step:
         if "torch" in peers.versions:
             path = peers.hand_over({**batch.network.named_weights(), "x": batch.x, "targets": batch.targets})
             facts = peers.set_up("torch", "training", path=path, cell=asdict(cell))
-            _compare(batch.gradient(_NOBODY, _NOBODY), batch.norm / batch.weight, facts, cell)
+            _compare(batch.gradient(NOBODY), batch.norm / batch.weight, facts, cell)
             sides["torch"] = peers.side("torch")
         took = take_turns({**sides, "products": repeated(products)}, budget=budget)
     products.close()

@@ -14,16 +14,25 @@ import numpy as np
 
 from forecaster.kernels._jit import Array, kernel
 
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO, _ONE, _MEDIAN = np.float32(0.0), np.float32(1.0), np.float32(0.5)
+
+OTHERS = 0.1
+"""Weight of a quantile beside the median's 1. The point forecast shapes the layers that all share (with equal weights
+M4 quarterly was 1.0 % worse); the head's own rows learn as fast, since Adam takes no notice of a gradient's size.
+"""
 
 
 @kernel
 def pinball_loss(
     outputs: Array, targets: Array, weights: Array, quantiles: Array, scale: np.float32, d_outputs: Array
 ) -> float:
-    """Pinball loss, mean over the Q quantiles. An exact hit has no gradient."""
+    """Pinball loss, weighted mean over the Q quantiles, most of it the median's. An exact hit has no gradient."""
     rows, steps = targets.shape
     count = quantiles.shape[0]
+    whole = 0.0
+    for q in range(count):
+        whole += 1.0 if quantiles[q] == _MEDIAN else OTHERS
+    median_share, other_share = 1.0 / whole, OTHERS / whole
     total = 0.0
     d_outputs[:, :] = _ZERO
     for r in range(rows):
@@ -39,8 +48,9 @@ def pinball_loss(
                     slope = quantiles[q]
                 elif error < _ZERO:
                     slope = quantiles[q] - _ONE
-                total += np.float64(slope * error * weight) / count  # (32)
-                d_outputs[r, at] = -slope * weight * scale / np.float32(count)  # (33)
+                share = median_share if quantiles[q] == _MEDIAN else other_share
+                total += np.float64(slope * error * weight) * share  # (32)
+                d_outputs[r, at] = -slope * weight * scale * np.float32(share)  # (33)
     return total
 
 

@@ -5,13 +5,15 @@ From the root of the project::
     python -m tests.data.make_tiny_model
 
 Writes, beside this file, ``tiny_series.csv`` (three daily series: on a logarithmic scale, with zeros and a gap, with
-negative values), ``tiny_model/`` (trained on them) and ``tiny_forecast.csv`` (what that model says of them, further
-ahead than it was trained for). Run it again only when forecasts change on purpose, such as with a new format; say so in
-the changelog, since every model that is in use changes with it.
+negative values), ``tiny_model/`` (two networks trained on them, one of them without their season) and
+``tiny_forecast.csv`` (what that model says of them, further ahead than it was trained for). Run it again only when
+forecasts change on purpose, such as with a new format; say so in the changelog, since every model that is in use
+changes with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,10 +45,11 @@ def write_series() -> None:
 def main() -> None:
     """Write all three."""
     write_series()
-    network = NetworkConfig(lags=7, positions=10, layers=2, hidden=4, dense=4, quantiles=(0.1, 0.5, 0.9))
+    one = NetworkConfig(lags=7, positions=10, layers=2, hidden=4, dense=4, quantiles=(0.1, 0.5, 0.9))
+    other = replace(one, lags=5, layers=1, deseasonalise=True)
     training = TrainingConfig(steps=60, batch_size=32, validate_every=10, learning_rate=0.01)
     panel = read_panel(SERIES)
-    Forecaster(h=4, network=network, training=training, threads=1).fit(panel).save(MODEL)
+    Forecaster(h=4, network=[one, other], training=training, threads=1).fit(panel).save(MODEL)
     write_forecast(Forecaster.load(MODEL).forecast(panel, h=AHEAD, level=LEVELS), FORECAST)
 
 

@@ -120,6 +120,10 @@ def test_by_hand() -> None:
     total, gradient = run(PINBALL._replace(quantiles=np.array([0.9, 0.9])), outputs, target, one)
     assert total == pytest.approx((1.8 + 0.2) / 2)
     assert_allclose(gradient, [[[-0.45, 0.05]]], rtol=1e-6)
+    outputs = np.array([[[8.0, 12.0, 12.0]]])  # the median counts ten times
+    total, gradient = run(PINBALL._replace(quantiles=np.array([0.25, 0.5, 0.75])), outputs, target, one)
+    assert total == pytest.approx((0.1 * 0.5 + 1.0 + 0.1 * 0.5) / 1.2)
+    assert_allclose(gradient, [[[-0.025 / 1.2, 0.5 / 1.2, 0.025 / 1.2]]], rtol=1e-6)
     for output, slope in ((8.0, -1.0), (12.0, 1.0)):
         total, gradient = run(ABSOLUTE, np.full((1, 1, 1), output), target, one)
         assert (total, gradient.item()) == (2.0, slope)

@@ -1,8 +1,8 @@
 """Losses over the observed targets, each as (value, gradient by `output`).
 
 `output` is (..., F, Q), `target` and `weights` are (..., F). A weight of 0 marks a missing target, whose value (a
-finite stand-in) then plays no part. The loss is the mean over quantiles and the weighted mean over targets; with
-nothing observed it is 0, and so is the gradient.
+finite stand-in) then plays no part. The loss is the mean over quantiles (of the pinball loss a weighted one) and the
+weighted mean over targets; with nothing observed it is 0, and so is the gradient.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from tests.reference import Array
 
 
 def pinball(output: Array, target: Array, weights: Array, quantiles: Array) -> tuple[float, Array]:
-    """Pinball loss of `quantiles` (Q,), one for each last-axis column of `output`."""
+    """Pinball loss of `quantiles` (Q,), one for each last-axis column of `output`; the median counts ten times."""
     error = target[..., None] - output  # (30)
     each = np.maximum(quantiles * error, (quantiles - 1.0) * error)  # (32)
     d_each = np.where(error > 0.0, -quantiles, np.where(error < 0.0, 1.0 - quantiles, 0.0))  # (33)
-    return _weighted_mean(each, d_each, weights)
+    shares = np.where(quantiles == 0.5, 1.0, 0.1)
+    shares = shares / shares.mean()
+    return _weighted_mean(shares * each, shares * d_each, weights)
 
 
 def absolute(output: Array, target: Array, weights: Array) -> tuple[float, Array]:

@@ -15,7 +15,7 @@ LSTM cases: ``x``, ``h0``, ``c0`` (L, B, H), weights by torch's names, ``r``, ``
 
 Network cases: the network of docs/lstm.md, torch's names for the LSTM weights and ``weight_dense``, ``bias_dense``,
 ``weight_head``, ``bias_head``; ``x``, ``target`` and ``weights`` (T, B, F), ``quantiles``; the loss is the weighted
-pinball loss. Answers: ``output`` (T, B, F * Q), ``loss``, ``d_`` + name.
+pinball loss, in which the median counts ten times. Answers: ``output`` (T, B, F * Q), ``loss``, ``d_`` + name.
 
 Both: ``losses`` and ``norms`` (3,), before each of three Adam steps at LEARNING_RATE with gradients clipped to
 ``max_norm``, and ``after_`` + name, the weights after them (kept as float32 to save space). torch has two biases a
@@ -36,6 +36,7 @@ SHAPES = [(5, 3, 2, 4), (7, 2, 1, 3), (12, 4, 6, 8), (9, 5, 3, 17)]  # T, B, I, 
 NETWORK_SHAPES = [(6, 3, 4, 5, 2), (5, 2, 3, 4, 3)]  # T, B, I, H, L
 FORECAST_STEPS, DENSE = 3, 6
 QUANTILES = [0.1, 0.5, 0.9]
+SHARES = [1 / 12, 10 / 12, 1 / 12]  # what each has to say in the loss
 STEPS, LEARNING_RATE = 3, 0.01
 
 Case = dict[str, np.ndarray]
@@ -122,7 +123,7 @@ def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Gen
         "target": draw(generator, steps, rows, FORECAST_STEPS),
         "weights": torch.from_numpy(observed),
     }
-    quantiles = torch.tensor(QUANTILES, dtype=torch.float64)
+    quantiles, shares = (torch.tensor(numbers, dtype=torch.float64) for numbers in (QUANTILES, SHARES))
 
     def answer() -> torch.Tensor:
         y, _ = modules[0](inputs["x"])
@@ -134,7 +135,7 @@ def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Gen
     def loss_of() -> torch.Tensor:
         output = answer().reshape(steps, rows, FORECAST_STEPS, len(QUANTILES))
         error = inputs["target"][..., None] - output
-        each = torch.maximum(quantiles * error, (quantiles - 1) * error).mean(dim=-1)
+        each = (shares * torch.maximum(quantiles * error, (quantiles - 1) * error)).sum(dim=-1)
         return (inputs["weights"] * each).sum() / inputs["weights"].sum()
 
     case = run({"output": answer().detach().numpy()}, weights, loss_of, inputs)

@@ -1,0 +1,154 @@
+"""From a panel to an engine that forecasts it: the networks trained one after the other, then judged together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecaster.config import NetworkConfig, TrainingConfig
+from forecaster.engine import Engine
+from forecaster.executors import Executor
+from forecaster.holdout import Verdict, judge, judged_before, judges
+from forecaster.network import Network
+from forecaster.panel import Panel
+from forecaster.scaling import scale_panel
+from forecaster.training import History, Progress, train
+
+BLIND_STEPS = 40
+"""Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
+heart."""
+
+REFIT_RATE = 0.5
+"""Share of the learning rate with which training goes on with all values."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What came of learning from a panel.
+
+    Attributes
+    ----------
+    engine : Engine
+        Forecasts.
+    verdict : Verdict
+        What it is worth on the held-out horizon.
+    histories : tuple of History
+        Of each network's training, before it went on with all values.
+    seconds : float
+        All of it took.
+    """
+
+    engine: Engine
+    verdict: Verdict
+    histories: tuple[History, ...]
+    seconds: float
+
+
+def learn(
+    panel: Panel,
+    h: int,
+    configs: Sequence[NetworkConfig],
+    *,
+    season: int,
+    training: TrainingConfig,
+    seed: int,
+    executor: Executor,
+    progress: Callable[[Progress], None] | None = None,
+) -> Learned:
+    """Train one network for each of `configs` on `panel`, all but the last `h` values, and judge them by those.
+
+    Parameters
+    ----------
+    panel : Panel
+        Series that can be forecast.
+    h : int
+        The horizon.
+    configs : sequence of NetworkConfig
+        Shapes; the networks differ in their random numbers too.
+    season : int
+        Steps of a season.
+    training : TrainingConfig
+        How each is trained.
+    seed : int
+        The same one gives the same weights.
+    executor : Executor
+        Runs what can run at once.
+    progress : callable, optional
+        Gets a `Progress` over the steps of all networks.
+    """
+    began = time.perf_counter()
+    judging = judges(panel, h)
+    held_out = h if len(judging) else 0
+    engine = Engine([Network(config, h) for config in configs], season)
+    scaled = scale_panel(panel, season=engine.season, held_out=held_out)
+    seasonless = scaled.without_season()
+    if not held_out:
+        training = replace(training, steps=min(training.steps, BLIND_STEPS))
+    histories = []
+    for k, network in enumerate(engine.networks):
+        rng = np.random.default_rng([seed, k] if k else seed)
+        network.initialise(rng)
+        histories.append(
+            train(
+                network,
+                seasonless if network.config.deseasonalise else scaled,
+                config=training,
+                season=season,
+                held_out=held_out,
+                validation=judging,
+                rng=rng,
+                executor=executor,
+                progress=progress and _over_all(progress, k, len(configs), began),
+            )
+        )
+    engine.load()  # training has, nearly
+    judged = panel.select(judging)
+    verdict = judge(engine, judged, season, executor)
+    if held_out and training.refit:
+        _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
+        engine = Engine(engine.networks, season)  # the first has packed the weights as they were
+        verdict = judged_before(verdict, engine, judged, executor)
+    return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
+
+
+def _go_on(
+    engine: Engine,
+    panel: Panel,
+    histories: Sequence[History],
+    *,
+    season: int,
+    training: TrainingConfig,
+    seed: int,
+    executor: Executor,
+) -> None:
+    """Train some steps more with all values: those held out, the newest, are the ones a forecast follows on."""
+    scaled = scale_panel(panel, season=engine.season)
+    seasonless = scaled.without_season()
+    for k, (network, history) in enumerate(zip(engine.networks, histories, strict=True)):
+        steps = round(training.refit * history.best_step)
+        if not steps:
+            continue
+        train(
+            network,
+            seasonless if network.config.deseasonalise else scaled,
+            config=replace(training, steps=steps, learning_rate=training.learning_rate * REFIT_RATE),
+            season=season,
+            held_out=0,
+            validation=np.zeros(0, np.int64),
+            rng=np.random.default_rng([seed, k, 1]),
+            executor=executor,
+        )
+
+
+def _over_all(progress: Callable[[Progress], None], done: int, count: int, began: float) -> Callable[[Progress], None]:
+    """Return what reports steps of the network after `done` others as part of those of all `count`."""
+
+    def report(one: Progress) -> None:
+        best = None if one.best_step is None else one.best_step + done * one.steps
+        step, seconds = one.step + done * one.steps, time.perf_counter() - began
+        progress(replace(one, step=step, steps=count * one.steps, best_step=best, seconds=seconds))
+
+    return report
