@@ -29,29 +29,32 @@ def pinball_loss(
     """Pinball loss, weighted mean over the Q quantiles, most of it the median's. An exact hit has no gradient."""
     rows, steps = targets.shape
     count = quantiles.shape[0]
+    columns = steps * count
     whole = 0.0
     for q in range(count):
         whole += 1.0 if quantiles[q] == _MEDIAN else OTHERS
-    median_share, other_share = 1.0 / whole, OTHERS / whole
-    total = 0.0
-    d_outputs[:, :] = _ZERO
+    # One row of scratch, a column for each output: with these the loop over a row has no branch and is vectorised.
+    level, share = np.empty(columns, np.float32), np.empty(columns)
+    target, weight = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    for j in range(columns):
+        level[j] = quantiles[j % count]
+        share[j] = (1.0 if quantiles[j % count] == _MEDIAN else OTHERS) / whole
+    sums = np.zeros(columns)
+    d_outputs[:, columns:] = _ZERO
     for r in range(rows):
         for f in range(steps):
-            weight = weights[r, f]
-            if weight == _ZERO:
-                continue
             for q in range(count):
-                at = f * count + q
-                error = targets[r, f] - outputs[r, at]  # (30)
-                slope = _ZERO
-                if error > _ZERO:
-                    slope = quantiles[q]
-                elif error < _ZERO:
-                    slope = quantiles[q] - _ONE
-                share = median_share if quantiles[q] == _MEDIAN else other_share
-                total += np.float64(slope * error * weight) * share  # (32)
-                d_outputs[r, at] = -slope * weight * scale * np.float32(share)  # (33)
-    return total
+                target[f * count + q] = targets[r, f]
+                weight[f * count + q] = weights[r, f]
+        row, d_row = outputs[r], d_outputs[r]
+        for j in range(columns):
+            error = target[j] - row[j]  # (30)
+            slope = level[j] - (_ONE if error < _ZERO else _ZERO)
+            # Chosen, not multiplied: what is missing counts nothing even if the output is not finite.
+            slope = _ZERO if error == _ZERO or weight[j] == _ZERO else slope * weight[j]
+            sums[j] += np.float64(_ZERO if slope == _ZERO else slope * error) * share[j]  # (32)
+            d_row[j] = -slope * scale * np.float32(share[j])  # (33)
+    return sums.sum()
 
 
 @kernel
