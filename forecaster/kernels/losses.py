@@ -54,7 +54,7 @@ def pinball_loss(
             slope = _ZERO if error == _ZERO or weight[j] == _ZERO else slope * weight[j]
             sums[j] += np.float64(_ZERO if slope == _ZERO else slope * error) * share[j]  # (32)
             d_row[j] = -slope * scale * np.float32(share[j])  # (33)
-    return sums.sum()
+    return float(sums.sum())
 
 
 @kernel
