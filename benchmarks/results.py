@@ -93,9 +93,14 @@ class Comparisons:
 
 def save(name: str, report: Report | Comparisons) -> Path:
     """Write a report and return its place."""
+    return save_json(name, asdict(report))
+
+
+def save_json(name: str, content: Any) -> Path:
+    """Write what is no report, under a name of its own, and return its place."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
-    path.write_text(json.dumps(asdict(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 

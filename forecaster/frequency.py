@@ -57,6 +57,7 @@ _FAMILIAR = {
     "us": "microseconds",
 }
 _SEASONS = {"D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
+_DAYS = {"B": 1.0, "W": 7.0, "MS": 30.44, "ME": 30.44, "QS": 91.31, "QE": 91.31, "YS": 365.25, "YE": 365.25}
 _PATTERN = re.compile(r"(\d*)\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?")
 _MULTIPLE_LIMIT = 1_000_000
 _INTEGER_STEP_LIMIT = 10**12
@@ -149,6 +150,13 @@ class Frequency:
             if tick < cycle and cycle // tick <= 3600:
                 return _divided(cycle, tick)
         return _divided(7 * DAY, tick)
+
+    @property
+    def days(self) -> float:
+        """Length of a step in days, of months and years on average; of integer steps, which have none, one day each."""
+        if self.tick and not self.is_integer:
+            return self.tick / DAY
+        return self.multiple * _DAYS.get(self.unit, 1.0)
 
     @property
     def tick(self) -> int:

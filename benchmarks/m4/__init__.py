@@ -1,0 +1,1 @@
+"""The M4 competition: trained within a budget of seconds, forecast, and scored as the competition did."""

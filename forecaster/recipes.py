@@ -1,0 +1,105 @@
+"""What surrounds the cell, by frequency: one table, each entry chosen by an experiment.
+
+The experiments are in docs/decisions/0010-what-surrounds-the-cell.md and 0011-base-weights.md: choices were made on the
+last horizon of M4's training parts, never on its test parts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from forecaster.config import NetworkConfig, TrainingConfig
+from forecaster.frequency import Frequency
+
+_TUNING = TrainingConfig(steps=150, batch_size=128, learning_rate=1e-3, validate_every=10, patience=5)
+"""From base weights little is left to learn, and more would unlearn them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How series of one kind are learned.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the kind, and of the folder of its base weights.
+    days : float
+        Length of a step.
+    season : int
+        Steps of a season.
+    horizon : int
+        Steps ahead that the base weights give.
+    networks : tuple of NetworkConfig
+        Their quantiles are averaged. Those that see no season serve other seasons too (`shapes`).
+    training : TrainingConfig
+        From random weights.
+    tuning : TrainingConfig
+        From the base weights.
+    """
+
+    kind: str
+    days: float
+    season: int
+    horizon: int
+    networks: tuple[NetworkConfig, ...]
+    training: TrainingConfig
+    tuning: TrainingConfig = _TUNING
+
+
+def _recipe(
+    kind: str, days: float, season: int, horizon: int, shape: NetworkConfig, lags: tuple[int, ...], **training: float
+) -> Recipe:
+    """Return a recipe with one network for each number of `lags`; a negative number is for one that sees no season."""
+    networks = tuple(replace(shape, lags=abs(count), deseasonalise=count < 0) for count in lags)
+    return Recipe(kind, days, season, horizon, networks, replace(TrainingConfig(), **training))  # type: ignore[arg-type]
+
+
+RECIPES = (
+    _recipe(
+        "yearly", 365.25, 1, 8, NetworkConfig(positions=12, hidden=48), (8, 6, 10),
+        steps=700, batch_size=512, learning_rate=5e-3,
+    ),
+    _recipe(
+        "quarterly", 91.31, 4, 12, NetworkConfig(positions=16, hidden=64), (16, -16, -10),
+        steps=1400, batch_size=512, learning_rate=5e-3,
+    ),
+    _recipe(
+        "monthly", 30.44, 12, 24, NetworkConfig(positions=24, hidden=64), (24, -24, -36),
+        steps=1500, batch_size=512, learning_rate=5e-3,
+    ),
+    _recipe(
+        "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52),
+        steps=200, batch_size=256, learning_rate=5e-3, recent=200,
+    ),
+    _recipe(
+        "daily", 1, 7, 28, NetworkConfig(positions=28, hidden=48), (28, -14),
+        steps=300, batch_size=512, recent=100,
+    ),
+    _recipe(
+        "hourly", 1 / 24, 24, 48, NetworkConfig(positions=48, hidden=48), (168, -168),
+        steps=400, batch_size=256, learning_rate=5e-3, recent=300,
+    ),
+)  # fmt: skip
+"""The table. Networks with different lags err differently; see and see no season, most of all."""
+
+
+def recipe_for(frequency: Frequency, season: int) -> Recipe:
+    """Return the recipe whose steps are nearest in length to those of `frequency`.
+
+    Steps without dates have no length: there it is the one whose season is nearest.
+    """
+    if frequency.is_integer:
+        return min(RECIPES, key=lambda one: abs(math.log(one.season / season)))
+    return min(RECIPES, key=lambda one: abs(math.log(one.days / frequency.days)))
+
+
+def shapes(recipe: Recipe, season: int) -> tuple[NetworkConfig, ...]:
+    """Return the networks of `recipe` that can serve a season of `season` steps: all, if it is the recipe's own.
+
+    What returns in another rhythm is taken out of the series, before networks that know of none.
+    """
+    if season == recipe.season:
+        return recipe.networks
+    seasonless = [one for one in recipe.networks if one.deseasonalise or recipe.season == 1]
+    return tuple(replace(one, deseasonalise=season > 1) for one in seasonless)
