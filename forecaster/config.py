@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -126,17 +126,6 @@ class TrainingConfig:
             object.__setattr__(self, name, value)
 
 
-def default_networks(season: int) -> tuple[NetworkConfig, ...]:
-    """Return the shapes that are used when none is asked for: two seasons of lags, state over four.
-
-    Where there is a season, one network sees it and one sees series without: they err differently, and their mean errs
-    less than either (docs/decisions/0010-what-surrounds-the-cell.md).
-    """
-    lags = min(max(2 * season, 8), 96)
-    seeing = NetworkConfig(lags=lags, positions=min(max(2 * lags, 16), 96))
-    return (seeing,) if season == 1 else (seeing, replace(seeing, deseasonalise=True))
-
-
 def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:
     """Return `config` as a dictionary for JSON."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
@@ -181,6 +170,26 @@ def engine_choice() -> str:
     choice = os.environ.get("FORECASTER_ENGINE") or ENGINES[0]
     _check_choice("FORECASTER_ENGINE", choice, ENGINES)
     return choice
+
+
+INITS = ("base", "random")
+"""Weights that training can start from: those in the package, or random ones."""
+
+
+def check_init(init: object, *, shaped: bool) -> str:
+    """Return what training starts from; `shaped` tells whether shapes of networks were asked for.
+
+    Raises
+    ------
+    ConfigError
+        It is none of `INITS`, or base weights for other shapes than theirs.
+    """
+    if init is None:
+        return "random" if shaped else "base"
+    _check_choice("init", init, INITS)
+    if init == "base" and shaped:
+        raise ConfigError("base weights have shapes of their own: leave network out, or init='base'.", column="network")
+    return str(init)
 
 
 def check_seed(seed: object) -> int:

@@ -44,8 +44,17 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     return engine, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon)
 
 
+def architecture(networks: Sequence[Network]) -> dict[str, Any]:
+    """Return the shapes of `networks`."""
+    return {
+        "cell": "lstm",
+        "networks": [as_settings(network.config) for network in networks],
+        "weights": sum(network.n_weights for network in networks),
+    }
+
+
 def describe(
-    learned: Learned, panel: Panel, *, season: int, version: str, seed: int, asked: TrainingConfig
+    learned: Learned, panel: Panel, *, season: int, version: str, seed: int, asked: TrainingConfig, init: str
 ) -> dict[str, Any]:
     """Return the description of what was `learned` from `panel`, as `asked`, by this `version` of the library."""
     first, last = panel.span_labels()
@@ -57,11 +66,7 @@ def describe(
         "frequency": panel.frequency.alias,
         "season": season,
         "quantiles": list(learned.engine.probabilities),
-        "architecture": {
-            "cell": "lstm",
-            "networks": [as_settings(network.config) for network in networks],
-            "weights": sum(network.n_weights for network in networks),
-        },
+        "architecture": architecture(networks),
         "scaling": {"rule": RULE},
         "training": {
             "series": len(panel),
@@ -73,6 +78,7 @@ def describe(
             "clipped_steps": [history.clipped for history in histories],
             "seconds": round(learned.seconds, 3),
             "seed": seed,
+            "init": init,
             "settings": as_settings(asked),
         },
         "accuracy": learned.verdict.accuracy,

@@ -13,7 +13,7 @@ from forecaster.executors import Executor
 from forecaster.intervals import Calibration, calibrate, least_spread, typical_spreads, uncalibrated
 from forecaster.panel import Panel
 from forecaster.prediction import can_teach, future_quantiles
-from forecaster.scaling import Floats, Integers, ScaledPanel, scale_panel
+from forecaster.scaling import Floats, Integers, scale_panel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,38 +48,88 @@ def judges(panel: Panel, h: int) -> Integers:
     return able if can_teach(panel.head(h), h) else able[:0]
 
 
-def judge(engine: Engine, panel: Panel, season: int, executor: Executor) -> Verdict:
-    """Forecast the last horizon of `panel` from what came before, and compare."""
+def judge(
+    engine: Engine,
+    panel: Panel,
+    season: int,
+    executor: Executor,
+    *,
+    cutoffs: int = 1,
+    prior: Calibration | None = None,
+) -> Verdict:
+    """Forecast the last horizon of `panel` from what came before, and compare.
+
+    Parameters
+    ----------
+    engine : Engine
+        Forecasts.
+    panel : Panel
+        Series that can spare their last horizon (`judges`).
+    season : int
+        Steps of a season, for MASE.
+    executor : Executor
+        Runs the batches.
+    cutoffs : int
+        How many horizons, going back from the end, the intervals are calibrated on: more than one is for an engine that
+        has learned from none of them.
+    prior : Calibration, optional
+        What the intervals are known to need, before anything was compared.
+    """
     h, probabilities = engine.horizon, engine.probabilities
     if not len(panel):
-        return Verdict(uncalibrated(h), None)
-    known, actual = panel.head(h), panel.tail_values(h)
-    scaled, quantiles, least = _before_held_out(engine, panel, executor)
-    everyone = np.repeat(np.arange(len(panel)), h)
-    target = scaled.scaling.scale(actual.ravel(), everyone).reshape(actual.shape)
-    fitted = calibrate(quantiles, probabilities, target, least)
-    point = scaled.scaling.restore(quantiles[..., probabilities.index(0.5)])
-    spreads = typical_spreads(quantiles, probabilities, least)
-    return Verdict(fitted, _errors(known, actual, point, season), spreads)
+        return Verdict(prior or uncalibrated(h), None)
+    trials = [_Trial(engine, panel, executor)]
+    for back in range(h, cutoffs * h, h):
+        earlier = panel.select(np.flatnonzero(panel.lengths > back)).head(back)
+        able = judges(earlier, h)
+        if not len(able):
+            break
+        trials.append(_Trial(engine, earlier.select(able), executor))
+    quantiles, target, least = (
+        np.concatenate([getattr(one, name) for one in trials]) for name in ("quantiles", "target", "least")
+    )
+    fitted = calibrate(quantiles, probabilities, target, least, prior)
+    newest = trials[0]
+    point = newest.scaled.scaling.restore(newest.quantiles[..., probabilities.index(0.5)])
+    spreads = typical_spreads(newest.quantiles, probabilities, newest.least)
+    return Verdict(fitted, _errors(newest.known, newest.actual, point, season), spreads)
 
 
 def judged_before(verdict: Verdict, engine: Engine, panel: Panel, executor: Executor) -> Verdict:
-    """Return the verdict on networks that have since learned from the held-out values too, which say no more of them.
+    """Return the verdict on networks that have since learned more, also from the values that were held out.
 
     Their distances from the median have changed; stretched, they are to be what they were when they were judged.
     """
     if verdict.spreads is None:
         return verdict
-    _, quantiles, least = _before_held_out(engine, panel, executor)
-    spreads = typical_spreads(quantiles, engine.probabilities, least)
+    now = _Trial(engine, panel, executor)
+    spreads = typical_spreads(now.quantiles, engine.probabilities, now.least)
     return replace(verdict, calibration=verdict.calibration.moved(verdict.spreads, spreads))
 
 
-def _before_held_out(engine: Engine, panel: Panel, executor: Executor) -> tuple[ScaledPanel, Floats, Floats]:
-    """Return what was known before the last horizon, the quantiles that follow it, and the least distances."""
-    scaled = scale_panel(panel.head(engine.horizon), season=engine.season)
-    quantiles = future_quantiles(engine, scaled, engine.horizon, executor)
-    return scaled, quantiles, least_spread(scaled.volatility, engine.horizon, engine.probabilities)
+class _Trial:
+    """What an engine says of the last horizon of a panel, from what came before it.
+
+    Attributes
+    ----------
+    known, scaled : Panel, ScaledPanel
+        What came before.
+    actual, target : (N, h) float64
+        What came then, and the same on the scale of the network.
+    quantiles : (N, h, Q) float64
+        What the engine said, on that scale.
+    least : (N, h) float64
+        The distance below which it is not believed.
+    """
+
+    def __init__(self, engine: Engine, panel: Panel, executor: Executor) -> None:
+        h = engine.horizon
+        self.known, self.actual = panel.head(h), panel.tail_values(h)
+        self.scaled = scale_panel(self.known, season=engine.season)
+        self.quantiles = future_quantiles(engine, self.scaled, h, executor)
+        self.least = least_spread(self.scaled.volatility, h, engine.probabilities)
+        everyone = np.repeat(np.arange(len(panel)), h)
+        self.target = self.scaled.scaling.scale(self.actual.ravel(), everyone).reshape(self.actual.shape)
 
 
 @np.errstate(over="ignore")  # errors that float64 cannot hold are left out

@@ -53,6 +53,10 @@ class Calibration:
         """Return the factors under which typical distances `after` (levels, F) come out as those `before` did."""
         return Calibration(self.factors * before / after)
 
+    def ahead(self, h: int) -> Calibration:
+        """Return the factors for a horizon of `h` steps; steps beyond the last learned one take its factor."""
+        return Calibration(self.factors[:, np.minimum(np.arange(h), self.factors.shape[1] - 1)])
+
     def at(self, level: float, h: int) -> Floats:
         """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
         right, weight = _between(tuple(0.5 + one / 200 for one in LEVELS), 0.5 + level / 200)
@@ -107,21 +111,28 @@ def least_spread(volatility: Floats, h: int, probabilities: tuple[float, ...]) -
     return walk if len(probabilities) == 1 else 0.05 * walk
 
 
-def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Floats, least: Floats) -> Calibration:
+def calibrate(
+    quantiles: Floats,
+    probabilities: tuple[float, ...],
+    actual: Floats,
+    least: Floats,
+    prior: Calibration | None = None,
+) -> Calibration:
     """Return the factors under which the intervals would have covered `actual` (N, F; NaN where missing).
 
-    quantiles (N, F, Q) and actual are on one scale; least (N, F) comes from `least_spread`.
+    quantiles (N, F, Q) and actual are on one scale; least (N, F) comes from `least_spread`. The fewer values there are,
+    the nearer the factors stay to the `prior`'s, by default 1: the head's own quantiles.
     """
     h = actual.shape[1]
     middle = quantiles[..., probabilities.index(0.5)]
-    factors = np.ones((len(LEVELS), h))
+    factors = np.ones((len(LEVELS), h)) if prior is None else prior.factors.copy()
     for row, level in enumerate(LEVELS):
         down, up = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
         with np.errstate(over="ignore"):  # infinitely far outside is a score like others, see _conformal_factor
             scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
         for f in range(h):
             near = scores[:, max(0, f - _NEIGHBOURS) : f + _NEIGHBOURS + 1]
-            factors[row, f] = _conformal_factor(near[~np.isnan(near)], level)
+            factors[row, f] = _conformal_factor(near[~np.isnan(near)], level, factors[row, f])
     return Calibration(factors)
 
 
@@ -174,14 +185,14 @@ def _naive_spread(volatility: Floats, h: int, level: float) -> Floats:
     return spread
 
 
-def _conformal_factor(scores: Floats, level: float) -> float:
+def _conformal_factor(scores: Floats, level: float, prior: float) -> float:
     count = scores.size
     if not count:
-        return 1.0
+        return prior
     rank = int(np.ceil((count + 1) * level / 100))
     raw = float(np.sort(scores)[min(rank, count) - 1])
     trust = count / (count + _PRIOR)
-    return float(np.exp(trust * np.log(np.clip(raw, 0.05, 20.0))))
+    return float(np.exp(trust * np.log(np.clip(raw, 0.05, 20.0)) + (1 - trust) * np.log(prior)))
 
 
 def _quantile(quantiles: Floats, probabilities: tuple[float, ...], p: float) -> Floats:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecaster.config import NetworkConfig, TrainingConfig
+from forecaster.config import TrainingConfig
 from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.holdout import Verdict, judge, judged_before, judges
+from forecaster.intervals import Calibration
 from forecaster.network import Network
 from forecaster.panel import Panel
 from forecaster.scaling import scale_panel
@@ -21,8 +22,15 @@ BLIND_STEPS = 40
 """Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
 heart."""
 
+BLIND_TUNING_STEPS = 10
+"""The same for networks that have learned from other series."""
+
 REFIT_RATE = 0.5
 """Share of the learning rate with which training goes on with all values."""
+
+
+_CUTOFFS, _FORECASTS = 12, 8192
+"""Horizons that base weights are judged on at the most, and forecasts that this may take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,25 +57,23 @@ class Learned:
 
 def learn(
     panel: Panel,
-    h: int,
-    configs: Sequence[NetworkConfig],
+    networks: Sequence[Network],
     *,
     season: int,
     training: TrainingConfig,
     seed: int,
     executor: Executor,
+    base: Calibration | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Learned:
-    """Train one network for each of `configs` on `panel`, all but the last `h` values, and judge them by those.
+    """Train `networks` in place on `panel`, all but the last horizon, and judge them together by that.
 
     Parameters
     ----------
     panel : Panel
         Series that can be forecast.
-    h : int
-        The horizon.
-    configs : sequence of NetworkConfig
-        Shapes; the networks differ in their random numbers too.
+    networks : sequence of Network
+        Of one horizon; they differ in their random numbers too.
     season : int
         Steps of a season.
     training : TrainingConfig
@@ -76,21 +82,32 @@ def learn(
         The same one gives the same weights.
     executor : Executor
         Runs what can run at once.
+    base : Calibration, optional
+        Of the networks as they come, if they have learned from other series: these are adapted. Without it they begin
+        with random weights.
     progress : callable, optional
         Gets a `Progress` over the steps of all networks.
     """
     began = time.perf_counter()
+    h = networks[0].horizon
     judging = judges(panel, h)
+    judged = panel.select(judging)
     held_out = h if len(judging) else 0
-    engine = Engine([Network(config, h) for config in configs], season)
+    engine = Engine(networks, season)
+    engine.load()  # training would, nearly
+    before = None
+    if base is not None:
+        cutoffs = max(1, min(_CUTOFFS, _FORECASTS // max(1, len(judged))))
+        before = judge(engine, judged, season, executor, cutoffs=cutoffs, prior=base)
     scaled = scale_panel(panel, season=engine.season, held_out=held_out)
     seasonless = scaled.without_season()
     if not held_out:
-        training = replace(training, steps=min(training.steps, BLIND_STEPS))
+        training = replace(training, steps=min(training.steps, BLIND_STEPS if base is None else BLIND_TUNING_STEPS))
     histories = []
-    for k, network in enumerate(engine.networks):
+    for k, network in enumerate(networks):
         rng = np.random.default_rng([seed, k] if k else seed)
-        network.initialise(rng)
+        if base is None:
+            network.initialise(rng)
         histories.append(
             train(
                 network,
@@ -101,15 +118,19 @@ def learn(
                 validation=judging,
                 rng=rng,
                 executor=executor,
-                progress=progress and _over_all(progress, k, len(configs), began),
+                adapting=base is not None,
+                progress=progress and _over_all(progress, k, len(networks), began),
             )
         )
-    engine.load()  # training has, nearly
-    judged = panel.select(judging)
-    verdict = judge(engine, judged, season, executor)
+    engine = Engine(networks, season)  # the other has packed the weights as they were
+    verdict = judge(engine, judged, season, executor, prior=base)
+    if before is not None:
+        # Of earlier horizons only the base weights had not seen a thing: they were judged on many, these on one.
+        verdict = replace(before, accuracy=verdict.accuracy)
     if held_out and training.refit:
         _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
-        engine = Engine(engine.networks, season)  # the first has packed the weights as they were
+        engine = Engine(networks, season)
+    if verdict.spreads is not None:
         verdict = judged_before(verdict, engine, judged, executor)
     return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
 

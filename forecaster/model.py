@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
 from forecaster.backtest import Backtest, backtest
@@ -14,9 +14,9 @@ from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
     check_horizon,
+    check_init,
     check_levels,
     check_seed,
-    default_networks,
 )
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
@@ -25,8 +25,11 @@ from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
+from forecaster.network import Network
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
+from forecaster.pretrained import base_for, with_horizon
+from forecaster.recipes import recipe_for, shapes
 from forecaster.storage import load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
 
@@ -46,6 +49,14 @@ class _Fitted:
     info: dict[str, Any]
 
 
+class _Start(NamedTuple):
+    """What training starts from: networks, how they are trained, and what their intervals need if they know it."""
+
+    networks: list[Network]
+    training: TrainingConfig
+    calibration: Calibration | None
+
+
 class Forecaster:
     """An LSTM, or the mean of several, that learns from many series and forecasts each of them, and others like them.
 
@@ -58,10 +69,10 @@ class Forecaster:
     season : int, optional
         Steps of a season. By default that of the frequency, such as 7 for daily series.
     network : NetworkConfig or sequence of NetworkConfig, optional
-        The shape of the network, or of several, of the same quantiles, which are averaged. By default chosen by the
-        season.
+        The shape of the network, or of several, of the same quantiles, which are averaged. By default those of the
+        frequency's recipe (`forecaster.recipes`).
     training : TrainingConfig, optional
-        How each network is trained.
+        How each network is trained. By default as the recipe says.
     seed : int
         The same seed, data and settings give the same weights, bit for bit.
     threads : int, optional
@@ -90,7 +101,7 @@ class Forecaster:
         self.frequency = None if freq is None else Frequency.parse(freq)
         self.season = None if season is None else check_horizon(season, name="season")
         self.networks = (network,) if isinstance(network, NetworkConfig) else tuple(network or ())
-        self.training = training or TrainingConfig()
+        self.training = training
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
@@ -109,9 +120,13 @@ class Forecaster:
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
+        init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Self:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+
+        Training starts from the base weights of the package (`init` "base"), which have learned from many series of
+        this kind, or from nothing ("random"). The default is "base", unless shapes of networks were asked for.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Then training goes on for a while with it too (``refit`` in
@@ -124,7 +139,7 @@ class Forecaster:
         TooShortError
             No series is long enough to learn the horizon from.
         ConfigError
-            The networks have different quantiles.
+            The networks have different quantiles; base weights are asked for, and other shapes than theirs.
         """
         from forecaster.learning import learn  # a forecast needs neither it nor Numba
 
@@ -132,18 +147,27 @@ class Forecaster:
         panel = as_panel(df, freq=self.frequency, names=names)
         usable, skipped = forecastable(panel, learning=self.h)
         season = self.season or usable.frequency.season
+        start = self._start(usable.frequency, season, init)
         with Threads(self.threads) as executor:
             learned = learn(
                 usable,
-                self.h,
-                self.networks or default_networks(season),
+                start.networks,
                 season=season,
-                training=self.training,
+                training=start.training,
                 seed=self.seed,
                 executor=executor,
+                base=start.calibration,
                 progress=progress,
             )
-        info = describe(learned, usable, season=season, version=__version__, seed=self.seed, asked=self.training)
+        info = describe(
+            learned,
+            usable,
+            season=season,
+            version=__version__,
+            seed=self.seed,
+            asked=start.training,
+            init="random" if start.calibration is None else "base",
+        )
         self._fitted = _Fitted(learned.engine, usable.frequency, learned.verdict.calibration, info)
         self._panel, self._names = panel, names
         _warn(skipped)
@@ -227,6 +251,7 @@ class Forecaster:
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
+        init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came and the baselines.
@@ -237,7 +262,7 @@ class Forecaster:
         panel = as_panel(df, freq=self.frequency, names=names)
         return backtest(
             panel,
-            lambda known: self._untrained().fit(known, progress=progress),
+            lambda known: self._untrained().fit(known, init=init, progress=progress),
             h=self.h,
             season=self.season or panel.frequency.season,
             n_windows=n_windows,
@@ -258,12 +283,13 @@ class Forecaster:
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
+        init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level,
-            id_col=id_col, time_col=time_col, target_col=target_col, progress=progress,
+            id_col=id_col, time_col=time_col, target_col=target_col, init=init, progress=progress,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -302,10 +328,53 @@ class Forecaster:
         model._fitted = _Fitted(engine, frequency, scale, info)
         return model
 
+    @classmethod
+    def pretrained(cls, freq: str | int = 1, *, season: int | None = None, threads: int | None = None) -> Self:
+        """Return a forecaster with the base weights of the package, which forecasts any series of `freq` at once.
+
+        Parameters
+        ----------
+        freq : str or int
+            A pandas alias: the weights are those of the kind of series whose steps are nearest in length. A whole
+            number for integer time steps: those of the kind whose season is nearest.
+        season : int, optional
+            Steps of a season. By default that of the frequency; what returns in another rhythm than the weights were
+            trained on is taken out before them and put back after.
+        threads : int, optional
+            Threads; by default one for each processor this process may use.
+
+        Raises
+        ------
+        ConfigError
+            The frequency is unknown.
+
+        Examples
+        --------
+        >>> from forecaster import Forecaster
+        >>> Forecaster.pretrained(season=4).predict([5, 9, 7, 3, 6, 9, 7, 4, 6, 10, 8, 4], h=4).shape
+        (4, 7)
+        """
+        frequency = Frequency.parse(freq)
+        season = frequency.season if season is None else check_horizon(season, name="season")
+        base = base_for(frequency, season)
+        model = cls(h=base.engine.horizon, freq=frequency.alias, season=season, threads=threads)
+        model._fitted = _Fitted(base.engine, frequency, base.calibration, base.info)
+        return model
+
     def _ready(self) -> _Fitted:
         if self._fitted is None:
             raise NotFittedError("the model is not trained yet; call fit() first, or load a saved one.")
         return self._fitted
+
+    def _start(self, frequency: Frequency, season: int, init: str | None) -> _Start:
+        """Return what training starts from."""
+        recipe = recipe_for(frequency, season)
+        if check_init(init, shaped=bool(self.networks)) == "base":
+            base = base_for(frequency, season)
+            networks = [with_horizon(one, self.h, season) for one in base.engine.networks]
+            return _Start(networks, self.training or recipe.tuning, base.calibration.ahead(self.h))
+        networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
+        return _Start(networks, self.training or recipe.training, None)
 
     def _untrained(self) -> Forecaster:
         return Forecaster(

@@ -135,7 +135,7 @@ class Network:
         return named
 
     def set_weights(self, named: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over what `named_weights` gave.
+        """Take over what `named_weights` gave, or the same in half precision.
 
         Raises
         ------
@@ -147,9 +147,10 @@ class Network:
         for part in self.parts.values():
             given, view = named[part.name], part.real(self.weights)
             shape = (part.gates * part.rows, part.columns) if part.columns else (part.gates * part.rows,)
-            if given.shape != shape or given.dtype != np.float32:
+            if given.shape != shape or given.dtype not in (np.float32, np.float16):
                 raise ModelFormatError(
-                    f"{part.name}: expected float32 of shape {shape}, got {given.dtype} of shape {given.shape}."
+                    f"{part.name}: expected float32 or float16 of shape {shape}, "
+                    f"got {given.dtype} of shape {given.shape}."
                 )
             if not np.isfinite(given).all():
                 raise ModelFormatError(f"{part.name} holds values that are not finite.")

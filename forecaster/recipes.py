@@ -58,15 +58,15 @@ def _recipe(
 RECIPES = (
     _recipe(
         "yearly", 365.25, 1, 8, NetworkConfig(positions=12, hidden=48), (8, 6, 10),
-        steps=700, batch_size=512, learning_rate=5e-3,
+        steps=700, batch_size=512, learning_rate=5e-3, recent=5, refit=0.5,
     ),
     _recipe(
         "quarterly", 91.31, 4, 12, NetworkConfig(positions=16, hidden=64), (16, -16, -10),
-        steps=1400, batch_size=512, learning_rate=5e-3,
+        steps=1400, batch_size=512, learning_rate=5e-3, recent=4, refit=0.5,
     ),
     _recipe(
         "monthly", 30.44, 12, 24, NetworkConfig(positions=24, hidden=64), (24, -24, -36),
-        steps=1500, batch_size=512, learning_rate=5e-3,
+        steps=1500, batch_size=512, learning_rate=5e-3, refit=0.5,
     ),
     _recipe(
         "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52),
@@ -74,7 +74,7 @@ RECIPES = (
     ),
     _recipe(
         "daily", 1, 7, 28, NetworkConfig(positions=28, hidden=48), (28, -14),
-        steps=300, batch_size=512, recent=100,
+        steps=500, batch_size=512, learning_rate=5e-3, recent=100,
     ),
     _recipe(
         "hourly", 1 / 24, 24, 48, NetworkConfig(positions=48, hidden=48), (168, -168),

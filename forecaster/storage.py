@@ -105,9 +105,9 @@ def _is_replaceable(path: Path) -> bool:
 
 
 def save_model(
-    folder: str | os.PathLike[str], description: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]]
+    folder: str | os.PathLike[str], description: Mapping[str, Any], weights: Mapping[str, NDArray[np.floating[Any]]]
 ) -> None:
-    """Write a model folder, replacing one that is there.
+    """Write a model folder, replacing one that is there; weights may be in single or in half precision.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def save_model(
         raise OutputError(f"the model cannot be written to {path}: {error.strerror or error}.") from error
 
 
-def load_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+def load_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.floating[Any]]]]:
     """Return description and weights of a model folder, checked against its sums; nothing from a file is run.
 
     Raises

@@ -102,6 +102,7 @@ def train(
     validation: Integers,
     rng: np.random.Generator,
     executor: Executor,
+    adapting: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> History:
     """Train `network` in place on `panel`; its weights at the end are the best ones seen.
@@ -124,6 +125,8 @@ def train(
         Draws the windows.
     executor : Executor
         Runs the lanes.
+    adapting : bool
+        Whether the weights to start from have learned something: if no step does better, they are kept.
     progress : callable, optional
         Gets a `Progress` every ``validate_every`` steps.
     """
@@ -139,6 +142,9 @@ def train(
     optimiser = _Adam(network, config)
     history, best, best_loss, best_step, waited = History(), network.weights.copy(), np.inf, 0, 0
     losses: list[float] = []
+    if adapting:
+        start = judge.loss(batch.packed)
+        best_loss = np.inf if start is None else start
     for step in range(1, config.steps + 1):
         losses.append(batch.gradient(_draw(sampler, rng, batch.size, config.mixed)))
         history.clipped += optimiser.step(batch, step)
@@ -365,21 +371,22 @@ class _Judge:
         self.worth = worth
         self.shards = [series[at : at + SHARD_ROWS] for at in range(0, len(series), SHARD_ROWS)]
 
-    def loss(self) -> float | None:
-        """Return the mean loss with the weights as they are; None when nothing is held out."""
+    def loss(self, packed: Packed | None = None) -> float | None:
+        """Return the mean loss with the averaged weights, or `packed` ones; None when nothing is held out."""
         if not self.shards:
             return None
-        sums = self.executor.map(self._shard_loss, self.shards)
+        by = packed or self.packed
+        sums = self.executor.map(lambda series: self._shard_loss(by, series), self.shards)
         return sum(loss for loss, _ in sums) / max(sum(weight for _, weight in sums), 1.0)
 
-    def _shard_loss(self, series: Integers) -> tuple[float, float]:
-        network = self.packed.network
+    def _shard_loss(self, packed: Packed, series: Integers) -> tuple[float, float]:
+        network = packed.network
         steps = network.config.positions
         first = max(0, steps - 2 * self.held_out + 1)
         space = Workspace(network, steps, len(series), first=first, training=False, judging=True)
         ends = self.panel.offsets[series + 1] - 2
         _load(self.panel, self.worth, series, ends, space, self.held_out, judging=True)
-        return _loss(forward(self.packed, space), network, space), float(space.weights.sum(dtype=np.float64))
+        return _loss(forward(packed, space), network, space), float(space.weights.sum(dtype=np.float64))
 
 
 def _loss(outputs: Array, network: Network, space: Workspace) -> float:

@@ -1,0 +1,92 @@
+"""Base weights: networks that have learned from many series of each kind, and forecast others at once.
+
+They are in the package, one model folder for each kind of series (``forecaster/weights``), made by ``python -m
+benchmarks.base_weights`` from the training parts of M4 and from series drawn at random. They serve any season: those
+networks of a kind that see series without their season do not depend on its length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecaster.description import architecture, described
+from forecaster.engine import Engine
+from forecaster.frequency import Frequency
+from forecaster.intervals import Calibration
+from forecaster.network import Network
+from forecaster.recipes import Recipe, recipe_for, shapes
+from forecaster.storage import load_model
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """Networks with base weights, for one season.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Of their kind.
+    engine : Engine
+        Forecasts with them.
+    calibration : Calibration
+        Of its intervals.
+    info : dict
+        What they say of themselves.
+    """
+
+    recipe: Recipe
+    engine: Engine
+    calibration: Calibration
+    info: dict[str, Any]
+
+
+def base_for(frequency: Frequency, season: int) -> Base:
+    """Return the base weights for series of `frequency` with a season of `season` steps.
+
+    Raises
+    ------
+    ModelFormatError
+        The package is damaged: its files are missing or changed.
+    """
+    recipe = recipe_for(frequency, season)
+    info, weights = load_model(FOLDER / recipe.kind)
+    engine, _, calibration = described(info, weights)
+    info = {**info, "frequency": frequency.alias, "season": season, "base": recipe.kind}
+    if season != recipe.season:
+        wanted = shapes(recipe, season)
+        suited = [one for one in engine.networks if one.config.deseasonalise or recipe.season == 1]
+        networks = [_reshaped(one, config) for one, config in zip(suited, wanted, strict=True)]
+        engine = Engine(networks, season)
+        info["architecture"] = architecture(networks)
+    return Base(recipe, engine, calibration, info)
+
+
+def _reshaped(network: Network, config: Any) -> Network:
+    other = Network(config, network.horizon)
+    other.weights[:] = network.weights
+    return other
+
+
+def with_horizon(network: Network, h: int, season: int) -> Network:
+    """Return a copy of `network` that gives `h` steps.
+
+    Steps it did not give begin as those one or more seasons before, or as the last one, where it sees no season.
+    """
+    had = network.horizon
+    cycle = season if season <= had and not network.config.deseasonalise else 1
+    steps = np.arange(h)
+    sources = np.where(steps < had, steps, had - cycle + (steps - had) % cycle)
+    quantiles = len(network.config.quantiles)
+    rows = (sources[:, None] * quantiles + np.arange(quantiles)).ravel()
+    other = Network(network.config, h)
+    named = network.named_weights()
+    for name in ("head.weight", "head.bias", "skip.weight"):
+        named[name] = named[name][rows]
+    other.set_weights(named)
+    return other
