@@ -20,7 +20,8 @@ from forecaster.errors import ConfigError, TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
 from forecaster.tables import ColumnNames
-from tests.examples import H, last_replaced, numbered, tiny, weekly, with_values
+from tests.examples import H, numbered, tiny, weekly, with_values
+from tests.leaks import leaks
 
 NAN = np.nan
 
@@ -241,18 +242,52 @@ def test_utilsforecast_evaluates_the_frame_of_cross_validation_and_agrees() -> N
         assert_allclose(test.table[0][f"MSIS_{level}"], np.mean(scores.sort_index() / scales))
 
 
+WINDOWS: dict[str, Any] = {"n_windows": 3, "step_size": 2}  # overlapping: what one fold holds back, the next one knows
+
+
 @pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")  # where all of it is missing
-@pytest.mark.parametrize("refit", [True, False])
-@pytest.mark.parametrize("planted", [1e9, 0.0, NAN])
-def test_nothing_after_a_cutoff_reaches_a_forecast(refit: bool, planted: float) -> None:
-    panel = weekly(4)
-    plain = tiny().backtest(panel, n_windows=2, refit=refit).folds
-    # what the first fold holds back is replaced, and then only what the second one does
-    for fold, ahead in ((0, 2 * H), (1, H)):
-        other = tiny().backtest(last_replaced(panel, ahead, planted), n_windows=2, refit=refit).folds[fold]
-        for name, said in plain[fold].forecasts.items():
-            for part in ("point", "lower", "upper"):
-                assert_array_equal(getattr(said, part), getattr(other.forecasts[name], part))
+@pytest.mark.parametrize("refit", [False, True, 2])
+def test_nothing_after_a_cutoff_reaches_a_forecast(refit: bool | int) -> None:
+    def run(panel: Panel) -> Backtest:
+        return tiny().backtest(panel, refit=refit, **WINDOWS)
+
+    assert leaks(run, weekly(4), h=H, **WINDOWS) == set()
+
+
+class Peeking(LastValue):
+    """Knows the whole panel, and spoils one part of its forecasts with it."""
+
+    def __init__(self, panel: Panel, part: str) -> None:
+        super().__init__()
+        self.whole, self.part = panel, part
+
+    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
+        said = super().forecast(panel, h=h, level=level)
+        return replace(said, **{self.part: getattr(said, self.part) + np.nanmean(self.whole.values)})
+
+
+def planted(kind: str, panel: Panel) -> Backtest:
+    """Return a backtest through which the future reaches the forecasts."""
+    if kind.startswith("mean"):
+        return run(panel, Peeking(panel, kind.split()[-1]), h=H, **WINDOWS)
+    seen = panel if kind == "trained on all" else panel.head(H)
+    return backtest(panel, lambda _: tiny().fit(seen), h=H, season=7, refit=True, **WINDOWS)
+
+
+@pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")
+@pytest.mark.parametrize(
+    "kind", ["mean of all in point", "mean of all in lower", "mean of all in upper", "trained on all", "trained late"]
+)
+def test_a_planted_leak_is_caught(kind: str) -> None:
+    assert leaks(lambda panel: planted(kind, panel), weekly(4), h=H, **WINDOWS) == {"LSTM"}
+
+
+@pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")
+def test_a_cutoff_one_step_late_is_caught_in_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = Panel.head
+    monkeypatch.setattr(Panel, "head", lambda panel, count: head(panel, count - 1))
+    caught = leaks(lambda panel: run(panel, h=H, **WINDOWS), weekly(4), h=H, **WINDOWS)
+    assert caught == {"LSTM", "Naive", "SeasonalNaive", "Drift"}
 
 
 def test_what_comes_before_a_cutoff_does() -> None:
