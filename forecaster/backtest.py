@@ -1,8 +1,8 @@
-"""Rolling-origin cross-validation: forecasts from several cutoffs, held against what came and against baselines."""
+"""Rolling-origin cross-validation: forecasts from several cutoffs, held against what came and against others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
+from forecaster.peers import check_peers, peer_forecast
 from forecaster.prediction import LEAST_OBSERVED
 from forecaster.tables import ColumnNames, forecast_to_frame, times_for_frame
 
@@ -158,6 +159,7 @@ def backtest(
     step_size: int | None = None,
     refit: bool | int = False,
     level: tuple[float, ...] | list[float] = (80, 95),
+    peers: str | Sequence[str] = (),
     names: ColumnNames | None = None,
 ) -> Backtest:
     """Forecast `h` steps from each of `n_windows` cutoffs, the newest `h` steps before the end.
@@ -182,6 +184,9 @@ def backtest(
         Whether to train anew at each cutoff (True), at the oldest only (False), or at every k-th (k).
     level : sequence of float
         Interval levels in per cent.
+    peers : str or sequence of str
+        Forecasters to compare with beside the baselines: ``"AutoETS"`` and ``"Theta"`` of statsforecast, see
+        ``peers.peer_forecast``.
     names : ColumnNames, optional
         Column names of the result's frame.
 
@@ -189,10 +194,12 @@ def backtest(
     ------
     ConfigError
         An argument is out of range.
+    MissingExtraError
+        Peers are asked for and statsforecast is not installed.
     TooShortError
         No series is long enough.
     """
-    h, levels = check_horizon(h), check_levels(level)
+    h, levels, others = check_horizon(h), check_levels(level), check_peers(peers)
     n_windows = check_horizon(n_windows, name="n_windows")
     step = h if step_size is None else check_horizon(step_size, name="step_size")
     every = _refit_every(refit, n_windows)
@@ -211,6 +218,8 @@ def backtest(
         forecasts[own.alias] = own
         for name in BASELINES:
             forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
+        for name in others:
+            forecasts[name] = peer_forecast(name, known, h=h, levels=levels, season=season)
         folds.append(Fold(known, actual, forecasts))
     return Backtest(folds, season, skipped, names or ColumnNames())
 

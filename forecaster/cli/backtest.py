@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from forecaster.panel import Panel
 
 
+def _peers(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    from forecaster.peers import check_peers
+
+    return check_peers([name.strip() for name in value.split(",")])
+
+
 @click.command(
     short_help="Measure the accuracy of forecasts against simple ones.",
     epilog=example("forecaster backtest sales.csv --h 14"),
@@ -37,6 +45,9 @@ if TYPE_CHECKING:
 @click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
 @levels_option
+@click.option(
+    "--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta of statsforecast, if installed."
+)
 @click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
 @click.option("--metrics", type=FILE, help="File for the accuracy on each series: .csv, .csv.gz or .parquet.")
 @click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
@@ -49,6 +60,7 @@ def backtest(
     step_size: int | None,
     refit: bool,
     level: tuple[float, ...],
+    peers: tuple[str, ...],
     output: Path | None,
     metrics: Path | None,
     plot: Path | None,
@@ -69,6 +81,7 @@ def backtest(
             step_size=step_size,
             refit=refit,
             level=level,
+            peers=peers,
             progress=progress,
             **asdict(column_names(options)),
         )
