@@ -32,8 +32,14 @@ def smape(actual: Floats, forecast: Floats) -> float:
         return _mean(np.where(size == 0, 0.0, 200 * np.abs(actual - forecast) / size), actual)
 
 
+def wape(actual: Floats, forecast: Floats) -> float:
+    """Sum of the absolute errors divided by that of the absolute values; NaN where all values are zero."""
+    size = _mean(np.abs(actual), actual)
+    return mae(actual, forecast) / size if size > 0 else float("nan")
+
+
 def seasonal_scale(values: Floats, season: int) -> float:
-    """Mean absolute difference between values one season apart: what MASE divides by. NaN where there is none.
+    """Mean absolute difference between values one season apart: what MASE and MSIS divide by. NaN where there is none.
 
     A series shorter than that is measured by its neighbours; a constant one has no scale.
     """
@@ -45,17 +51,27 @@ def seasonal_scale(values: Floats, season: int) -> float:
     return float("nan")
 
 
-def mase(actual: Floats, forecast: Floats, histories: Sequence[Floats], season: int) -> float:
-    """Mean over series of the mean absolute error (of each row) divided by `seasonal_scale` of its history.
+def seasonal_scales(histories: Sequence[Floats], season: int) -> Floats:
+    """Return `seasonal_scale` of each series."""
+    return np.array([seasonal_scale(history, season) for history in histories])
+
+
+def mase(actual: Floats, forecast: Floats, scales: Floats) -> float:
+    """Mean over series of the mean absolute error (of each row) divided by its scale, see `seasonal_scale`.
 
     Constant series have no scale and are left out; NaN when none is left.
     """
-    rows = list(zip(actual, forecast, histories, strict=True))
-    errors = np.array([mae(came, said) for came, said, _ in rows])
-    scales = np.array([seasonal_scale(history, season) for *_, history in rows])
-    seen = np.where(np.isnan(actual).all(axis=1), np.nan, scales)
-    with np.errstate(invalid="ignore"):  # infinity by infinity, of a series near the largest float64
-        return _mean(errors / scales, seen)
+    return _scaled(np.abs(actual - forecast), actual, scales)
+
+
+def msis(actual: Floats, lower: Floats, upper: Floats, level: float, scales: Floats) -> float:
+    """Mean over series of the interval score (of each row) divided by its scale (M4's definition).
+
+    The score of an interval is its width, and where the value lies outside, 2 / (1 - level / 100) times how far. Series
+    without a scale are left out, as in `mase`.
+    """
+    outside = np.maximum(lower - actual, 0) + np.maximum(actual - upper, 0)
+    return _scaled(upper - lower + 2 / (1 - level / 100) * outside, actual, scales)
 
 
 def pinball(actual: Floats, forecast: Floats, quantile: float) -> float:
@@ -74,3 +90,11 @@ def _mean(values: Floats, actual: Floats) -> float:
     """Return the mean of `values` where `actual` is known."""
     values = values[~np.isnan(actual)]
     return float(values.mean()) if values.size else float("nan")
+
+
+def _scaled(errors: Floats, actual: Floats, scales: Floats) -> float:
+    """Return the mean over rows of the mean error divided by the scale; rows without value or scale are left out."""
+    rows = zip(errors, actual, scales, strict=True)
+    with np.errstate(invalid="ignore"):  # infinity by infinity, of a series near the largest float64
+        ratios = np.array([_mean(error, came) / scale for error, came, scale in rows])
+    return _mean(ratios, np.where(np.isnan(actual).all(axis=1), np.nan, scales))

@@ -1,8 +1,8 @@
-"""Rolling-origin cross-validation: forecasts from several cutoffs, held against what came and against baselines."""
+"""Rolling-origin cross-validation: forecasts from several cutoffs, held against what came and against others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
+from forecaster.peers import check_peers, peer_forecast
 from forecaster.prediction import LEAST_OBSERVED
 from forecaster.tables import ColumnNames, forecast_to_frame, times_for_frame
 
@@ -74,39 +75,62 @@ class Backtest:
 
     @property
     def table(self) -> list[dict[str, Any]]:
-        """One row a model: MAE, RMSE, sMAPE, MASE, pinball loss and coverage, over all series and folds.
+        """One row a model: how good it was, over all series and folds.
 
-        MASE is the mean over series and folds of the mean absolute error divided by ``accuracy.seasonal_scale`` of
-        what was known; constant series, which have no scale, are left out of it. The pinball loss is the mean over
-        the ends of all intervals and the median.
+        MAE, RMSE, sMAPE (0 to 200) and WAPE are those of the points. MASE and MSIS, the score of an interval, are means
+        over series and folds of what is divided by ``accuracy.seasonal_scale`` of what was known; constant series,
+        which have no scale, are left out of them. The pinball loss is the mean over the ends of all intervals and the
+        median. MSIS and coverage (0 to 1) have a column for each level.
         """
-        return [self._row(name) for name in self.folds[0].forecasts]
+        scales = self._scales()
+        return [{"model": name, **self._measures(name, slice(None), scales)} for name in self.folds[0].forecasts]
 
-    def _row(self, name: str) -> dict[str, Any]:
-        actual = np.concatenate([fold.actual for fold in self.folds])
+    def by_series(self) -> pd.DataFrame:
+        """Return one row for each series and model: its id, ``model``, and what `table` has, over all folds."""
+        import pandas as pd
+
+        scales, ids, models = self._scales(), self.folds[0].known.ids, list(self.folds[0].forecasts)
+        frame = pd.DataFrame(
+            [
+                {"model": name, **self._measures(name, slice(i, i + 1), scales)}
+                for i in range(len(ids))
+                for name in models
+            ]
+        )
+        frame.insert(0, self.names.id_col, np.repeat(ids, len(models)))
+        return frame
+
+    def _measures(self, name: str, series: slice, scales: Floats) -> dict[str, float]:
+        """Return how good a model was on some of the series; `scales` are those of all."""
         forecasts = [fold.forecasts[name] for fold in self.folds]
-        point = np.concatenate([forecast.point for forecast in forecasts])
-        lower = np.concatenate([forecast.lower for forecast in forecasts])
-        upper = np.concatenate([forecast.upper for forecast in forecasts])
-        row: dict[str, Any] = {
-            "model": name,
+        actual = np.concatenate([fold.actual[series] for fold in self.folds])
+        point = np.concatenate([forecast.point[series] for forecast in forecasts])
+        lower = np.concatenate([forecast.lower[series] for forecast in forecasts])
+        upper = np.concatenate([forecast.upper[series] for forecast in forecasts])
+        scales = scales[:, series].ravel()
+        measures = {
             "MAE": accuracy.mae(actual, point),
             "RMSE": accuracy.rmse(actual, point),
             "sMAPE": accuracy.smape(actual, point),
-            "MASE": accuracy.mase(actual, point, self._histories(), self.season),
+            "WAPE": accuracy.wape(actual, point),
+            "MASE": accuracy.mase(actual, point, scales),
         }
-        losses = [accuracy.pinball(actual, point, 0.5)]
+        losses, ends = [accuracy.pinball(actual, point, 0.5)], {}
         for k, level in enumerate(forecasts[0].levels):
-            tail = (1 - level / 100) / 2
-            losses.append(accuracy.pinball(actual, lower[:, k], tail))
-            losses.append(accuracy.pinball(actual, upper[:, k], 1 - tail))
-        row["pinball"] = float(np.mean(losses))
-        for k, level in enumerate(forecasts[0].levels):
-            row[f"coverage_{level:g}"] = accuracy.coverage(actual, lower[:, k], upper[:, k])
-        return row
+            tail, low, high = (1 - level / 100) / 2, lower[:, k], upper[:, k]
+            losses += [accuracy.pinball(actual, low, tail), accuracy.pinball(actual, high, 1 - tail)]
+            measures[f"MSIS_{level:g}"] = accuracy.msis(actual, low, high, level, scales)
+            ends[f"coverage_{level:g}"] = accuracy.coverage(actual, low, high)
+        return {**measures, "pinball": float(np.mean(losses)), **ends}
 
-    def _histories(self) -> list[Floats]:
-        return [fold.known.series(i) for fold in self.folds for i in range(len(fold.known))]
+    def _scales(self) -> Floats:
+        """Return the scale of each series (columns) before each cutoff (rows)."""
+        return np.stack(
+            [
+                accuracy.seasonal_scales([fold.known.series(i) for i in range(len(fold.known))], self.season)
+                for fold in self.folds
+            ]
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each series, cutoff and step: ids, times, ``cutoff``, ``y`` and each model's columns."""
@@ -135,6 +159,7 @@ def backtest(
     step_size: int | None = None,
     refit: bool | int = False,
     level: tuple[float, ...] | list[float] = (80, 95),
+    peers: str | Sequence[str] = (),
     names: ColumnNames | None = None,
 ) -> Backtest:
     """Forecast `h` steps from each of `n_windows` cutoffs, the newest `h` steps before the end.
@@ -159,6 +184,9 @@ def backtest(
         Whether to train anew at each cutoff (True), at the oldest only (False), or at every k-th (k).
     level : sequence of float
         Interval levels in per cent.
+    peers : str or sequence of str
+        Forecasters to compare with beside the baselines: ``"AutoETS"`` and ``"Theta"`` of statsforecast, see
+        ``peers.peer_forecast``.
     names : ColumnNames, optional
         Column names of the result's frame.
 
@@ -166,10 +194,12 @@ def backtest(
     ------
     ConfigError
         An argument is out of range.
+    MissingExtraError
+        Peers are asked for and statsforecast is not installed.
     TooShortError
         No series is long enough.
     """
-    h, levels = check_horizon(h), check_levels(level)
+    h, levels, others = check_horizon(h), check_levels(level), check_peers(peers)
     n_windows = check_horizon(n_windows, name="n_windows")
     step = h if step_size is None else check_horizon(step_size, name="step_size")
     every = _refit_every(refit, n_windows)
@@ -188,6 +218,8 @@ def backtest(
         forecasts[own.alias] = own
         for name in BASELINES:
             forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
+        for name in others:
+            forecasts[name] = peer_forecast(name, known, h=h, levels=levels, season=season)
         folds.append(Fold(known, actual, forecasts))
     return Backtest(folds, season, skipped, names or ColumnNames())
 

@@ -134,10 +134,11 @@ class _Trial:
 
 @np.errstate(over="ignore")  # errors that float64 cannot hold are left out
 def _errors(known: Panel, actual: NDArray[np.float64], point: NDArray[np.float64], season: int) -> dict[str, float]:
+    scales = accuracy.seasonal_scales([known.series(i) for i in range(len(known))], season)
     errors = {
         "mae": accuracy.mae(actual, point),
         "rmse": accuracy.rmse(actual, point),
         "smape": accuracy.smape(actual, point),
-        "mase": accuracy.mase(actual, point, [known.series(i) for i in range(len(known))], season),
+        "mase": accuracy.mase(actual, point, scales),
     }
     return {name: value for name, value in errors.items() if np.isfinite(value)}

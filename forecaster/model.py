@@ -248,13 +248,14 @@ class Forecaster:
         step_size: int | None = None,
         refit: bool | int = False,
         level: float | Sequence[float] = (80, 95),
+        peers: str | Sequence[str] = (),
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Backtest:
-        """Return forecasts from earlier cutoffs beside what came and the baselines.
+        """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
         The arguments are those of `fit` and of `forecaster.backtest.backtest`.
         """
@@ -269,6 +270,7 @@ class Forecaster:
             step_size=step_size,
             refit=refit,
             level=check_levels(level),
+            peers=peers,
             names=names,
         )
 
@@ -280,6 +282,7 @@ class Forecaster:
         step_size: int | None = None,
         refit: bool | int = False,
         level: float | Sequence[float] = (80, 95),
+        peers: str | Sequence[str] = (),
         id_col: str = "unique_id",
         time_col: str = "ds",
         target_col: str = "y",
@@ -288,7 +291,7 @@ class Forecaster:
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
-            df, n_windows=n_windows, step_size=step_size, refit=refit, level=level,
+            df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
             id_col=id_col, time_col=time_col, target_col=target_col, init=init, progress=progress,
         ).frame()  # fmt: skip
 

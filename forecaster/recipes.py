@@ -69,15 +69,15 @@ RECIPES = (
         steps=1500, batch_size=512, learning_rate=5e-3, refit=0.5,
     ),
     _recipe(
-        "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52),
+        "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52, 52),
         steps=200, batch_size=256, learning_rate=5e-3, recent=200,
     ),
     _recipe(
-        "daily", 1, 7, 28, NetworkConfig(positions=28, hidden=48), (28, -14),
+        "daily", 1, 7, 28, NetworkConfig(positions=28, hidden=48), (28, -14, -28),
         steps=500, batch_size=512, learning_rate=5e-3, recent=100,
     ),
     _recipe(
-        "hourly", 1 / 24, 24, 48, NetworkConfig(positions=48, hidden=48), (168, -168),
+        "hourly", 1 / 24, 24, 48, NetworkConfig(positions=48, hidden=48), (168, -168, -48),
         steps=400, batch_size=256, learning_rate=5e-3, recent=300,
     ),
 )  # fmt: skip

@@ -46,8 +46,8 @@ def with_values(panel: Panel, values: Floats) -> Panel:
     return Panel(panel.ids, values, panel.offsets, panel.starts, panel.frequency, phases=panel.phases)
 
 
-def last_replaced(panel: Panel, count: int, value: float) -> Panel:
-    """Return the panel with the last values of every series replaced."""
+def last_replaced(panel: Panel, count: int, value: float | Floats) -> Panel:
+    """Return the panel with the last values of every series replaced: by one value, or each by its own."""
     values = panel.values.copy()
     for end in panel.offsets[1:]:
         values[end - count : end] = value

@@ -28,6 +28,9 @@ def test_by_hand() -> None:
     # actual minus forecast: -1, 2, 0, 0, -4
     assert accuracy.pinball(ACTUAL, SAID, 0.9) == pytest.approx((0.1 * 1 + 0.9 * 2 + 0.1 * 4) / 5)
     assert accuracy.pinball(ACTUAL, SAID, 0.5) == pytest.approx(accuracy.mae(ACTUAL, SAID) / 2)
+    # the values are 1, 2, 4, 0, 6 far from zero
+    assert accuracy.wape(ACTUAL, SAID) == pytest.approx(7 / 13)
+    assert np.isnan(accuracy.wape(np.zeros(3), np.ones(3)))
 
 
 def test_coverage_counts_the_ends_in_and_missing_values_out() -> None:
@@ -52,19 +55,31 @@ def test_mase_is_the_mean_of_each_series_own_ratio_and_constants_have_none() -> 
     histories = [np.array([1.0, 3.0, 5.0]), np.array([0.0, 10.0]), np.array([7.0, 7.0])]
     actual = np.array([[1.0, NAN], [0.0, 0.0], [1.0, 1.0]])
     said = np.array([[5.0, 0.0], [5.0, 15.0], [0.0, 0.0]])
-    assert accuracy.mase(actual, said, histories, 1) == pytest.approx((4 / 2 + 10 / 10) / 2)
-    assert np.isnan(accuracy.mase(actual[2:], said[2:], histories[2:], 1))
+    scales = accuracy.seasonal_scales(histories, 1)
+    assert accuracy.mase(actual, said, scales) == pytest.approx((4 / 2 + 10 / 10) / 2)
+    assert np.isnan(accuracy.mase(actual[2:], said[2:], scales[2:]))
 
 
-def test_every_series_needs_its_history() -> None:
+def test_msis_adds_to_the_width_how_far_values_lie_outside() -> None:
+    actual = np.array([[1.0, NAN, 7.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0]])
+    lower, upper = np.full((3, 3), 2.0), np.full((3, 3), 4.0)
+    # at 80 per cent, ten times the distance: 1 below and 3 above; 2 below, none, 2 below; the last has no scale
+    by_hand = (np.mean([2 + 10, 2 + 30]) / 4 + np.mean([2 + 20, 2, 2 + 20]) / 0.5) / 2
+    assert accuracy.msis(actual, lower, upper, 80, np.array([4.0, 0.5, NAN])) == pytest.approx(by_hand)
+    assert np.isnan(accuracy.msis(actual[2:], lower[2:], upper[2:], 80, np.array([NAN])))
+
+
+def test_every_series_needs_its_scale() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        accuracy.mase(ACTUAL, SAID, [np.arange(3.0)], 1)
+        accuracy.mase(ACTUAL, SAID, np.ones(1))
 
 
 def test_nothing_observed_has_no_error() -> None:
     nothing = np.full((2, 3), NAN)
-    for measure in (accuracy.mae, accuracy.rmse, accuracy.smape):
+    for measure in (accuracy.mae, accuracy.rmse, accuracy.smape, accuracy.wape):
         assert np.isnan(measure(nothing, SAID))
+    assert np.isnan(accuracy.mase(nothing, SAID, np.ones(2)))
+    assert np.isnan(accuracy.msis(nothing, SAID, SAID, 80, np.ones(2)))
     assert np.isnan(accuracy.pinball(nothing, SAID, 0.9))
     assert np.isnan(accuracy.coverage(nothing, SAID, SAID))
 
@@ -74,6 +89,7 @@ def test_the_ends_of_float64_have_errors_like_others(size: float) -> None:
     assert accuracy.mae(size * ACTUAL, size * SAID) == pytest.approx(size * 7 / 5, rel=1e-12)
     assert accuracy.rmse(size * ACTUAL, size * SAID) == pytest.approx(size * np.sqrt(21 / 5), rel=1e-12)
     assert accuracy.smape(size * ACTUAL, size * SAID) == pytest.approx(accuracy.smape(ACTUAL, SAID))
+    assert accuracy.wape(size * ACTUAL, size * SAID) == pytest.approx(7 / 13)
 
 
 errors = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=10)
@@ -110,10 +126,15 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
         (accuracy.mae, lambda frame: losses.mae(frame, ["m"])),
         (accuracy.rmse, lambda frame: losses.rmse(frame, ["m"])),
         (lambda a, f: accuracy.smape(a, f) / 200, lambda frame: losses.smape(frame, ["m"])),
+        (accuracy.wape, lambda frame: losses.wape(frame, ["m"])),
+        (
+            lambda a, f: accuracy.msis(a[None], f[None] - 2, f[None] + 2, 80, np.ones(1)),
+            lambda frame: losses.winkler_score(frame, ["m"], level=80),
+        ),
         (lambda a, f: accuracy.pinball(a, f, 0.9), lambda frame: losses.quantile_loss(frame, {"m": "m"}, q=0.9)),
         (lambda a, f: accuracy.coverage(a, f - 2, f + 2), lambda frame: losses.coverage(frame, ["m"], level=80)),
     ],
-    ids=["mae", "rmse", "smape", "pinball", "coverage"],
+    ids=["mae", "rmse", "smape", "wape", "interval score", "pinball", "coverage"],
 )
 def test_series_by_series_as_in_utilsforecast(
     frames: tuple[pd.DataFrame, pd.DataFrame],
@@ -130,15 +151,16 @@ def test_series_by_series_as_in_utilsforecast(
 def test_mase_as_in_utilsforecast(frames: tuple[pd.DataFrame, pd.DataFrame], season: int) -> None:
     ahead, history = frames
     expected = losses.mase(ahead, ["m"], seasonality=season, train_df=history)["m"].mean()
-    histories = list(history["y"].to_numpy().reshape(3, 30))
+    scales = accuracy.seasonal_scales(list(history["y"].to_numpy().reshape(3, 30)), season)
     actual, said = (ahead[name].to_numpy().reshape(3, 6) for name in ("y", "m"))
-    assert_allclose(accuracy.mase(actual, said, histories, season), expected)
+    assert_allclose(accuracy.mase(actual, said, scales), expected)
 
 
 def test_a_forecast_that_is_not_a_number_is_noticed() -> None:
     actual, said = np.array([[1.0, 2.0, np.nan]]), np.array([[1.0, np.nan, 3.0]])
-    for measure in (accuracy.mae, accuracy.rmse, accuracy.smape):
+    for measure in (accuracy.mae, accuracy.rmse, accuracy.smape, accuracy.wape):
         assert np.isnan(measure(actual, said))
     assert np.isnan(accuracy.pinball(actual, said, 0.1))
     assert np.isnan(accuracy.coverage(actual, said, said + 1))
-    assert np.isnan(accuracy.mase(actual, said, [np.array([1.0, 2.0, 1.0])], 1))
+    assert np.isnan(accuracy.mase(actual, said, np.ones(1)))
+    assert np.isnan(accuracy.msis(actual, said, said + 1, 80, np.ones(1)))

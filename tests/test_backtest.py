@@ -20,7 +20,8 @@ from forecaster.errors import ConfigError, TooShortError
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
 from forecaster.tables import ColumnNames
-from tests.examples import H, last_replaced, numbered, tiny, weekly, with_values
+from tests.examples import H, numbered, tiny, weekly, with_values
+from tests.leaks import leaks
 
 NAN = np.nan
 
@@ -116,6 +117,7 @@ def test_the_table_by_hand() -> None:
     assert lstm["MAE"] == pytest.approx(7 / 4)
     assert lstm["RMSE"] == pytest.approx(np.sqrt(19 / 4))
     assert lstm["sMAPE"] == pytest.approx(200 * (1 / 13 + 3 / 15 + 0 + 3 / 13) / 4)
+    assert lstm["WAPE"] == pytest.approx(7 / (7 + 9 + 5 + 8))
     assert lstm["MASE"] == pytest.approx(2 / 2)  # b was constant, so it has no scale
     # b had no spread, so its ends are its forecast; those of a are 2.563 and 3.624 away
     spread = 1.2815515655446004 * 2 * np.sqrt([1, 2])
@@ -125,6 +127,7 @@ def test_the_table_by_hand() -> None:
         np.mean([0.1 * (spread[0] - 1), 0.1 * (spread[1] - 3), 0, 0.9 * 3]),
     ]
     assert lstm["pinball"] == pytest.approx(np.mean(losses_by_hand))
+    assert lstm["MSIS_80"] == pytest.approx(np.mean(2 * spread) / 2)  # both values of a lie inside
     assert lstm["coverage_80"] == 3 / 4
     assert drift["MAE"] == pytest.approx((1 + 1 + 0 + 3) / 4)
     assert {**naive, "model": "LSTM"} == lstm
@@ -134,6 +137,29 @@ def test_the_table_by_hand() -> None:
 def test_missing_values_take_no_part_in_the_table() -> None:
     panel = numbered({"a": [0, 2, 4, 6, NAN, 9]})
     assert run(panel, n_windows=1, season=1).table[0]["MAE"] == 3
+
+
+def test_by_series_has_the_measures_of_each_series_alone() -> None:
+    panel = numbered({"a": [0, 2, 4, 6, 7, 9, 8, 13], "b": np.arange(10.0) % 4})
+    both = run(panel, season=1, n_windows=2)
+    frame = both.by_series()
+    assert frame.columns.tolist() == ["unique_id", *both.table[0]]
+    assert frame["unique_id"].tolist() == ["a"] * 4 + ["b"] * 4
+    for number, name in enumerate(panel.ids):
+        alone = run(panel.select([number]), season=1, n_windows=2)
+        rows = frame[frame["unique_id"] == name].drop(columns="unique_id").reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, pd.DataFrame(alone.table))
+    # over series of one length, the mean of the measures is the measure of all
+    for column in ("MAE", "sMAPE", "MASE", "MSIS_80", "MSIS_95", "pinball", "coverage_80", "coverage_95"):
+        assert_allclose(frame.groupby("model", sort=False)[column].mean(), [row[column] for row in both.table])
+
+
+def test_by_series_without_levels_or_scale() -> None:
+    test = run(numbered({"a": [5] * 9}), level=[], names=ColumnNames(id_col="shop"))
+    frame = test.by_series()
+    assert frame.columns.tolist() == ["shop", "model", "MAE", "RMSE", "sMAPE", "WAPE", "MASE", "pinball"]
+    assert frame["MASE"].isna().all()
+    assert (frame["MAE"] == 0).all()
 
 
 def test_the_frame_has_the_columns_of_the_field() -> None:
@@ -172,52 +198,96 @@ def test_the_clock_of_a_zone_is_kept() -> None:
     assert (frame["ds"] - frame["cutoff"]).tolist() == [pd.Timedelta(hours=1), pd.Timedelta(hours=2)]
 
 
-def test_utilsforecast_can_evaluate_the_frame_and_agrees() -> None:
-    panel = weekly(4)
-    test = run(panel, n_windows=3, h=4)
-    frame = test.frame()
-    models = [row["model"] for row in test.table]
-    metrics = [losses.mae, losses.rmse, losses.smape, losses.coverage]
-    said = evaluate(frame, metrics=metrics, models=models, level=[80, 95])
-    assert {"cutoff", "unique_id", "metric"} < set(said.columns)
-    means = said.groupby("metric")[models].mean()
-    squares = said[said["metric"] == "rmse"][models] ** 2
+def as_frame(panel: Panel) -> pd.DataFrame:
+    times = np.concatenate([panel.times(i) for i in range(len(panel))])
+    return pd.DataFrame({"unique_id": np.repeat(panel.ids, panel.lengths), "ds": times, "y": panel.values})
+
+
+def test_utilsforecast_evaluates_the_frame_of_cross_validation_and_agrees() -> None:
+    data = as_frame(weekly(4))
+    frame = tiny().cross_validation(data, n_windows=3, step_size=2)
+    metrics = [
+        losses.mae, losses.rmse, losses.smape, losses.wape, partial(losses.mase, seasonality=7), losses.coverage,
+        losses.winkler_score,
+    ]  # fmt: skip
+    said = evaluate(frame, metrics=metrics, level=[80, 95], train_df=data)
+    assert len(said) == 9 * 4 * 3  # of each measure, series and cutoff
+    test = tiny().backtest(data, n_windows=3, step_size=2)
+    ours = test.by_series().set_index(["unique_id", "model"])
+    models = ["LSTM", "Naive", "SeasonalNaive", "Drift"]
+    assert ours.index.unique("model").tolist() == models
+    theirs = said.set_index(["metric", "unique_id"])[models]
+
+    def of(metric: str) -> pd.Series[Any]:
+        return theirs.loc[metric].groupby("unique_id").mean().stack()
+
+    squares = (theirs.loc["rmse"] ** 2).groupby("unique_id").mean().stack()
+    assert_allclose(ours["MAE"], of("mae"))
+    assert_allclose(ours["RMSE"], np.sqrt(squares))
+    assert_allclose(ours["sMAPE"], 200 * of("smape"))
+    assert_allclose(ours["MASE"], of("mase"))
+    assert_allclose(ours["coverage_80"], of("coverage_level80"))
+    assert_allclose(ours["coverage_95"], of("coverage_level95"))
+    whole = evaluate(frame.drop(columns="cutoff"), metrics=[losses.wape], models=models).set_index("unique_id")
+    assert_allclose(ours["WAPE"], whole[models].stack())
     for row in test.table:
-        name = row["model"]
-        assert_allclose(means.loc["mae", name], row["MAE"])
-        assert_allclose(200 * means.loc["smape", name], row["sMAPE"])
-        assert_allclose(np.sqrt(squares[name].mean()), row["RMSE"])
-        for level in (80, 95):
-            assert_allclose(means.loc[f"coverage_level{level}", name], row[f"coverage_{level}"])
-    for fold in test.folds:
-        history = pd.concat(
-            pd.DataFrame({"unique_id": name, "ds": fold.known.times(i), "y": fold.known.series(i)})
-            for i, name in enumerate(fold.known.ids)
-        )
-        cutoff = fold.known.times(0)[-1]
-        rows = frame[(frame["unique_id"] == "s0") & (frame["cutoff"] == cutoff)].drop(columns="cutoff")
-        metric = partial(losses.mase, seasonality=7)
-        theirs = evaluate(
-            rows, metrics=[metric], models=["SeasonalNaive"], train_df=history[history["unique_id"] == "s0"]
-        )
-        ours = accuracy.mase(
-            fold.actual[:1], fold.forecasts["SeasonalNaive"].point[:1], [fold.known.series(0)], 7
-        )  # fmt: skip
-        assert_allclose(theirs["SeasonalNaive"].item(), ours)
+        means = said.groupby("metric")[row["model"]].mean()
+        assert_allclose(row["MAE"], means["mae"])
+        assert_allclose(row["MASE"], means["mase"])
+        assert_allclose(row["coverage_80"], means["coverage_level80"])
+        assert_allclose(row["coverage_95"], means["coverage_level95"])
+    for level in (80, 95):  # theirs is not divided by the scale
+        scores = said[said["metric"] == f"winkler_score_level{level}"].set_index(["unique_id", "cutoff"])["LSTM"]
+        scales = [accuracy.seasonal_scale(fold.known.series(i), 7) for i in range(4) for fold in test.folds]
+        assert_allclose(test.table[0][f"MSIS_{level}"], np.mean(scores.sort_index() / scales))
+
+
+WINDOWS: dict[str, Any] = {"n_windows": 3, "step_size": 2}  # overlapping: what one fold holds back, the next one knows
 
 
 @pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")  # where all of it is missing
-@pytest.mark.parametrize("refit", [True, False])
-@pytest.mark.parametrize("planted", [1e9, 0.0, NAN])
-def test_nothing_after_a_cutoff_reaches_a_forecast(refit: bool, planted: float) -> None:
-    panel = weekly(4)
-    plain = tiny().backtest(panel, n_windows=2, refit=refit).folds
-    # what the first fold holds back is replaced, and then only what the second one does
-    for fold, ahead in ((0, 2 * H), (1, H)):
-        other = tiny().backtest(last_replaced(panel, ahead, planted), n_windows=2, refit=refit).folds[fold]
-        for name, said in plain[fold].forecasts.items():
-            for part in ("point", "lower", "upper"):
-                assert_array_equal(getattr(said, part), getattr(other.forecasts[name], part))
+@pytest.mark.parametrize("refit", [False, True, 2])
+def test_nothing_after_a_cutoff_reaches_a_forecast(refit: bool | int) -> None:
+    def run(panel: Panel) -> Backtest:
+        return tiny().backtest(panel, refit=refit, **WINDOWS)
+
+    assert leaks(run, weekly(4), h=H, **WINDOWS) == set()
+
+
+class Peeking(LastValue):
+    """Knows the whole panel, and spoils one part of its forecasts with it."""
+
+    def __init__(self, panel: Panel, part: str) -> None:
+        super().__init__()
+        self.whole, self.part = panel, part
+
+    def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:
+        said = super().forecast(panel, h=h, level=level)
+        return replace(said, **{self.part: getattr(said, self.part) + np.nanmean(self.whole.values)})
+
+
+def planted(kind: str, panel: Panel) -> Backtest:
+    """Return a backtest through which the future reaches the forecasts."""
+    if kind.startswith("mean"):
+        return run(panel, Peeking(panel, kind.split()[-1]), h=H, **WINDOWS)
+    seen = panel if kind == "trained on all" else panel.head(H)
+    return backtest(panel, lambda _: tiny().fit(seen), h=H, season=7, refit=True, **WINDOWS)
+
+
+@pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")
+@pytest.mark.parametrize(
+    "kind", ["mean of all in point", "mean of all in lower", "mean of all in upper", "trained on all", "trained late"]
+)
+def test_a_planted_leak_is_caught(kind: str) -> None:
+    assert leaks(lambda panel: planted(kind, panel), weekly(4), h=H, **WINDOWS) == {"LSTM"}
+
+
+@pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")
+def test_a_cutoff_one_step_late_is_caught_in_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = Panel.head
+    monkeypatch.setattr(Panel, "head", lambda panel, count: head(panel, count - 1))
+    caught = leaks(lambda panel: run(panel, h=H, **WINDOWS), weekly(4), h=H, **WINDOWS)
+    assert caught == {"LSTM", "Naive", "SeasonalNaive", "Drift"}
 
 
 def test_what_comes_before_a_cutoff_does() -> None:
@@ -249,14 +319,7 @@ def test_cross_validation_is_the_frame_of_the_backtest() -> None:
 
 
 def test_a_frame_goes_in_with_its_own_names() -> None:
-    panel = weekly(2)
-    data = pd.DataFrame(
-        {
-            "shop": np.repeat(panel.ids, panel.lengths),
-            "day": np.concatenate([panel.times(i) for i in range(2)]),
-            "sold": panel.values,
-        }
-    )
+    data = as_frame(weekly(2)).rename(columns={"unique_id": "shop", "ds": "day", "y": "sold"})
     reports: list[Any] = []
     frame = tiny().cross_validation(
         data, n_windows=2, refit=True, id_col="shop", time_col="day", target_col="sold", progress=reports.append

@@ -203,7 +203,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize("target", ["out.xlsx", "none/out.csv"])
-@pytest.mark.parametrize("command", ["train", "predict", "backtest"])
+@pytest.mark.parametrize("command", ["train", "predict", "backtest", "metrics"])
 def test_a_place_that_cannot_be_written_is_found_before_the_work(
     command: str, target: str, table: Path, tmp_path: Path
 ) -> None:
@@ -214,26 +214,39 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
         "train": ["train", str(table), "--h", "3", "--model", path],
         "predict": ["predict", "model", str(table), "--output", path],
         "backtest": ["backtest", str(table), "--h", "3", "--output", path],
+        "metrics": ["backtest", str(table), "--h", "3", "--metrics", path],
     }
     assert run(arguments[command]) == 2
 
 
 @pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize("option", ["--output", "--plot"])
-@pytest.mark.parametrize("command", ["predict", "backtest"])
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(command, option) for command in ("predict", "backtest") for option in ("--output", "--plot")]
+    + [("backtest", "--metrics")],
+)
 @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
 def test_the_file_that_is_read_is_never_written_over(
     option: str, command: str, link: Callable[[Path, Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = daily_csv(tmp_path / "data.csv", {"a": 20})
     before = source.read_bytes()
-    same = tmp_path / ("same.csv" if option == "--output" else "same.png")
+    same = tmp_path / ("same.png" if option == "--plot" else "same.csv")
     link(same, source)
     output = [] if option == "--output" or command == "backtest" else ["--output", str(tmp_path / "out.csv")]
     arguments = {"predict": ["predict", "model", str(source)], "backtest": ["backtest", str(source), "--h", "3"]}
     assert run([*arguments[command], *output, option, str(same)]) == 2
     assert f"{option} {same} is the file that is read" in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+@pytest.mark.usefixtures("no_work")
+def test_one_result_is_never_written_over_the_other(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ["--output", str(tmp_path / "out.csv"), "--metrics", f"{tmp_path}/../{tmp_path.name}/out.csv"]
+    assert run(["backtest", str(table), "--h", "3", *both]) == 2
+    assert "--output and --metrics are both" in capsys.readouterr().err
 
 
 def test_a_model_folder_is_replaced(table: Path, tmp_path: Path) -> None:
@@ -280,12 +293,14 @@ def test_warnings_are_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_backtest_compares_with_simple_forecasts(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output, plot = tmp_path / "folds.csv", tmp_path / "folds.png"
+    output, metrics, plot = tmp_path / "folds.csv", tmp_path / "metrics.csv", tmp_path / "folds.png"
     arguments = ["backtest", str(table), "--h", "3", "--windows", "2", "--step-size", "2", "--steps", "3"]
-    assert run([*arguments, "--output", str(output), "--plot", str(plot)]) == 0
+    assert run([*arguments, "--output", str(output), "--metrics", str(metrics), "--plot", str(plot)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    headings = ["model", "MAE", "RMSE", "sMAPE", "MASE", "pinball", "coverage", "80", "%", "coverage", "95", "%"]
-    assert lines[0].split() == headings
+    headings = "model MAE RMSE sMAPE WAPE MASE pinball coverage 80 % coverage 95 %"
+    assert lines[0].split() == headings.split()
+    assert max(map(len, lines[:5])) <= 100
+    assert lines[5:] == [f"{output}: 12 rows", f"{metrics}: 8 rows", f"{plot}: plot of 2 series"]
     assert [line.split()[0] for line in lines[1:5]] == ["LSTM", "Naive", "SeasonalNaive", "Drift"]
     rows = rows_of(output)
     assert len(rows) == 2 * 2 * 3
@@ -294,6 +309,11 @@ def test_backtest_compares_with_simple_forecasts(
         ("a", "56", "55"), ("a", "57", "55"), ("a", "58", "55"), ("b", "41", "40"),
     ]  # fmt: skip
     assert float(rows[0]["y"]) == 20 + 56 % 7 + 56 % 3
+    by_series = rows_of(metrics)
+    assert [(row["unique_id"], row["model"]) for row in by_series[::4]] == [("a", "LSTM"), ("b", "LSTM")]
+    assert {"MASE", "MSIS_80", "MSIS_95", "coverage_95"} < set(by_series[0])
+    ours = [float(row["LSTM"]) - float(row["y"]) for row in rows if row["unique_id"] == "a"]
+    assert float(by_series[0]["MAE"]) == pytest.approx(sum(map(abs, ours)) / 6)
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
@@ -305,11 +325,14 @@ def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
     source.write_text("ds,y\n" + "".join(f"{day},{n % 7}\n" for n, day in enumerate(days)), encoding="utf-8")
     command = ["backtest", str(source), "--h", "2", "--windows", "1", "--steps", "2"]
     for name in ("folds.csv", "folds.PARQUET"):
-        assert run([*command, "--output", str(tmp_path / name)]) == 0
+        metrics = ["--metrics", str(tmp_path / f"metrics-{name}")]
+        assert run([*command, "--output", str(tmp_path / name), *metrics]) == 0
     row = rows_of(tmp_path / "folds.csv")[0]
     assert (row["ds"], row["cutoff"]) == ("2024-02-08", "2024-02-07")
     frame = pd.read_parquet(tmp_path / "folds.PARQUET")
     assert frame["ds"].tolist() == [pd.Timestamp("2024-02-08"), pd.Timestamp("2024-02-09")]
+    tables = pd.read_csv(tmp_path / "metrics-folds.csv"), pd.read_parquet(tmp_path / "metrics-folds.PARQUET")
+    pd.testing.assert_frame_equal(*tables, check_dtype=False)
 
 
 class Terminal(io.StringIO):

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from forecaster.panel import Panel
 
 
+def _peers(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    from forecaster.peers import check_peers
+
+    return check_peers([name.strip() for name in value.split(",")])
+
+
 @click.command(
     short_help="Measure the accuracy of forecasts against simple ones.",
     epilog=example("forecaster backtest sales.csv --h 14"),
@@ -37,7 +45,11 @@ if TYPE_CHECKING:
 @click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
 @levels_option
+@click.option(
+    "--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta of statsforecast, if installed."
+)
 @click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
+@click.option("--metrics", type=FILE, help="File for the accuracy on each series: .csv, .csv.gz or .parquet.")
 @click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
 @reading_options
 @training_options
@@ -48,7 +60,9 @@ def backtest(
     step_size: int | None,
     refit: bool,
     level: tuple[float, ...],
+    peers: tuple[str, ...],
     output: Path | None,
+    metrics: Path | None,
     plot: Path | None,
     **options: Any,
 ) -> int:
@@ -57,7 +71,7 @@ def backtest(
     The LSTM stands beside the last value (Naive), the last season (SeasonalNaive) and the line through the first and
     the last value (Drift). Lower is better; coverage should be near its level.
     """
-    check_outputs(csv, output, plot)
+    check_outputs(csv, output, plot, metrics)
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
     with TrainingProgress(f"Training on {count(len(panel), 'series')}") as progress:
@@ -67,12 +81,15 @@ def backtest(
             step_size=step_size,
             refit=refit,
             level=level,
+            peers=peers,
             progress=progress,
             **asdict(column_names(options)),
         )
     _show(result, h)
     if output is not None:
         _write(result, output)
+    if metrics is not None:
+        _write_metrics(result, metrics)
     if plot is not None:
         _plot(panel, result, plot)
     return name_skipped(result.skipped)
@@ -83,11 +100,16 @@ def _show(result: Backtest, h: int) -> None:
     series, cutoffs = count(len(result.folds[0].known), "series"), count(len(result.folds), "cutoffs")
     title = f"{series}, {count(h, 'steps')} ahead from {cutoffs}"
     best = min(range(len(table)), key=lambda number: _or_infinity(table[number]["MASE"]))
-    show_table(title, [{_heading(key): _cell(key, value) for key, value in row.items()} for row in table], best=best)
+    rows = [{_heading(key): _cell(key, value) for key, value in row.items() if _is_shown(key)} for row in table]
+    show_table(title, rows, best=best)
 
 
 def _or_infinity(value: float) -> float:
     return math.inf if math.isnan(value) else value
+
+
+def _is_shown(key: str) -> bool:
+    return not key.startswith("MSIS")  # with two levels of it the table would be wider than most terminals
 
 
 def _heading(key: str) -> str:
@@ -116,6 +138,15 @@ def _write(result: Backtest, output: Path) -> None:
         columns[time_col], columns["cutoff"] = _time_labels(result)
     write_columns(columns, output)
     click.echo(f"{output}: {count(len(frame), 'rows')}")
+
+
+def _write_metrics(result: Backtest, metrics: Path) -> None:
+    from forecaster.tables import write_columns
+
+    frame = result.by_series()
+    columns: dict[str, Any] = {str(name): frame[name].to_numpy() for name in frame}
+    write_columns(columns, metrics)
+    click.echo(f"{metrics}: {count(len(frame), 'rows')}")
 
 
 def _time_labels(result: Backtest) -> tuple[list[str], list[str]]:

@@ -84,15 +84,18 @@ def read(path: Path, options: dict[str, Any]) -> Panel:
     return read_panel(path, freq=options["freq"], timezone=options["timezone"], names=column_names(options))
 
 
-def check_outputs(source: Path, output: Path | None, plot: Path | None) -> None:
+def check_outputs(source: Path, output: Path | None, plot: Path | None, metrics: Path | None = None) -> None:
     """Check, before any work is done, that its results can be written, and not over the data they come from."""
-    for option, path in (("--output", output), ("--plot", plot)):
+    for option, path in (("--output", output), ("--metrics", metrics), ("--plot", plot)):
         if path is not None and path.is_file() and source.is_file() and path.samefile(source):
             raise OutputError(f"{option} {path} is the file that is read, and would be lost. Choose another name.")
-    if output is not None:
-        from forecaster.tables import check_writable
+    if output is not None and metrics is not None and output.resolve() == metrics.resolve():
+        raise OutputError(f"--output and --metrics are both {output}, and one would be lost. Choose another name.")
+    for table in (output, metrics):
+        if table is not None:
+            from forecaster.tables import check_writable
 
-        check_writable(output)
+            check_writable(table)
     if plot is not None:
         from forecaster.plots import check_plot
 
