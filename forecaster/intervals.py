@@ -85,25 +85,28 @@ def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
     return Calibration(factors)
 
 
-def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float) -> tuple[Floats, Floats]:
+def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float, least: Floats) -> tuple[Floats, Floats]:
     """Return the distances (N, h) from the median down and up to the ends of the interval, not calibrated.
 
-    quantiles (N, h, Q) ascend along the last axis.
+    quantiles (N, h, Q) ascend along the last axis; least (N, h) comes from `least_spread`.
     """
-    middle = quantiles[..., probabilities.index(0.5)]
+    bound = NormalDist().inv_cdf(0.5 + level / 200) * least
     if len(probabilities) == 1:
-        return np.zeros_like(middle), np.zeros_like(middle)
+        return bound, bound
+    middle = quantiles[..., probabilities.index(0.5)]
     tail = (1 - level / 100) / 2
-    return middle - _quantile(quantiles, probabilities, tail), _quantile(quantiles, probabilities, 1 - tail) - middle
+    down = middle - _quantile(quantiles, probabilities, tail)
+    up = _quantile(quantiles, probabilities, 1 - tail) - middle
+    return np.maximum(down, bound), np.maximum(up, bound)
 
 
 def least_spread(volatility: Floats, h: int, probabilities: tuple[float, ...]) -> Floats:
-    """Return the distance (N, h) below which the head is not believed.
+    """Return the deviation (N, h) of the normal distribution below whose quantiles the head's are not believed.
 
     volatility (N,) is the mean size of a one-step change. A head with the median alone says nothing of its own; there
-    the spread of a random walk takes its place.
+    that of a random walk takes its place.
     """
-    walk = volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    walk = _walk(volatility, h)
     return walk if len(probabilities) == 1 else 0.05 * walk
 
 
@@ -116,7 +119,7 @@ def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Float
     middle = quantiles[..., probabilities.index(0.5)]
     factors = np.ones((len(LEVELS), h))
     for row, level in enumerate(LEVELS):
-        down, up = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
+        down, up = spreads(quantiles, probabilities, level, least)
         with np.errstate(over="ignore"):  # infinitely far outside is a score like others, see _conformal_factor
             scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
         for f in range(h):
@@ -127,7 +130,7 @@ def calibrate(quantiles: Floats, probabilities: tuple[float, ...], actual: Float
 
 def typical_spreads(quantiles: Floats, probabilities: tuple[float, ...], least: Floats) -> Floats:
     """Return the distances (levels, F) that `calibrate` stretches: geometric means over the series and both sides."""
-    sides = (np.maximum(spreads(quantiles, probabilities, level), least) for level in LEVELS)
+    sides = (spreads(quantiles, probabilities, level, least) for level in LEVELS)
     typical: Floats = np.exp([np.log(both).mean(axis=(0, 1)) for both in sides])
     return typical
 
@@ -144,10 +147,11 @@ def intervals(
     least = least_spread(volatility, h, probabilities)
     sides = np.empty((2, count, len(levels), h))
     for row, level in enumerate(levels):
-        for side, distance in zip(sides, spreads(quantiles, probabilities, level), strict=True):
-            side[:, row] = np.maximum(distance, least) * by.at(level, h)
-            if not by.learned:
-                side[:, row] = np.maximum(side[:, row], _naive_spread(volatility, h, level))
+        sides[:, :, row] = spreads(quantiles, probabilities, level, least)
+        sides[:, :, row] *= by.at(level, h)
+        if not by.learned:
+            naive = NormalDist().inv_cdf(0.5 + level / 200) * _walk(volatility, h)
+            sides[:, :, row] = np.maximum(sides[:, :, row], naive)
     down, up = np.maximum.accumulate(sides, axis=2)
     return down, up
 
@@ -164,14 +168,13 @@ def never_narrower(point: Floats, lower: Floats, upper: Floats) -> tuple[Floats,
         return np.maximum(point - down, -_LARGEST), np.minimum(point + up, _LARGEST)
 
 
-def _naive_spread(volatility: Floats, h: int, level: float) -> Floats:
-    """Return the distance (N, h) within which the last value would be right as a forecast of a random walk.
+def _walk(volatility: Floats, h: int) -> Floats:
+    """Return the deviation (N, h) of the error of the last value as a forecast of a random walk.
 
     The mean size of its normal steps is `volatility`, sqrt(2 / pi) of their deviation.
     """
-    score = NormalDist().inv_cdf(0.5 + level / 200) * np.sqrt(np.pi / 2)
-    spread: Floats = score * volatility[:, None] * np.sqrt(np.arange(1, h + 1))
-    return spread
+    deviation: Floats = np.sqrt(np.pi / 2) * volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    return deviation
 
 
 def _conformal_factor(scores: Floats, level: float) -> float:

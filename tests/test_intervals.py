@@ -45,7 +45,7 @@ def normal_quantiles(count: int, h: int, *, deviation: float = 1.0, probabilitie
 def test_at_the_quantiles_of_the_head_intervals_are_its_own() -> None:
     quantiles = np.sort(np.random.default_rng(0).standard_normal((3, 2, 7)), axis=2)
     for place, level in enumerate((95, 80, 50)):
-        down, up = spreads(quantiles, HEAD, level)
+        down, up = spreads(quantiles, HEAD, level, np.zeros((3, 2)))
         assert_allclose(down, quantiles[..., 3] - quantiles[..., place])
         assert_allclose(up, quantiles[..., 6 - place] - quantiles[..., 3])
 
@@ -53,24 +53,26 @@ def test_at_the_quantiles_of_the_head_intervals_are_its_own() -> None:
 @given(LEVEL)
 def test_between_and_beyond_them_they_follow_the_normal_distribution(level: float) -> None:
     for probabilities in (HEAD, (0.1, 0.5, 0.9), (0.5, 0.8)):
-        down, up = spreads(normal_quantiles(1, 1, probabilities=probabilities), probabilities, level)
+        down, up = spreads(normal_quantiles(1, 1, probabilities=probabilities), probabilities, level, np.zeros((1, 1)))
         assert_allclose([down.item(), up.item()], score(0.5 + level / 200), rtol=1e-9, atol=1e-12)
 
 
 def test_a_head_without_quantiles_has_the_spread_of_a_random_walk() -> None:
-    volatility = np.array([2.0, 1.0])
+    volatility = np.array([2.0, 1.0]) * (2 / np.pi) ** 0.5  # the mean size of steps of these deviations
     walk = least_spread(volatility, 4, (0.5,))
     assert_allclose(walk, [[2, 2 * 2**0.5, 2 * 3**0.5, 4], [1, 2**0.5, 3**0.5, 2]])
     assert_allclose(least_spread(volatility, 4, HEAD), 0.05 * walk)
-    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), (80.0, 95.0), DOUBLED, volatility)
-    assert_allclose(down, 2 * np.repeat(walk[:, None], 2, axis=1))
+    levels = (1e-9, 30.0, 80.0, 95.0)  # the narrowest is the median itself
+    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), levels, DOUBLED, volatility)
+    scores = np.array([score(0.5 + level / 200) for level in levels])
+    assert_allclose(down, 2 * scores[:, None] * walk[:, None])
     assert_allclose(up, down)
 
 
 def test_the_head_is_not_believed_below_the_least_spread() -> None:
     certain = np.zeros((1, 2, 7))
     down, up = intervals(certain, HEAD, (80.0,), DOUBLED, np.array([3.0]))
-    assert_allclose(down, [2 * least_spread(np.array([3.0]), 2, HEAD)])
+    assert_allclose(down, [2 * score(0.9) * least_spread(np.array([3.0]), 2, HEAD)])
     assert_allclose(up, down)
 
 
@@ -142,9 +144,10 @@ def test_calibrated_intervals_cover_what_they_say(deviation: float, probabilitie
     quantiles = normal_quantiles(400, 5, deviation=deviation, probabilities=probabilities)
     volatility = np.full(400, deviation)
     by = calibrate(quantiles, probabilities, noise(400, 5, 1), least_spread(volatility, 5, probabilities))
-    down, up = intervals(quantiles, probabilities, LEVELS, by, volatility)
+    levels = (20.0, *LEVELS)
+    down, up = intervals(quantiles, probabilities, levels, by, volatility)
     fresh = noise(400, 5, 2)
-    for row, level in enumerate(LEVELS):
+    for row, level in enumerate(levels):
         assert coverage(fresh, -down[:, row], up[:, row]) == pytest.approx(level / 100, abs=0.03)
 
 
