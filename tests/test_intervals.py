@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster.accuracy import coverage
+from forecaster.dependence import Dependence, random_walk
 from forecaster.errors import ModelFormatError
 from forecaster.intervals import (
     LEVELS,
@@ -29,7 +30,14 @@ from tests.examples import Floats
 
 HEAD = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 LEVEL = st.floats(0.001, 99.9999)
-DOUBLED = Calibration(np.full((len(LEVELS), 1), 2.0))
+
+
+def stretched(factors: Floats) -> Calibration:
+    """Return factors alone; the dependence between steps has no say in intervals."""
+    return Calibration(factors, random_walk(factors.shape[1]))
+
+
+DOUBLED = stretched(np.full((len(LEVELS), 1), 2.0))
 
 
 def score(p: float) -> float:
@@ -113,7 +121,7 @@ def test_intervals_lie_inside_each_other_whatever_the_levels(
 ) -> None:
     rng = np.random.default_rng(seed)
     quantiles = np.sort(rng.standard_normal((2, h, len(probabilities))), axis=2)
-    by = Calibration(rng.uniform(0.05, 20, (len(LEVELS), max(1, h - 1))))
+    by = stretched(rng.uniform(0.05, 20, (len(LEVELS), max(1, h - 1))))
     down, up = intervals(quantiles, probabilities, tuple(sorted(levels)), by, np.ones(2))
     assert down.shape == up.shape == (2, len(levels), h)
     for side in (down, up):
@@ -123,7 +131,7 @@ def test_intervals_lie_inside_each_other_whatever_the_levels(
 
 def test_factors_between_levels_are_interpolated_and_beyond_the_ends_the_same() -> None:
     factors = np.arange(1.0, 6.0)[:, None] * np.array([1.0, 10.0])
-    by = Calibration(factors)
+    by = stretched(factors)
     for row, level in enumerate(LEVELS):
         assert_allclose(by.at(level, 2), factors[row])
     assert_allclose(by.at(1, 2), factors[0])
@@ -192,8 +200,12 @@ def test_factors_stay_within_reason_whatever_comes(actual: float) -> None:
 
 
 def test_a_calibration_comes_back_from_json() -> None:
-    by = Calibration(np.random.default_rng(0).uniform(0.1, 3, (len(LEVELS), 4)))
-    assert_array_equal(calibration(json.loads(json.dumps(by.as_settings())), 4).factors, by.factors)
+    rng = np.random.default_rng(0)
+    by = Calibration(rng.uniform(0.1, 3, (len(LEVELS), 4)), Dependence(rng.uniform(0, 1, 3), 0.3))
+    back = calibration(json.loads(json.dumps(by.as_settings())), 4)
+    assert_array_equal(back.factors, by.factors)
+    assert_array_equal(back.dependence.passed_on, by.dependence.passed_on)
+    assert back.dependence.lasting == by.dependence.lasting
 
 
 RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
@@ -203,6 +215,7 @@ RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
     "settings",
     [
         {}, [], None, "x", {"levels": RIGHT["levels"]}, {"factors": RIGHT["factors"]}, {**RIGHT, "levels": [80, 95]},
+        {key: RIGHT[key] for key in ("levels", "factors")}, {**RIGHT, "dependence": None},
         {**RIGHT, "levels": 80}, {**RIGHT, "factors": RIGHT["factors"][:4]}, {**RIGHT, "factors": [[1.0]] * 5},
         {**RIGHT, "factors": [[1.0, 0.0]] * 5}, {**RIGHT, "factors": [[1.0, -1.0]] * 5},
         {**RIGHT, "factors": [[1.0, float("nan")]] * 5}, {**RIGHT, "factors": [[1.0, float("inf")]] * 5},
@@ -211,5 +224,5 @@ RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
     ],
 )  # fmt: skip
 def test_another_form_of_calibration_is_refused(settings: Any) -> None:
-    with pytest.raises(ModelFormatError, match="calibration"):
+    with pytest.raises(ModelFormatError, match=r"calibration|dependence"):
         calibration(settings, 2)
