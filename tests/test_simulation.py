@@ -30,7 +30,7 @@ from tests.examples import TINY, Floats, H, numbered, tiny, trained, weekly
 
 LEVELS = (50.0, 80.0, 95.0)
 SMALL = NetworkConfig(lags=4, positions=8, layers=1, hidden=8, dense=8)
-AHEAD, COUNT, LENGTH = 8, 400, 60
+AHEAD, COUNT, LENGTH = 8, 2000, 60
 
 
 def quantiles_of(paths: SamplePaths, level: float) -> tuple[Floats, Floats]:
@@ -99,25 +99,26 @@ def simulated(kind: str) -> tuple[Forecaster, Floats]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_step_is_covered_as_stated(kind: str) -> None:
     model, actual = simulated(kind)
-    paths = model.paths(n_paths=1000)
+    paths = model.paths(n_paths=500)
     for level in (80.0, 95.0):
-        assert coverage(actual, *quantiles_of(paths, level)) == pytest.approx(level / 100, abs=0.02)
+        # two points, and half of one for chance
+        assert coverage(actual, *quantiles_of(paths, level)) == pytest.approx(level / 100, abs=0.025)
 
 
+@pytest.mark.parametrize("of_all_steps", [np.sum, np.max])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_sum_over_the_horizon_is_covered_as_stated(kind: str) -> None:
+def test_what_depends_on_all_steps_is_covered_as_stated(kind: str, of_all_steps: Any) -> None:
     model, actual = simulated(kind)
-    paths = model.paths(n_paths=1000)
-    totals = paths.values.sum(axis=2)
+    drawn = of_all_steps(model.paths(n_paths=500).values, axis=2)
     for level in (80.0, 95.0):
-        lower, upper = np.quantile(totals, [0.5 - level / 200, 0.5 + level / 200], axis=1)
-        # 400 sums: the share inside has a deviation of two points, one of 95
-        assert coverage(actual.sum(axis=1), lower, upper) == pytest.approx(level / 100, abs=0.05)
+        lower, upper = np.quantile(drawn, [0.5 - level / 200, 0.5 + level / 200], axis=1)
+        # 2,000 of them, and as many held-out ones behind the paths: the share inside varies by more than a point
+        assert coverage(of_all_steps(actual, axis=1), lower, upper) == pytest.approx(level / 100, abs=0.05)
 
 
 def test_steps_that_know_nothing_of_each_other_would_give_sums_far_too_narrow_an_interval() -> None:
     model, actual = simulated("walks")
-    alone = np.random.default_rng(0).permuted(model.paths(n_paths=1000).values, axis=1)
+    alone = np.random.default_rng(0).permuted(model.paths(n_paths=500).values, axis=1)
     lower, upper = np.quantile(alone.sum(axis=2), [0.1, 0.9], axis=1)
     assert coverage(actual.sum(axis=1), lower, upper) < 0.6
 

@@ -25,8 +25,8 @@ from forecaster.cli.report import count, name_skipped
 def simulate(model: Path, csv: Path, output: Path, paths: int, h: int | None, seed: int, **options: Any) -> int:
     """Draw ways that the series of CSV may go, with the model in folder MODEL.
 
-    Each step is distributed as the intervals of predict say, and the steps of a path hang together, so that a sum over
-    them, or a highest value, can be told from the paths. Series that are too short are named, the others are written.
+    Each step is distributed as the intervals of predict say, and the steps of a path hang together, so that intervals
+    of a sum over them can be told from the paths. Series that are too short are named, the others are written.
     """
     from forecaster import Forecaster
     from forecaster.tables import write_forecast
