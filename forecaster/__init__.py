@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.forecast import Forecast as Forecast
+    from forecaster.forecast import SamplePaths as SamplePaths
     from forecaster.frequency import Frequency as Frequency
     from forecaster.model import Forecaster as Forecaster
     from forecaster.panel import Panel as Panel
@@ -54,6 +55,7 @@ _HOME = {
     "MissingExtraError": "errors",
     "usable_cpus": "executors",
     "Forecast": "forecast",
+    "SamplePaths": "forecast",
     "Frequency": "frequency",
     "Forecaster": "model",
     "Panel": "panel",

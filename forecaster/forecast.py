@@ -1,4 +1,4 @@
-"""The forecast: what a model says about the next steps of every series."""
+"""What a model says about the next steps of every series: the forecast, and sample paths."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from forecaster.frequency import Frequency
 from forecaster.timestamps import labels_of
 
-__all__ = ["Forecast"]
+__all__ = ["Forecast", "NextSteps", "SamplePaths"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Forecast:
-    """Point forecasts and prediction intervals of N series, h steps ahead.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class NextSteps:
+    """The next h steps of N series.
 
     Attributes
     ----------
@@ -26,12 +26,6 @@ class Forecast:
         and the frequency is finer than daily.
     frequency
         The step of all series.
-    point
-        The median, shape (N, h), float64.
-    levels
-        Interval levels in per cent, ascending, such as ``(80.0, 95.0)``.
-    lower, upper
-        Ends of the intervals, shape (N, len(levels), h), float64.
     skipped
         Series that have no forecast: id and reason.
     alias
@@ -43,10 +37,6 @@ class Forecast:
     ids: tuple[str, ...]
     times: NDArray[np.generic]
     frequency: Frequency
-    point: NDArray[np.float64]
-    levels: tuple[float, ...]
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
     skipped: dict[str, str] = field(default_factory=dict)
     alias: str = "LSTM"
     timezone: str | None = None
@@ -58,10 +48,49 @@ class Forecast:
     @property
     def h(self) -> int:
         """Steps ahead."""
-        return int(self.point.shape[1])
+        return int(self.times.shape[1])
 
     @property
     def labels(self) -> list[list[str]]:
         """``times`` as text, the way they are written to CSV and JSON; N lists of h."""
         texts, h = labels_of(self.times.ravel(), self.frequency, self.timezone), self.h
         return [texts[at : at + h] for at in range(0, len(texts), h)]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Forecast(NextSteps):
+    """Point forecasts and prediction intervals of N series, h steps ahead.
+
+    Attributes
+    ----------
+    point
+        The median, shape (N, h), float64.
+    levels
+        Interval levels in per cent, ascending, such as ``(80.0, 95.0)``.
+    lower, upper
+        Ends of the intervals, shape (N, len(levels), h), float64.
+    ids, times, frequency, skipped, alias, timezone
+        As in `NextSteps`.
+    """
+
+    point: NDArray[np.float64]
+    levels: tuple[float, ...]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SamplePaths(NextSteps):
+    """Ways that N series may go, h steps ahead.
+
+    Within a path the steps hang together; paths of different series know nothing of each other.
+
+    Attributes
+    ----------
+    values
+        The paths, shape (N, n_paths, h), float64.
+    ids, times, frequency, skipped, alias, timezone
+        As in `NextSteps`.
+    """
+
+    values: NDArray[np.float64]

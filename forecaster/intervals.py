@@ -3,14 +3,15 @@
 The head gives a few quantiles; a level between them is interpolated on the scale of the normal distribution, beyond
 them carried on along it. The distances from the median are then stretched by a factor for each level and step that is
 learned on the held-out horizon (split conformal prediction, V. Vovk et al. 2005; on quantiles, Y. Romano et al.
-2019): the smallest factor with which the stated share of held-out values would have been inside.
+2019): the smallest factor with which the stated share of held-out values would have been inside. The same values tell
+how errors hang together from step to step (`dependence`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.dependence import NEIGHBOURS, PRIOR, Dependence, dependence, learn_dependence, random_walk
 from forecaster.errors import ModelFormatError
 
 Floats = NDArray[np.float64]
@@ -25,20 +27,26 @@ Floats = NDArray[np.float64]
 LEVELS = (50.0, 80.0, 90.0, 95.0, 99.0)
 """Levels the factors are learned for; those between are interpolated."""
 
+_USUAL = LEVELS.index(80.0)
+"""The level whose distances errors are measured by, where one has to do for all."""
+
 _LARGEST = float(np.finfo(np.float64).max)
-
-_NEIGHBOURS = 2
-"""Steps on each side whose scores a step shares: with few series one step alone has too few."""
-
-_PRIOR = 20.0
-"""Scores worth of trust in the head's own quantiles, a factor of 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Stretch factors, (levels, F), for `LEVELS`, and the least width for which they were learned."""
+    """What held-out errors say of later ones.
+
+    Attributes
+    ----------
+    factors : (levels, F) float64
+        How far the distances from the median are stretched, for `LEVELS`.
+    dependence : Dependence
+        How errors hang together from step to step.
+    """
 
     factors: Floats
+    dependence: Dependence
 
     @property
     def learned(self) -> bool:
@@ -47,15 +55,21 @@ class Calibration:
 
     def as_settings(self) -> dict[str, Any]:
         """Return what `calibration` reads, for JSON."""
-        return {"levels": list(LEVELS), "factors": [[float(f) for f in row] for row in self.factors]}
+        return {
+            "levels": list(LEVELS),
+            "factors": [[float(f) for f in row] for row in self.factors],
+            "dependence": self.dependence.as_settings(),
+        }
 
     def moved(self, before: Floats, after: Floats) -> Calibration:
-        """Return the factors under which typical distances `after` (levels, F) come out as those `before` did."""
-        return Calibration(self.factors * before / after)
+        """Return the calibration under which typical distances `after` (levels, F) come out as those `before` did."""
+        return replace(self, factors=self.factors * before / after)
 
     def ahead(self, h: int) -> Calibration:
-        """Return the factors for a horizon of `h` steps; steps beyond the last learned one take its factor."""
-        return Calibration(self.factors[:, np.minimum(np.arange(h), self.factors.shape[1] - 1)])
+        """Return the calibration for a horizon of `h` steps; steps beyond the last learned one take its factor."""
+        return Calibration(
+            self.factors[:, np.minimum(np.arange(h), self.factors.shape[1] - 1)], self.dependence.ahead(h)
+        )
 
     def at(self, level: float, h: int) -> Floats:
         """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
@@ -67,8 +81,8 @@ class Calibration:
 
 
 def uncalibrated(h: int) -> Calibration:
-    """Return factors of 1."""
-    return Calibration(np.ones((len(LEVELS), h)))
+    """Return factors of 1, and the dependence of a random walk."""
+    return Calibration(np.ones((len(LEVELS), h)), random_walk(h))
 
 
 def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
@@ -80,34 +94,37 @@ def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
         It is not of that form.
     """
     try:
-        factors = np.array(settings["factors"], np.float64)
+        factors, steps = np.array(settings["factors"], np.float64), settings["dependence"]
         right = list(settings["levels"]) == list(LEVELS) and factors.shape == (len(LEVELS), h)
     except (KeyError, TypeError, ValueError, OverflowError):
         right = False
     if not right or not np.isfinite(factors).all() or (factors <= 0).any():
         raise ModelFormatError("the calibration of the intervals is not of the expected form; train the model anew.")
-    return Calibration(factors)
+    return Calibration(factors, dependence(steps, h))
 
 
-def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float) -> tuple[Floats, Floats]:
+def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float, least: Floats) -> tuple[Floats, Floats]:
     """Return the distances (N, h) from the median down and up to the ends of the interval, not calibrated.
 
-    quantiles (N, h, Q) ascend along the last axis.
+    quantiles (N, h, Q) ascend along the last axis; least (N, h) comes from `least_spread`.
     """
-    middle = quantiles[..., probabilities.index(0.5)]
+    bound = NormalDist().inv_cdf(0.5 + level / 200) * least
     if len(probabilities) == 1:
-        return np.zeros_like(middle), np.zeros_like(middle)
+        return bound, bound
+    middle = quantiles[..., probabilities.index(0.5)]
     tail = (1 - level / 100) / 2
-    return middle - _quantile(quantiles, probabilities, tail), _quantile(quantiles, probabilities, 1 - tail) - middle
+    down = middle - _quantile(quantiles, probabilities, tail)
+    up = _quantile(quantiles, probabilities, 1 - tail) - middle
+    return np.maximum(down, bound), np.maximum(up, bound)
 
 
 def least_spread(volatility: Floats, h: int, probabilities: tuple[float, ...]) -> Floats:
-    """Return the distance (N, h) below which the head is not believed.
+    """Return the deviation (N, h) of the normal distribution below whose quantiles the head's are not believed.
 
     volatility (N,) is the mean size of a one-step change. A head with the median alone says nothing of its own; there
-    the spread of a random walk takes its place.
+    that of a random walk takes its place.
     """
-    walk = volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    walk = _walk(volatility, h)
     return walk if len(probabilities) == 1 else 0.05 * walk
 
 
@@ -124,21 +141,20 @@ def calibrate(
     the nearer the factors stay to the `prior`'s, by default 1: the head's own quantiles.
     """
     h = actual.shape[1]
-    middle = quantiles[..., probabilities.index(0.5)]
     factors = np.ones((len(LEVELS), h)) if prior is None else prior.factors.copy()
     for row, level in enumerate(LEVELS):
-        down, up = (np.maximum(side, least) for side in spreads(quantiles, probabilities, level))
-        with np.errstate(over="ignore"):  # infinitely far outside is a score like others, see _conformal_factor
-            scores = np.where(actual < middle, (middle - actual) / down, (actual - middle) / up)
+        scores = np.abs(_errors(quantiles, probabilities, level, actual, least))
         for f in range(h):
-            near = scores[:, max(0, f - _NEIGHBOURS) : f + _NEIGHBOURS + 1]
+            near = scores[:, max(0, f - NEIGHBOURS) : f + NEIGHBOURS + 1]
             factors[row, f] = _conformal_factor(near[~np.isnan(near)], level, factors[row, f])
-    return Calibration(factors)
+    level = LEVELS[_USUAL]
+    errors = _errors(quantiles, probabilities, level, actual, least) / factors[_USUAL]
+    return Calibration(factors, learn_dependence(NormalDist().inv_cdf(0.5 + level / 200) * errors))
 
 
 def typical_spreads(quantiles: Floats, probabilities: tuple[float, ...], least: Floats) -> Floats:
     """Return the distances (levels, F) that `calibrate` stretches: geometric means over the series and both sides."""
-    sides = (np.maximum(spreads(quantiles, probabilities, level), least) for level in LEVELS)
+    sides = (spreads(quantiles, probabilities, level, least) for level in LEVELS)
     typical: Floats = np.exp([np.log(both).mean(axis=(0, 1)) for both in sides])
     return typical
 
@@ -155,10 +171,11 @@ def intervals(
     least = least_spread(volatility, h, probabilities)
     sides = np.empty((2, count, len(levels), h))
     for row, level in enumerate(levels):
-        for side, distance in zip(sides, spreads(quantiles, probabilities, level), strict=True):
-            side[:, row] = np.maximum(distance, least) * by.at(level, h)
-            if not by.learned:
-                side[:, row] = np.maximum(side[:, row], _naive_spread(volatility, h, level))
+        sides[:, :, row] = spreads(quantiles, probabilities, level, least)
+        sides[:, :, row] *= by.at(level, h)
+        if not by.learned:
+            naive = NormalDist().inv_cdf(0.5 + level / 200) * _walk(volatility, h)
+            sides[:, :, row] = np.maximum(sides[:, :, row], naive)
     down, up = np.maximum.accumulate(sides, axis=2)
     return down, up
 
@@ -175,23 +192,32 @@ def never_narrower(point: Floats, lower: Floats, upper: Floats) -> tuple[Floats,
         return np.maximum(point - down, -_LARGEST), np.minimum(point + up, _LARGEST)
 
 
-def _naive_spread(volatility: Floats, h: int, level: float) -> Floats:
-    """Return the distance (N, h) within which the last value would be right as a forecast of a random walk.
+def _errors(quantiles: Floats, probabilities: tuple[float, ...], level: float, actual: Floats, least: Floats) -> Floats:
+    """Return the errors (N, F) of the median as multiples of the distance at `level`, not calibrated, on their side."""
+    down, up = spreads(quantiles, probabilities, level, least)
+    errors = actual - quantiles[..., probabilities.index(0.5)]
+    with np.errstate(over="ignore"):  # infinitely far outside is a score like others, see _conformal_factor
+        multiples: Floats = errors / np.where(errors < 0, down, up)
+    return multiples
+
+
+def _walk(volatility: Floats, h: int) -> Floats:
+    """Return the deviation (N, h) of the error of the last value as a forecast of a random walk.
 
     The mean size of its normal steps is `volatility`, sqrt(2 / pi) of their deviation.
     """
-    score = NormalDist().inv_cdf(0.5 + level / 200) * np.sqrt(np.pi / 2)
-    spread: Floats = score * volatility[:, None] * np.sqrt(np.arange(1, h + 1))
-    return spread
+    deviation: Floats = np.sqrt(np.pi / 2) * volatility[:, None] * np.sqrt(np.arange(1, h + 1))
+    return deviation
 
 
 def _conformal_factor(scores: Floats, level: float, prior: float) -> float:
+    """Return the factor that held-out `scores` ask for; a few of them move it little from the `prior`."""
     count = scores.size
     if not count:
         return prior
     rank = int(np.ceil((count + 1) * level / 100))
     raw = float(np.sort(scores)[min(rank, count) - 1])
-    trust = count / (count + _PRIOR)
+    trust = count / (count + PRIOR)
     return float(np.exp(trust * np.log(np.clip(raw, 0.05, 20.0)) + (1 - trust) * np.log(prior)))
 
 

@@ -22,7 +22,7 @@ from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
-from forecaster.forecast import Forecast
+from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
@@ -30,6 +30,7 @@ from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
 from forecaster.recipes import recipe_for, shapes
+from forecaster.simulation import simulate_panel
 from forecaster.storage import load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
 
@@ -212,15 +213,50 @@ class Forecaster:
             The data or arguments are wrong. Series that are too short while others are not get a warning and no
             forecast.
         """
-        names = ColumnNames(
-            id_col=id_col or self._names.id_col,
-            time_col=time_col or self._names.time_col,
-            target_col=target_col or self._names.target_col,
-        )
-        panel = None if df is None else as_panel(df, freq=self._frequency_for(df), names=names)
+        panel, names = self._given(df, id_col, time_col, target_col)
         forecast = self.forecast(panel, h=h, level=level)
         _warn(forecast.skipped)
         return forecast_to_frame(forecast, names)
+
+    def simulate(
+        self,
+        df: Any = None,
+        *,
+        n_paths: int = 100,
+        h: int | None = None,
+        seed: int = 0,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+    ) -> pd.DataFrame:
+        """Return sample paths as a data frame: ids, times, ``path`` (0 to n_paths - 1), and ``LSTM``.
+
+        Each step is distributed as the intervals of `predict` say, and hangs together with the steps before as the
+        errors on held-out values did: for what depends on several steps, such as a sum over them, forecast it from
+        each path, and take the quantiles. Paths of different series know nothing of each other.
+
+        Parameters
+        ----------
+        df : optional
+            Series to forecast, as for `predict`; by default those it was trained on.
+        n_paths : int
+            Paths of each series, up to 10,000.
+        h : int, optional
+            Steps ahead, by default those trained for.
+        seed : int
+            The same seed gives the same paths.
+        id_col, time_col, target_col : str, optional
+            Column names, by default those given to `fit`.
+
+        Raises
+        ------
+        NotFittedError, InputError, ConfigError, TooShortError
+            As `predict`.
+        """
+        panel, names = self._given(df, id_col, time_col, target_col)
+        paths = self.paths(panel, n_paths=n_paths, h=h, seed=seed)
+        _warn(paths.skipped)
+        return forecast_to_frame(paths, names)
 
     def forecast(
         self, panel: Panel | None = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
@@ -229,16 +265,20 @@ class Forecaster:
 
         Series that cannot be forecast are in ``Forecast.skipped``; only when none can, TooShortError is raised.
         """
-        fitted = self._ready()
-        steps, levels = check_horizon(self.h if h is None else h), check_levels(level)
-        if panel is None:  # not "or": a panel without series is false, and is not those trained on
-            panel = self._panel
-        if panel is None:
-            raise NotFittedError(
-                "the model was loaded, not trained here, and holds no series; give the data to forecast."
-            )
-        self._check_frequency(panel)
+        fitted, levels = self._ready(), check_levels(level)
+        panel, steps = self._asked(panel, h)
         return forecast_panel(fitted.engine, fitted.calibration, panel, steps, levels, self.threads)
+
+    def paths(
+        self, panel: Panel | None = None, *, n_paths: int = 100, h: int | None = None, seed: int = 0
+    ) -> SamplePaths:
+        """Return sample paths of the series of `panel`; as `simulate`, without data frames.
+
+        Series that cannot be forecast are in ``SamplePaths.skipped``; only when none can, TooShortError is raised.
+        """
+        fitted, count, seed = self._ready(), check_horizon(n_paths, name="n_paths"), check_seed(seed)
+        panel, steps = self._asked(panel, h)
+        return simulate_panel(fitted.engine, fitted.calibration, panel, steps, count, seed=seed, threads=self.threads)
 
     def backtest(
         self,
@@ -389,6 +429,29 @@ class Forecaster:
             seed=self.seed,
             threads=self.threads,
         )
+
+    def _given(
+        self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None
+    ) -> tuple[Panel | None, ColumnNames]:
+        """Return the series of `df`, if any, and what their columns are called, by default as in training."""
+        names = ColumnNames(
+            id_col=id_col or self._names.id_col,
+            time_col=time_col or self._names.time_col,
+            target_col=target_col or self._names.target_col,
+        )
+        return None if df is None else as_panel(df, freq=self._frequency_for(df), names=names), names
+
+    def _asked(self, panel: Panel | None, h: int | None) -> tuple[Panel, int]:
+        """Return the series to forecast and how many steps, by default those trained on and for."""
+        steps = check_horizon(self.h if h is None else h)
+        if panel is None:  # not "or": a panel without series is false, and is not those trained on
+            panel = self._panel
+        if panel is None:
+            raise NotFittedError(
+                "the model was loaded, not trained here, and holds no series; give the data to forecast."
+            )
+        self._check_frequency(panel)
+        return panel, steps
 
     def _frequency_for(self, df: Any) -> Frequency | None:
         """Return the model's frequency, unless it is one of dates and `df` has none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from forecaster.engine import Engine
@@ -10,13 +12,56 @@ from forecaster.executors import Executor, Threads
 from forecaster.forecast import Forecast
 from forecaster.intervals import Calibration, intervals, never_narrower
 from forecaster.panel import Panel
-from forecaster.scaling import Floats, ScaledPanel, scale_panel
+from forecaster.scaling import Floats, Integers, ScaledPanel, Scaling, scale_panel
 
 LEAST_OBSERVED = 2
 """Values without which a series is not forecast."""
 
 _FEW_SERIES = 64
 """Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """What networks say of the next h steps of N series, and what it takes to bring it into the series' own units.
+
+    Attributes
+    ----------
+    quantiles : (N, h, Q) float64
+        On the networks' scale, ascending.
+    probabilities : tuple of float
+        Which quantiles they are.
+    volatility : (N,) float64
+        Mean size of a one-step change, on that scale.
+    scaling : Scaling
+        The way back.
+    """
+
+    quantiles: Floats
+    probabilities: tuple[float, ...]
+    volatility: Floats
+    scaling: Scaling
+
+    def select(self, indices: Integers) -> Outlook:
+        """Return the outlook of these series."""
+        return Outlook(
+            self.quantiles[indices], self.probabilities, self.volatility[indices], self.scaling.select(indices)
+        )
+
+    def ends(self, by: Calibration, levels: tuple[float, ...]) -> tuple[Floats, Floats, Floats]:
+        """Return the median (N, h) and the calibrated ends (N, levels, h) of the intervals, in the series' own units.
+
+        `levels` ascend.
+        """
+        down, up = intervals(self.quantiles, self.probabilities, levels, by, self.volatility)
+        middle = self.quantiles[..., None, :, self.probabilities.index(0.5)]
+        ends = np.concatenate((middle, middle - down, middle + up), axis=1)
+        values = self.scaling.restore(ends)
+        point, lower, upper = values[:, 0], values[:, 1 : 1 + len(levels)], values[:, 1 + len(levels) :]
+        if not by.learned:
+            lower, upper = never_narrower(point, lower, upper)
+            lower = np.maximum(lower, self.scaling.floor[:, None, None])
+        return point, lower, upper
 
 
 def forecast_panel(
@@ -30,18 +75,7 @@ def forecast_panel(
         There are none.
     """
     usable, skipped = forecastable(panel)
-    scaled = scale_panel(usable, season=engine.season)
-    with Threads(threads if len(usable) > _FEW_SERIES else 1) as executor:
-        quantiles = future_quantiles(engine, scaled, h, executor)
-    probabilities = engine.probabilities
-    down, up = intervals(quantiles, probabilities, levels, by, scaled.volatility)
-    middle = quantiles[..., None, :, probabilities.index(0.5)]
-    ends = np.concatenate((middle, middle - down, middle + up), axis=1)
-    values = scaled.scaling.restore(ends)
-    point, lower, upper = values[:, 0], values[:, 1 : 1 + len(levels)], values[:, 1 + len(levels) :]
-    if not by.learned:
-        lower, upper = never_narrower(point, lower, upper)
-        lower = np.maximum(lower, scaled.scaling.floor[:, None, None])
+    point, lower, upper = look_ahead(engine, usable, h, threads).ends(by, levels)
     return Forecast(
         ids=usable.ids,
         times=usable.future_times(h),
@@ -53,6 +87,14 @@ def forecast_panel(
         skipped=skipped,
         timezone=usable.timezone,
     )
+
+
+def look_ahead(engine: Engine, panel: Panel, h: int, threads: int | None) -> Outlook:
+    """Return the outlook on the next `h` steps of series that can be forecast."""
+    scaled = scale_panel(panel, season=engine.season)
+    with Threads(threads if len(panel) > _FEW_SERIES else 1) as executor:
+        quantiles = future_quantiles(engine, scaled, h, executor)
+    return Outlook(quantiles, engine.probabilities, scaled.volatility, scaled.scaling)
 
 
 def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Executor) -> Floats:

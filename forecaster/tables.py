@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from forecaster.csvfile import ColumnNames, Limits, parse_csv
-from forecaster.errors import InputError
-from forecaster.forecast import Forecast
+from forecaster.errors import ConfigError, InputError
+from forecaster.forecast import Forecast, NextSteps, SamplePaths
 from forecaster.frames import Freq, is_dated, is_frame, panel_from_frame, times_for_frame
 from forecaster.frequency import Frequency
 from forecaster.outputs import check_output, extension_of, write_whole
@@ -144,45 +144,77 @@ def has_times(data: Any) -> bool:
     return is_frame(data) or is_dated(data)
 
 
-def forecast_columns(forecast: Forecast, names: ColumnNames | None = None) -> dict[str, list[Any]]:
-    """Return a forecast as columns of a long table, in their order.
+def forecast_columns(forecast: Forecast | SamplePaths, names: ColumnNames | None = None) -> dict[str, list[Any]]:
+    """Return a forecast, or sample paths, as columns of a long table, in their order.
 
-    ``unique_id, ds, LSTM, LSTM-lo-95, LSTM-lo-80, LSTM-hi-80, LSTM-hi-95``; ids and dates are text, integer time
-    steps are numbers.
+    ``unique_id, ds, LSTM, LSTM-lo-95, LSTM-lo-80, LSTM-hi-80, LSTM-hi-95``, or ``unique_id, ds, path, LSTM``; ids and
+    dates are text, integer time steps are numbers.
+
+    Raises
+    ------
+    ConfigError
+        A column of the result is called as that of the ids or times.
     """
     names = names or ColumnNames()
     is_integer = forecast.frequency.is_integer
-    labels = forecast.times.ravel().tolist() if is_integer else [text for row in forecast.labels for text in row]
+    labels = forecast.times.tolist() if is_integer else forecast.labels
+    rows = range(_rows_a_step(forecast))
     columns: dict[str, list[Any]] = {
-        names.id_col: [name for name in forecast.ids for _ in range(forecast.h)],
-        names.time_col: labels,
-        forecast.alias: forecast.point.ravel().tolist(),
+        names.id_col: [name for name in forecast.ids for _ in rows for _ in range(forecast.h)],
+        names.time_col: [label for row in labels for _ in rows for label in row],
     }
+    own = _columns_of_paths(forecast) if isinstance(forecast, SamplePaths) else _columns_of_intervals(forecast)
+    for name in own:
+        if name in columns:
+            raise ConfigError(f"Column {name!r} of the ids or times would be lost: the result has one of that name.")
+    return columns | own
+
+
+def _rows_a_step(forecast: NextSteps) -> int:
+    return forecast.values.shape[1] if isinstance(forecast, SamplePaths) else 1
+
+
+def _columns_of_paths(paths: SamplePaths) -> dict[str, list[Any]]:
+    count = paths.values.shape[1]
+    return {
+        "path": np.tile(np.repeat(np.arange(count), paths.h), len(paths)).tolist(),
+        paths.alias: paths.values.ravel().tolist(),
+    }
+
+
+def _columns_of_intervals(forecast: Forecast) -> dict[str, list[Any]]:
+    columns = {forecast.alias: forecast.point.ravel().tolist()}
     for side, ends, order in (("lo", forecast.lower, -1), ("hi", forecast.upper, 1)):
         for place, level in list(enumerate(forecast.levels))[::order]:
             columns[f"{forecast.alias}-{side}-{level:g}"] = ends[:, place].ravel().tolist()
     return columns
 
 
-def forecast_to_frame(forecast: Forecast, names: ColumnNames | None = None) -> pd.DataFrame:
-    """Return a forecast as a pandas DataFrame; ``ds`` is of the kind the input had, with its time zone."""
+def _times_of_rows(forecast: NextSteps) -> Any:
+    return np.repeat(forecast.times[:, None], _rows_a_step(forecast), axis=1).ravel()
+
+
+def forecast_to_frame(forecast: Forecast | SamplePaths, names: ColumnNames | None = None) -> pd.DataFrame:
+    """Return a forecast, or sample paths, as a pandas DataFrame; ``ds`` is of the kind the input had, with its zone."""
     import pandas as pd
 
     names = names or ColumnNames()
     columns: dict[str, Any] = dict(forecast_columns(forecast, names))
-    columns[names.time_col] = times_for_frame(forecast.times.ravel(), forecast.frequency, forecast.timezone)
+    columns[names.time_col] = times_for_frame(_times_of_rows(forecast), forecast.frequency, forecast.timezone)
     return pd.DataFrame(columns)
 
 
-def forecast_csv(forecast: Forecast, names: ColumnNames | None = None) -> str:
-    """Return a forecast as CSV text."""
+def forecast_csv(forecast: Forecast | SamplePaths, names: ColumnNames | None = None) -> str:
+    """Return a forecast, or sample paths, as CSV text."""
     text = io.StringIO(newline="")
     _write_csv(forecast_columns(forecast, names), text)
     return text.getvalue()
 
 
-def write_forecast(forecast: Forecast, path: str | os.PathLike[str], names: ColumnNames | None = None) -> None:
-    """Write a forecast to a .csv, .csv.gz or .parquet file; the file appears whole or not at all.
+def write_forecast(
+    forecast: Forecast | SamplePaths, path: str | os.PathLike[str], names: ColumnNames | None = None
+) -> None:
+    """Write a forecast, or sample paths, to a .csv, .csv.gz or .parquet file, which appears whole or not at all.
 
     Raises
     ------
@@ -196,7 +228,7 @@ def write_forecast(forecast: Forecast, path: str | os.PathLike[str], names: Colu
     if extension_of(Path(path), EXTENSIONS) == ".parquet":
         # Days have no offset from UTC, so the zone goes only with instants.
         zone = None if forecast.frequency.is_daily_or_coarser else forecast.timezone
-        columns[names.time_col] = parquet_times(forecast.times.ravel(), zone)
+        columns[names.time_col] = parquet_times(_times_of_rows(forecast), zone)
     write_columns(columns, path)
 
 

@@ -25,7 +25,7 @@ from forecaster.training import Progress
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
-COMMANDS = ("train", "predict", "backtest", "serve", "models", "warm-up")
+COMMANDS = ("train", "predict", "simulate", "backtest", "serve", "models", "warm-up")
 
 
 def daily_csv(path: Path, lengths: dict[str, int]) -> Path:
@@ -111,6 +111,23 @@ def test_predict_writes_what_the_library_forecasts(model: Path, table: Path, tmp
     assert [float(row["LSTM-hi-90"]) for row in rows] == forecast.upper[:, 1].ravel().tolist()
 
 
+def test_simulate_writes_what_the_library_draws(
+    model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "paths.csv"
+    asked = ["simulate", str(model), str(table), "--output", str(output), "--paths", "7", "--h", "5", "--seed", "3"]
+    assert run(asked) == 0
+    assert f"{output}: 2 series, 7 paths, 5 steps ahead" in capsys.readouterr().out
+    rows = rows_of(output)
+    assert list(rows[0]) == ["unique_id", "ds", "path", "LSTM"]
+    from forecaster import read_panel
+
+    drawn = Forecaster.load(model).paths(read_panel(table), n_paths=7, h=5, seed=3)
+    assert [float(row["LSTM"]) for row in rows] == drawn.values.ravel().tolist()
+    assert [row["path"] for row in rows] == [str(path) for path in range(7) for _ in range(5)] * 2
+    assert [row["ds"] for row in rows[:35]] == [str(day) for day in range(61, 66)] * 7
+
+
 def test_columns_keep_the_names_they_came_with(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "sales.csv"
     source.write_text("shop,day,sold\n" + "".join(f"x,{day},{day % 5}\n" for day in range(1, 40)), encoding="utf-8")
@@ -141,6 +158,8 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
     csv_path, out, new = str(table), str(tmp / "out.csv"), str(tmp / "new")
     no_column = tmp / "no-column.csv"
     no_column.write_text("unique_id,ds\na,1\n", encoding="utf-8")
+    paths = daily_csv(tmp / "paths.csv", {"a": 20})
+    paths.write_text(paths.read_text(encoding="utf-8").replace("unique_id", "path"), encoding="utf-8")
     stranger = tmp / "stranger"
     stranger.mkdir()
     (stranger / "thesis.txt").write_text("years of work", encoding="utf-8")
@@ -157,6 +176,8 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
         "level text": (["predict", str(model), csv_path, "--output", out, "--level", "high"], "80,95"),
         "plot": (["predict", str(model), csv_path, "--output", out, "--plot", str(tmp / "p.gif")], ".png"),
         "negative": (["predict", str(model), csv_path, "--output", out, "--h", "-4"], "h must be from 1"),
+        "paths": (["simulate", str(model), csv_path, "--output", out, "--paths", "0"], "n_paths must be from 1"),
+        "column lost": (["simulate", str(model), str(paths), "--output", out, "--id-col", "path"], "would be lost"),
         "windows": (["backtest", csv_path, "--h", "3", "--windows", "0"], "n_windows"),
         "too long": (["backtest", csv_path, "--h", "3", "--windows", "90"], "No series is long enough"),
         "other folder": (["train", csv_path, "--h", "3", "--model", str(stranger)], "not a model folder"),
@@ -176,7 +197,7 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
 @pytest.mark.parametrize("case", [
     "no file", "horizon 0", "horizon absurd", "no column", "frequency", "no model", "no folder", "extension", "level",
     "level text", "plot", "negative", "windows", "too long", "other folder", "a file", "no models", "nothing to serve",
-    "usage", "over its source", "not taught", "level rounded",
+    "usage", "over its source", "not taught", "level rounded", "paths", "column lost",
 ])  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(
     case: str, model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -203,7 +224,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize("target", ["out.xlsx", "none/out.csv"])
-@pytest.mark.parametrize("command", ["train", "predict", "backtest", "metrics"])
+@pytest.mark.parametrize("command", ["train", "predict", "simulate", "backtest", "metrics"])
 def test_a_place_that_cannot_be_written_is_found_before_the_work(
     command: str, target: str, table: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +234,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
     arguments = {
         "train": ["train", str(table), "--h", "3", "--model", path],
         "predict": ["predict", "model", str(table), "--output", path],
+        "simulate": ["simulate", "model", str(table), "--output", path],
         "backtest": ["backtest", str(table), "--h", "3", "--output", path],
         "metrics": ["backtest", str(table), "--h", "3", "--metrics", path],
     }

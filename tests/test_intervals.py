@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster.accuracy import coverage
+from forecaster.dependence import Dependence, random_walk
 from forecaster.errors import ModelFormatError
 from forecaster.intervals import (
     LEVELS,
@@ -29,7 +30,14 @@ from tests.examples import Floats
 
 HEAD = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 LEVEL = st.floats(0.001, 99.9999)
-DOUBLED = Calibration(np.full((len(LEVELS), 1), 2.0))
+
+
+def stretched(factors: Floats) -> Calibration:
+    """Return factors alone; the dependence between steps has no say in intervals."""
+    return Calibration(factors, random_walk(factors.shape[1]))
+
+
+DOUBLED = stretched(np.full((len(LEVELS), 1), 2.0))
 
 
 def score(p: float) -> float:
@@ -45,7 +53,7 @@ def normal_quantiles(count: int, h: int, *, deviation: float = 1.0, probabilitie
 def test_at_the_quantiles_of_the_head_intervals_are_its_own() -> None:
     quantiles = np.sort(np.random.default_rng(0).standard_normal((3, 2, 7)), axis=2)
     for place, level in enumerate((95, 80, 50)):
-        down, up = spreads(quantiles, HEAD, level)
+        down, up = spreads(quantiles, HEAD, level, np.zeros((3, 2)))
         assert_allclose(down, quantiles[..., 3] - quantiles[..., place])
         assert_allclose(up, quantiles[..., 6 - place] - quantiles[..., 3])
 
@@ -53,24 +61,26 @@ def test_at_the_quantiles_of_the_head_intervals_are_its_own() -> None:
 @given(LEVEL)
 def test_between_and_beyond_them_they_follow_the_normal_distribution(level: float) -> None:
     for probabilities in (HEAD, (0.1, 0.5, 0.9), (0.5, 0.8)):
-        down, up = spreads(normal_quantiles(1, 1, probabilities=probabilities), probabilities, level)
+        down, up = spreads(normal_quantiles(1, 1, probabilities=probabilities), probabilities, level, np.zeros((1, 1)))
         assert_allclose([down.item(), up.item()], score(0.5 + level / 200), rtol=1e-9, atol=1e-12)
 
 
 def test_a_head_without_quantiles_has_the_spread_of_a_random_walk() -> None:
-    volatility = np.array([2.0, 1.0])
+    volatility = np.array([2.0, 1.0]) * (2 / np.pi) ** 0.5  # the mean size of steps of these deviations
     walk = least_spread(volatility, 4, (0.5,))
     assert_allclose(walk, [[2, 2 * 2**0.5, 2 * 3**0.5, 4], [1, 2**0.5, 3**0.5, 2]])
     assert_allclose(least_spread(volatility, 4, HEAD), 0.05 * walk)
-    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), (80.0, 95.0), DOUBLED, volatility)
-    assert_allclose(down, 2 * np.repeat(walk[:, None], 2, axis=1))
+    levels = (1e-9, 30.0, 80.0, 95.0)  # the narrowest is the median itself
+    down, up = intervals(np.zeros((2, 4, 1)), (0.5,), levels, DOUBLED, volatility)
+    scores = np.array([score(0.5 + level / 200) for level in levels])
+    assert_allclose(down, 2 * scores[:, None] * walk[:, None])
     assert_allclose(up, down)
 
 
 def test_the_head_is_not_believed_below_the_least_spread() -> None:
     certain = np.zeros((1, 2, 7))
     down, up = intervals(certain, HEAD, (80.0,), DOUBLED, np.array([3.0]))
-    assert_allclose(down, [2 * least_spread(np.array([3.0]), 2, HEAD)])
+    assert_allclose(down, [2 * score(0.9) * least_spread(np.array([3.0]), 2, HEAD)])
     assert_allclose(up, down)
 
 
@@ -111,7 +121,7 @@ def test_intervals_lie_inside_each_other_whatever_the_levels(
 ) -> None:
     rng = np.random.default_rng(seed)
     quantiles = np.sort(rng.standard_normal((2, h, len(probabilities))), axis=2)
-    by = Calibration(rng.uniform(0.05, 20, (len(LEVELS), max(1, h - 1))))
+    by = stretched(rng.uniform(0.05, 20, (len(LEVELS), max(1, h - 1))))
     down, up = intervals(quantiles, probabilities, tuple(sorted(levels)), by, np.ones(2))
     assert down.shape == up.shape == (2, len(levels), h)
     for side in (down, up):
@@ -121,7 +131,7 @@ def test_intervals_lie_inside_each_other_whatever_the_levels(
 
 def test_factors_between_levels_are_interpolated_and_beyond_the_ends_the_same() -> None:
     factors = np.arange(1.0, 6.0)[:, None] * np.array([1.0, 10.0])
-    by = Calibration(factors)
+    by = stretched(factors)
     for row, level in enumerate(LEVELS):
         assert_allclose(by.at(level, 2), factors[row])
     assert_allclose(by.at(1, 2), factors[0])
@@ -142,9 +152,10 @@ def test_calibrated_intervals_cover_what_they_say(deviation: float, probabilitie
     quantiles = normal_quantiles(400, 5, deviation=deviation, probabilities=probabilities)
     volatility = np.full(400, deviation)
     by = calibrate(quantiles, probabilities, noise(400, 5, 1), least_spread(volatility, 5, probabilities))
-    down, up = intervals(quantiles, probabilities, LEVELS, by, volatility)
+    levels = (20.0, *LEVELS)
+    down, up = intervals(quantiles, probabilities, levels, by, volatility)
     fresh = noise(400, 5, 2)
-    for row, level in enumerate(LEVELS):
+    for row, level in enumerate(levels):
         assert coverage(fresh, -down[:, row], up[:, row]) == pytest.approx(level / 100, abs=0.03)
 
 
@@ -189,8 +200,12 @@ def test_factors_stay_within_reason_whatever_comes(actual: float) -> None:
 
 
 def test_a_calibration_comes_back_from_json() -> None:
-    by = Calibration(np.random.default_rng(0).uniform(0.1, 3, (len(LEVELS), 4)))
-    assert_array_equal(calibration(json.loads(json.dumps(by.as_settings())), 4).factors, by.factors)
+    rng = np.random.default_rng(0)
+    by = Calibration(rng.uniform(0.1, 3, (len(LEVELS), 4)), Dependence(rng.uniform(0, 1, 3), 0.3))
+    back = calibration(json.loads(json.dumps(by.as_settings())), 4)
+    assert_array_equal(back.factors, by.factors)
+    assert_array_equal(back.dependence.passed_on, by.dependence.passed_on)
+    assert back.dependence.lasting == by.dependence.lasting
 
 
 RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
@@ -200,6 +215,7 @@ RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
     "settings",
     [
         {}, [], None, "x", {"levels": RIGHT["levels"]}, {"factors": RIGHT["factors"]}, {**RIGHT, "levels": [80, 95]},
+        {key: RIGHT[key] for key in ("levels", "factors")}, {**RIGHT, "dependence": None},
         {**RIGHT, "levels": 80}, {**RIGHT, "factors": RIGHT["factors"][:4]}, {**RIGHT, "factors": [[1.0]] * 5},
         {**RIGHT, "factors": [[1.0, 0.0]] * 5}, {**RIGHT, "factors": [[1.0, -1.0]] * 5},
         {**RIGHT, "factors": [[1.0, float("nan")]] * 5}, {**RIGHT, "factors": [[1.0, float("inf")]] * 5},
@@ -208,5 +224,5 @@ RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
     ],
 )  # fmt: skip
 def test_another_form_of_calibration_is_refused(settings: Any) -> None:
-    with pytest.raises(ModelFormatError, match="calibration"):
+    with pytest.raises(ModelFormatError, match=r"calibration|dependence"):
         calibration(settings, 2)

@@ -25,6 +25,7 @@ from safetensors.numpy import load, save
 from forecaster import Forecaster
 from forecaster.cli import run
 from forecaster.errors import ModelFormatError, NotFittedError, OutputError
+from forecaster.intervals import uncalibrated
 from forecaster.storage import FORMAT_VERSION, check_model_target, describe_model, load_model, save_model
 from tests.examples import TINY, bits_of, tiny, trained, weekly
 
@@ -266,7 +267,7 @@ def test_the_field_at_fault_is_named_wherever_a_description_is_read(
 def test_a_network_larger_than_memory_is_refused(folder: Path) -> None:
     def grow(description: dict[str, Any]) -> None:
         description["horizon"] = 10_000
-        description["calibration"]["factors"] = [[1.0] * 10_000] * 5
+        description["calibration"] = uncalibrated(10_000).as_settings()
         quantiles = sorted({*np.linspace(0.01, 0.49, 200_000).tolist(), 0.5})
         description["architecture"]["networks"][0].update(quantiles=quantiles, dense=2048)
 
