@@ -25,7 +25,7 @@ from forecaster.storage import save_model
 _NEWEST = 1500
 """Values of a series that are learned from: older ones say little of the next."""
 
-_DRAWN = {"yearly": 4000, "quarterly": 4000, "monthly": 8000, "weekly": 1000, "daily": 4000, "hourly": 1000}
+_DRAWN = {"yearly": 4000, "quarterly": 4000, "monthly": 8000, "weekly": 1000, "daily": 6000, "hourly": 1000}
 """Series that are drawn for each kind."""
 
 _LENGTHS = {"yearly": 60, "quarterly": 160, "monthly": 360, "weekly": 520, "daily": 1000, "hourly": 1000}

@@ -31,6 +31,8 @@ def draw(rng: np.random.Generator, length: int, season: int) -> Floats:
         log_level += _level_changes(rng, length)
     if season > 1 and rng.random() < 0.8:
         log_level += _season(rng, t, season)
+    if rng.random() < 0.4:
+        log_level += _holidays(rng, length)
     noise = rng.choice([0.005, 0.02, 0.05, 0.1, 0.25]) * _noise(rng, length)
     values: Floats = np.exp(np.clip(log_level + noise, -3, 14))
     kind = rng.random()
@@ -59,6 +61,15 @@ def _level_changes(rng: np.random.Generator, length: int) -> Floats:
     for _ in range(rng.integers(1, 4)):
         changes[rng.integers(length) :] += rng.normal(0, 0.4)
     return changes
+
+
+def _holidays(rng: np.random.Generator, length: int) -> Floats:
+    """Return short dips and peaks, after which all is as before: a forecast must not take them for a new level."""
+    passing = np.zeros(length)
+    size = rng.normal(0, 0.6)
+    for start in np.flatnonzero(rng.random(length) < rng.choice([0.005, 0.02])):
+        passing[start : start + rng.integers(1, 4)] += size * rng.uniform(0.5, 1.5)
+    return passing
 
 
 def _season(rng: np.random.Generator, t: NDArray[np.int64], season: int) -> Floats:

@@ -29,7 +29,7 @@ REFIT_RATE = 0.5
 """Share of the learning rate with which training goes on with all values."""
 
 
-_CUTOFFS, _FORECASTS = 12, 8192
+_CUTOFFS, _FORECASTS = 26, 16_384
 """Horizons that base weights are judged on at the most, and forecasts that this may take."""
 
 

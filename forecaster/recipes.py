@@ -1,6 +1,6 @@
 """What surrounds the cell, by frequency: one table, each entry chosen by an experiment.
 
-The experiments are in docs/decisions/0010-what-surrounds-the-cell.md and 0011-base-weights.md: choices were made on the
+The experiments are in docs/decisions/0010-what-surrounds-the-cell.md and 0012-base-weights.md: choices were made on the
 last horizon of M4's training parts, never on its test parts.
 """
 
