@@ -13,7 +13,7 @@ from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.holdout import Verdict, judge, judged_before, judges
 from forecaster.intervals import Calibration
-from forecaster.network import Network
+from forecaster.network import Array, Network
 from forecaster.panel import Panel
 from forecaster.scaling import scale_panel
 from forecaster.training import History, Progress, train
@@ -28,6 +28,9 @@ BLIND_TUNING_STEPS = 10
 REFIT_RATE = 0.5
 """Share of the learning rate with which training goes on with all values."""
 
+
+_FEW_JUDGES = 20
+"""Held-out horizons of so many series are believed as much as the base weights (`_step_back`)."""
 
 _CUTOFFS, _FORECASTS = 26, 16_384
 """Horizons that base weights are judged on at the most, and forecasts that this may take."""
@@ -108,6 +111,7 @@ def learn(
         rng = np.random.default_rng([seed, k] if k else seed)
         if base is None:
             network.initialise(rng)
+        start = network.weights.copy()
         histories.append(
             train(
                 network,
@@ -122,6 +126,8 @@ def learn(
                 progress=progress and _over_all(progress, k, len(networks), began),
             )
         )
+        if base is not None:
+            _step_back(network, start, len(judging))
     engine = Engine(networks, season)  # the other has packed the weights as they were
     verdict = judge(engine, judged, season, executor, prior=base)
     if before is not None:
@@ -133,6 +139,16 @@ def learn(
     if verdict.spreads is not None:
         verdict = judged_before(verdict, engine, judged, executor)
     return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
+
+
+def _step_back(network: Network, start: Array, judges: int) -> None:
+    """Bring the weights back towards those they started from, at most halfway.
+
+    Where one held-out horizon of few series said when to stop, the weights between are the more robust ones (M.
+    Wortsman et al., Robust fine-tuning, 2022).
+    """
+    share = max(0.5, judges / (judges + _FEW_JUDGES))
+    network.weights[:] = start + np.float32(share) * (network.weights - start)
 
 
 def _go_on(

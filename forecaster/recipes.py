@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.frequency import Frequency
 
-_TUNING = TrainingConfig(steps=150, batch_size=128, learning_rate=1e-3, validate_every=10, patience=5)
+_TUNING = TrainingConfig(steps=150, batch_size=128, learning_rate=1e-3, validate_every=10, patience=5, refit=0.0)
 """From base weights little is left to learn, and more would unlearn them."""
 
 
@@ -66,7 +66,7 @@ RECIPES = (
     ),
     _recipe(
         "monthly", 30.44, 12, 24, NetworkConfig(positions=24, hidden=64), (24, -24, -36),
-        steps=1500, batch_size=512, learning_rate=5e-3, refit=0.5,
+        steps=1500, batch_size=512, learning_rate=5e-3, recent=6, refit=0.5,
     ),
     _recipe(
         "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52, 52),
