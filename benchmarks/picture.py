@@ -1,15 +1,37 @@
-"""Draw docs/forecast.png, the picture in README.md, from the demo's model: ``python -m benchmarks.picture``."""
+"""Draw the pictures of README.md and docs/accuracy.md: ``python -m benchmarks.picture``.
+
+docs/forecast.png comes from the demo's model; docs/kinds.png from the base weights and M4, where ``--data`` or
+``FORECASTER_M4`` tells where that is.
+"""
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.demo import DATA, HORIZON
-from forecaster import Forecaster, read_panel
+from benchmarks.m4.data import KINDS, Series, folder_argument, read
+from forecaster import Forecaster, plots, read_panel
 from forecaster.plots import plot_forecast
 
-PICTURE = Path(__file__).parents[1] / "docs" / "forecast.png"
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURE = DOCS / "forecast.png"
 SERIES = ("EWR_UA", "EWR_EV", "JFK_B6", "JFK_DL", "LGA_DL", "LGA_MQ")
+PICTURE_OF_KINDS = DOCS / "kinds.png"
+
+# Chosen for the shape of their histories among a few drawn at random, before any forecast of them was looked at.
+KINDS_SHOWN = {
+    "yearly": ("Y6817", "years", 24),
+    "quarterly": ("Q14358", "quarters", 28),
+    "monthly": ("M23655", "months", 54),
+    "weekly": ("W233", "weeks", 108),
+    "daily": ("D2160", "days", 42),
+    "hourly": ("H376", "hours", 96),
+}
+"""One series of each kind, what its steps are called, and how many of them are drawn before the forecast."""
 
 
 def draw() -> None:
@@ -20,5 +42,41 @@ def draw() -> None:
     plot_forecast(shown, model.forecast(shown), PICTURE)
 
 
-if __name__ == "__main__":
+def draw_kinds(folder: Path, path: Path = PICTURE_OF_KINDS) -> None:
+    """Draw one series of each kind of M4: the end of its history, the forecast of the base weights, and what came."""
+    named = {kind.name: kind for kind in KINDS}
+    drawn = {}
+    for name, (unique_id, steps, shown) in KINDS_SHOWN.items():
+        kind = named[name]
+        one = _only(read(folder, kind), unique_id)
+        forecast = Forecaster.pretrained(1, season=kind.season).forecast(one.panel, h=kind.horizon, level=(80, 95))
+        drawn[f"{unique_id}, {kind.horizon} {steps} ahead"] = (one, forecast, shown)
+    figure, places = plots._grid(list(drawn), "Six series of M4, forecast by base weights without training")
+    for axes, title in places:
+        one, forecast, shown = drawn[title]
+        known, came = one.panel.series(0)[-shown:], one.actual[0]
+        times = forecast.times[0, 0] + np.arange(-len(known), len(came))
+        axes.axvline(times[len(known) - 1], color=plots._MUTED, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
+        plots._draw_forecast(axes, forecast, 0, None)
+        plots._draw_history(axes, plots._Series(times, np.concatenate((known, came))))
+        plots._finish_axes(axes, title)
+    plots._save(plots._finish(figure, (80, 95)), path)
+
+
+def _only(series: Series, unique_id: str) -> Series:
+    i = series.panel.ids.index(unique_id)
+    return replace(series, panel=series.panel.select([i]), actual=series.actual[i : i + 1])
+
+
+def main() -> None:
+    """Draw what can be drawn here."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.picture", description=__doc__.partition("\n")[0])
+    folder_argument(parser, required=False)
+    asked = parser.parse_args()
     draw()
+    if asked.data:
+        draw_kinds(asked.data)
+
+
+if __name__ == "__main__":
+    main()

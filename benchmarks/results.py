@@ -106,7 +106,7 @@ def save_json(name: str, content: Any) -> Path:
 
 def load(name: str) -> Report | None:
     """Return a report, or None if it was never written."""
-    content = _content(name)
+    content = load_json(name)
     if content is None:
         return None
     return Report(content["date"], content["machine"], [Figure(**figure) for figure in content["figures"]])
@@ -114,7 +114,7 @@ def load(name: str) -> Report | None:
 
 def load_comparisons(name: str) -> Comparisons | None:
     """Return a report with comparisons, or None if it was never written."""
-    content = _content(name)
+    content = load_json(name)
     if content is None:
         return None
     comparisons = [Comparison(**comparison) for comparison in content["comparisons"]]
@@ -122,7 +122,8 @@ def load_comparisons(name: str) -> Comparisons | None:
     return Comparisons(content["date"], content["machine"], comparisons, figures)
 
 
-def _content(name: str) -> Any:
+def load_json(name: str) -> Any:
+    """Return what `save_json` wrote, or None if it was never written."""
     path = FOLDER / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 

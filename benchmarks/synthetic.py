@@ -37,9 +37,9 @@ def draw(rng: np.random.Generator, length: int, season: int) -> Floats:
     values: Floats = np.exp(np.clip(log_level + noise, -3, 14))
     kind = rng.random()
     if kind < 0.1:  # counts
-        return rng.poisson(np.minimum(values * rng.choice([0.01, 0.1, 1.0]), 1e6)).astype(np.float64)
-    if kind < 0.2:  # noise of the same size at every level
-        return np.maximum(values + rng.choice([0.02, 0.1]) * values.mean() * rng.standard_normal(length), 0)
+        values = rng.poisson(np.minimum(values * rng.choice([0.01, 0.1, 1.0]), 1e6)).astype(np.float64)
+    elif kind < 0.2:  # noise of the same size at every level
+        values = np.maximum(values + rng.choice([0.02, 0.1]) * values.mean() * rng.standard_normal(length), 0)
     return values
 
 
@@ -84,7 +84,8 @@ def _season(rng: np.random.Generator, t: NDArray[np.int64], season: int) -> Floa
     pattern = pattern - pattern.mean()
     slow = np.sin(2 * np.pi * t / (len(t) * rng.uniform(0.7, 3)) + rng.uniform(0, 6))
     drift = 1 + rng.choice([0.0, 0.0, 0.3]) * slow
-    return size * drift * pattern[(t + rng.integers(season)) % season]
+    wave: Floats = size * drift * pattern[(t + rng.integers(season)) % season]
+    return wave
 
 
 def _noise(rng: np.random.Generator, length: int) -> Floats:

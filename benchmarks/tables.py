@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, shown
+from benchmarks import accuracy
+from benchmarks.accuracy import Accuracy, accuracy_block
+from benchmarks.m4.report import RUNS, m4_block
+from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
 from benchmarks.stages import stages_block
 
 README = Path(__file__).parents[1] / "README.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
+ACCURACY = README.parent / "docs" / "accuracy.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
 PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
@@ -16,6 +22,11 @@ PEERS_END = "<!-- end of peers -->"
 
 STAGES_BEGIN = "<!-- stages: written by python -m benchmarks.tables -->"
 STAGES_END = "<!-- end of stages -->"
+
+M4_BEGIN = "<!-- m4: written by python -m benchmarks.tables -->"
+M4_END = "<!-- end of m4 -->"
+SETS_BEGIN = "<!-- sets: written by python -m benchmarks.tables -->"
+SETS_END = "<!-- end of sets -->"
 
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "neuralforecast": "NeuralForecast"}
 PEERS_ROWS = ("step", "step_large", "one_network", "many_network", "one_forecast", "processes")
@@ -78,6 +89,17 @@ def with_stages(text: str, report: Report | None) -> str:
     return _with_block(text, STAGES_BEGIN, STAGES_END, block)
 
 
+def with_accuracy(text: str, runs: Mapping[str, Any], report: Accuracy | None) -> str:
+    """Return a text with the blocks of M4 and of the small sets made new."""
+    sets = "Not measured yet: `python -m benchmarks.accuracy`." if report is None else accuracy_block(report)
+    return _with_block(_with_block(text, M4_BEGIN, M4_END, m4_block(runs)), SETS_BEGIN, SETS_END, sets)
+
+
+def m4_runs() -> dict[str, Any]:
+    """Return the results of M4 by name, None for those that are not there."""
+    return {name: load_json(name) for name in RUNS}
+
+
 def _with_block(text: str, begin: str, end: str, block: str) -> str:
     before, _, rest = text.partition(begin)
     _, found, after = rest.partition(end)
@@ -90,3 +112,5 @@ if __name__ == "__main__":
     written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
     README.write_text(with_peers(written, load_comparisons("kernels")), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
+    told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
+    ACCURACY.write_text(told, encoding="utf-8")

@@ -104,13 +104,13 @@ def _columns(path: Path) -> tuple[tuple[str, ...], Floats, NDArray[np.int64]]:
     return ids, table["y"].to_numpy().astype(np.float64), offsets
 
 
-def folder_argument(parser: argparse.ArgumentParser) -> None:
+def folder_argument(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add ``--data``."""
     variable = os.environ.get("FORECASTER_M4")
     parser.add_argument(
         "--data",
         type=Path,
         default=variable and Path(variable),
-        required=not variable,
+        required=required and not variable,
         help="folder of yearly_train.parquet and so on [FORECASTER_M4]",
     )
