@@ -33,13 +33,15 @@ def draw(rng: np.random.Generator, length: int, season: int) -> Floats:
         log_level += _season(rng, t, season)
     if rng.random() < 0.4:
         log_level += _holidays(rng, length)
-    noise = rng.choice([0.005, 0.02, 0.05, 0.1, 0.25]) * _noise(rng, length)
+    noise = rng.choice([0.0, 0.005, 0.02, 0.05, 0.1, 0.25]) * _noise(rng, length)
     values: Floats = np.exp(np.clip(log_level + noise, -3, 14))
     kind = rng.random()
     if kind < 0.1:  # counts
         values = rng.poisson(np.minimum(values * rng.choice([0.01, 0.1, 1.0]), 1e6)).astype(np.float64)
     elif kind < 0.2:  # noise of the same size at every level
         values = np.maximum(values + rng.choice([0.02, 0.1]) * values.mean() * rng.standard_normal(length), 0)
+    elif kind < 0.4:  # timetables: small whole numbers that repeat season for season, until there is a new one
+        values = np.round(values / values.mean() * np.exp(rng.uniform(0, 5)))
     return values
 
 
