@@ -12,10 +12,12 @@ from benchmarks.kernels.clock import Side, repeated, take_turns
 from benchmarks.kernels.peers import Peers
 from benchmarks.kernels.shapes import HORIZON
 from forecaster import Forecaster, Panel
-from forecaster.config import NetworkConfig, TrainingConfig, default_networks
+from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Threads
+from forecaster.frequency import Frequency
 from forecaster.network import Network
 from forecaster.passes import Packed, Workspace, forward
+from forecaster.recipes import recipe_for
 from forecaster.scaling import scale_panel
 from forecaster.windows import load_inputs, window_quantiles
 
@@ -23,7 +25,7 @@ MONTHS = 12
 LENGTH = 144
 SHAPES = {
     "2 layers of 64 over 48 steps": NetworkConfig(lags=24, positions=48, layers=2, hidden=64),
-    "default network for months": default_networks(MONTHS)[0],
+    "default network for months": recipe_for(Frequency.parse("MS"), MONTHS).networks[0],
 }
 ALL = "series in, labelled forecasts and intervals out"
 FRAMES = "ours, data frames"
