@@ -17,6 +17,7 @@ from forecaster.config import (
     check_init,
     check_levels,
     check_seed,
+    training_config,
 )
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
@@ -72,8 +73,8 @@ class Forecaster:
     network : NetworkConfig or sequence of NetworkConfig, optional
         The shape of the network, or of several, of the same quantiles, which are averaged. By default those of the
         frequency's recipe (`forecaster.recipes`).
-    training : TrainingConfig, optional
-        How each network is trained. By default as the recipe says.
+    training : TrainingConfig or mapping of str, optional
+        How each network is trained. By default as the recipe says; ``{"steps": 50}`` changes that one setting of it.
     seed : int
         The same seed, data and settings give the same weights, bit for bit.
     threads : int, optional
@@ -94,7 +95,7 @@ class Forecaster:
         freq: str | int | None = None,
         season: int | None = None,
         network: NetworkConfig | Sequence[NetworkConfig] | None = None,
-        training: TrainingConfig | None = None,
+        training: TrainingConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -103,6 +104,7 @@ class Forecaster:
         self.season = None if season is None else check_horizon(season, name="season")
         self.networks = (network,) if isinstance(network, NetworkConfig) else tuple(network or ())
         self.training = training
+        training_config(training, TrainingConfig())  # what is wrong is said here, not after the data are read
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
@@ -415,9 +417,9 @@ class Forecaster:
         if check_init(init, shaped=bool(self.networks)) == "base":
             base = base_for(frequency, season)
             networks = [with_horizon(one, self.h, season) for one in base.engine.networks]
-            return _Start(networks, self.training or recipe.tuning, base.calibration.ahead(self.h))
+            return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(self.h))
         networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
-        return _Start(networks, self.training or recipe.training, None)
+        return _Start(networks, training_config(self.training, recipe.training), None)
 
     def _untrained(self) -> Forecaster:
         return Forecaster(
