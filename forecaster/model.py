@@ -295,17 +295,22 @@ class Forecaster:
         time_col: str = "ds",
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
+        pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
-        The arguments are those of `fit` and of `forecaster.backtest.backtest`.
+        The arguments are those of `fit` and of `forecaster.backtest.backtest`; `pretrained` adds ``Base``, the base
+        weights of the package as they are (`Forecaster.pretrained`).
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
+        alias = panel.frequency.alias
+        base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
         return backtest(
             panel,
             lambda known: self._untrained().fit(known, init=init, progress=progress),
+            base=base,
             h=self.h,
             season=self.season or panel.frequency.season,
             n_windows=n_windows,
@@ -329,12 +334,14 @@ class Forecaster:
         time_col: str = "ds",
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
+        pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
-            id_col=id_col, time_col=time_col, target_col=target_col, init=init, progress=progress,
+            id_col=id_col, time_col=time_col, target_col=target_col, init=init, pretrained=pretrained,
+            progress=progress,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -391,7 +398,9 @@ class Forecaster:
         Raises
         ------
         ConfigError
-            The frequency is unknown.
+            The frequency is unknown, or the season no whole number of steps.
+        ModelFormatError
+            The package is damaged.
 
         Examples
         --------
