@@ -84,7 +84,7 @@ def test_a_season_that_is_asked_for_comes_back(season: int) -> None:
     model = Forecaster.pretrained(season=season)
     assert model.info["season"] == season
     errors = np.abs(model.forecast(panel, h=season).point[0] - expected)
-    assert errors.max() < 0.2 * np.ptp(profile)
+    assert errors.max() < 0.1 * np.ptp(profile)
     without = np.abs(Forecaster.pretrained(season=1).forecast(panel, h=season).point[0] - expected)
     assert errors.mean() < 0.3 * without.mean()
 
@@ -244,7 +244,7 @@ def test_there_is_no_jump_where_the_trained_horizon_ends(h: int) -> None:
     for said in (point, rolled):
         steps = np.abs(np.diff(said, axis=1))
         others = np.delete(steps, 27, axis=1).max(axis=1)
-        assert (steps[:, 27] < 1.25 * others).all()
+        assert (steps[:, 27] < 1.1 * others).all()
 
 
 def test_errors_beyond_the_trained_horizon_are_about_those_before_it() -> None:
@@ -252,8 +252,8 @@ def test_errors_beyond_the_trained_horizon_are_about_those_before_it() -> None:
     panel = numbered({f"s{i}": row[:200] for i, row in enumerate(values)})
     model = Forecaster(h=42, season=7, training=FEW).fit(panel)
     errors = np.abs(model.forecast().point - values[:, 200:]).mean(axis=0)
-    assert errors[28:35].mean() < 1.4 * errors[21:28].mean()
-    assert errors[28] < 1.5 * errors[27]
+    assert errors[28:35].mean() < 1.25 * errors[21:28].mean()
+    assert errors[28] < 1.25 * errors[27]
 
 
 # Training from them
