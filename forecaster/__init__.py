@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from forecaster.frequency import Frequency as Frequency
     from forecaster.model import Forecaster as Forecaster
     from forecaster.panel import Panel as Panel
+    from forecaster.pretrained import base_folders as base_folders
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_forecast as write_forecast
@@ -59,6 +60,7 @@ _HOME = {
     "Frequency": "frequency",
     "Forecaster": "model",
     "Panel": "panel",
+    "base_folders": "pretrained",
     "forecast_csv": "tables",
     "read_panel": "tables",
     "write_forecast": "tables",

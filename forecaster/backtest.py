@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -161,6 +161,7 @@ def backtest(
     level: tuple[float, ...] | list[float] = (80, 95),
     peers: str | Sequence[str] = (),
     names: ColumnNames | None = None,
+    base: Model | None = None,
 ) -> Backtest:
     """Forecast `h` steps from each of `n_windows` cutoffs, the newest `h` steps before the end.
 
@@ -189,6 +190,8 @@ def backtest(
         ``peers.peer_forecast``.
     names : ColumnNames, optional
         Column names of the result's frame.
+    base : forecaster, optional
+        One that is trained already, on other series: it stands beside as ``Base``.
 
     Raises
     ------
@@ -216,6 +219,8 @@ def backtest(
         forecasts = {}
         own = model.forecast(known, h=h, level=levels)
         forecasts[own.alias] = own
+        if base is not None:
+            forecasts["Base"] = replace(base.forecast(known, h=h, level=levels), alias="Base")
         for name in BASELINES:
             forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
         for name in others:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -170,6 +170,25 @@ def engine_choice() -> str:
     choice = os.environ.get("FORECASTER_ENGINE") or ENGINES[0]
     _check_choice("FORECASTER_ENGINE", choice, ENGINES)
     return choice
+
+
+def training_config(asked: TrainingConfig | Mapping[str, Any] | None, usual: TrainingConfig) -> TrainingConfig:
+    """Return the `usual` settings of a training with those that were `asked` for: all, some by name, or none.
+
+    Raises
+    ------
+    ConfigError
+        There is no such setting, or it is out of range.
+    """
+    if isinstance(asked, TrainingConfig):
+        return asked
+    if asked is not None and not isinstance(asked, Mapping):
+        raise ConfigError(f"training must be a TrainingConfig, or settings by name, got {asked!r}.", column="training")
+    known = [field.name for field in fields(TrainingConfig)]
+    for name in asked or {}:
+        if name not in known:
+            raise ConfigError(f"training has no setting {name!r}, only {', '.join(known)}.", column="training")
+    return replace(usual, **(asked or {}))
 
 
 INITS = ("base", "random")

@@ -17,6 +17,7 @@ from forecaster.config import (
     check_init,
     check_levels,
     check_seed,
+    training_config,
 )
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
@@ -72,8 +73,8 @@ class Forecaster:
     network : NetworkConfig or sequence of NetworkConfig, optional
         The shape of the network, or of several, of the same quantiles, which are averaged. By default those of the
         frequency's recipe (`forecaster.recipes`).
-    training : TrainingConfig, optional
-        How each network is trained. By default as the recipe says.
+    training : TrainingConfig or mapping of str, optional
+        How each network is trained. By default as the recipe says; ``{"steps": 50}`` changes that one setting of it.
     seed : int
         The same seed, data and settings give the same weights, bit for bit.
     threads : int, optional
@@ -94,7 +95,7 @@ class Forecaster:
         freq: str | int | None = None,
         season: int | None = None,
         network: NetworkConfig | Sequence[NetworkConfig] | None = None,
-        training: TrainingConfig | None = None,
+        training: TrainingConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
@@ -103,6 +104,7 @@ class Forecaster:
         self.season = None if season is None else check_horizon(season, name="season")
         self.networks = (network,) if isinstance(network, NetworkConfig) else tuple(network or ())
         self.training = training
+        training_config(training, TrainingConfig())  # what is wrong is said here, not after the data are read
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
@@ -293,17 +295,22 @@ class Forecaster:
         time_col: str = "ds",
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
+        pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
-        The arguments are those of `fit` and of `forecaster.backtest.backtest`.
+        The arguments are those of `fit` and of `forecaster.backtest.backtest`; `pretrained` adds ``Base``, the base
+        weights of the package as they are (`Forecaster.pretrained`).
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
+        alias = panel.frequency.alias
+        base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
         return backtest(
             panel,
             lambda known: self._untrained().fit(known, init=init, progress=progress),
+            base=base,
             h=self.h,
             season=self.season or panel.frequency.season,
             n_windows=n_windows,
@@ -327,12 +334,14 @@ class Forecaster:
         time_col: str = "ds",
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
+        pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
-            id_col=id_col, time_col=time_col, target_col=target_col, init=init, progress=progress,
+            id_col=id_col, time_col=time_col, target_col=target_col, init=init, pretrained=pretrained,
+            progress=progress,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -389,7 +398,9 @@ class Forecaster:
         Raises
         ------
         ConfigError
-            The frequency is unknown.
+            The frequency is unknown, or the season no whole number of steps.
+        ModelFormatError
+            The package is damaged.
 
         Examples
         --------
@@ -415,9 +426,9 @@ class Forecaster:
         if check_init(init, shaped=bool(self.networks)) == "base":
             base = base_for(frequency, season)
             networks = [with_horizon(one, self.h, season) for one in base.engine.networks]
-            return _Start(networks, self.training or recipe.tuning, base.calibration.ahead(self.h))
+            return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(self.h))
         networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
-        return _Start(networks, self.training or recipe.training, None)
+        return _Start(networks, training_config(self.training, recipe.training), None)
 
     def _untrained(self) -> Forecaster:
         return Forecaster(

@@ -15,10 +15,11 @@ import numpy as np
 
 from forecaster.description import architecture, described
 from forecaster.engine import Engine
+from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
-from forecaster.recipes import Recipe, recipe_for, shapes
+from forecaster.recipes import RECIPES, Recipe, recipe_for, shapes
 from forecaster.storage import load_model
 
 FOLDER = Path(__file__).parent / "weights"
@@ -46,6 +47,11 @@ class Base:
     info: dict[str, Any]
 
 
+def base_folders() -> dict[str, Path]:
+    """Return the folder of the base weights for each kind of series; each of them is a model like others."""
+    return {recipe.kind: FOLDER / recipe.kind for recipe in RECIPES}
+
+
 def base_for(frequency: Frequency, season: int) -> Base:
     """Return the base weights for series of `frequency` with a season of `season` steps.
 
@@ -55,8 +61,14 @@ def base_for(frequency: Frequency, season: int) -> Base:
         The package is damaged: its files are missing or changed.
     """
     recipe = recipe_for(frequency, season)
-    info, weights = load_model(FOLDER / recipe.kind)
-    engine, _, calibration = described(info, weights)
+    try:
+        info, weights = load_model(base_folders()[recipe.kind])
+        engine, _, calibration = described(info, weights)
+    except ModelFormatError as error:
+        raise ModelFormatError(
+            f"the base weights in the package are damaged ({error}) Install forecaster again; init='random' does "
+            "without them."
+        ) from error
     info = {**info, "frequency": frequency.alias, "season": season, "base": recipe.kind}
     if season != recipe.season:
         wanted = shapes(recipe, season)

@@ -40,8 +40,12 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     """
     settings = settings or Settings.from_environment()
     if registry is None:
-        load = partial(Forecaster.load, threads=settings.model_threads)
-        registry = ModelRegistry(settings.models, default=settings.default_model, load=load).open()
+        load, pretrained = (
+            partial(make, threads=settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
+        )
+        registry = ModelRegistry(
+            settings.models, default=settings.default_model, load=load, pretrained=pretrained
+        ).open()
     app = Flask("service", static_folder=None)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)

@@ -10,9 +10,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from forecaster import ColumnNames, Forecast, Limits, TooShortError, parse_csv
 from service.answers import CSV, JSON, csv_answer, json_answer
+from service.base import BaseWeights
 from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
+from service.models import ServedModel
 from service.problems import MAX_ERRORS, Problem, field_error, message_of
-from service.registry import ModelRegistry, ServedModel
+from service.registry import ModelRegistry
 from service.schemas import FieldError, ForecastOptions, ModelDescription, ModelList
 from service.settings import Settings
 
@@ -32,7 +34,8 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
         wanted = _media_type_wanted(default=sent)
         registry.require_ready()
         intake, options = _read_json_request(settings) if sent == JSON else _read_csv_request(settings)
-        served = registry.choose(options.model, frequency_of(options) or intake.panel.frequency)
+        frequency = frequency_of(options) or intake.panel.frequency
+        served = registry.choose(options.model, frequency, options.season)
         h = options.h or int(served.info["horizon"])
         check_limits(intake.panel, options, h, settings)
         g.fields |= {"model": served.name, "series": len(intake.panel), "values": len(intake.panel.values), "h": h}
@@ -45,7 +48,7 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
     @routes.get("/models")
     def models() -> Response:
         """List the models."""
-        ready = [_described(served, registry) for served in registry.models.values()]
+        ready = [_described(served, registry) for served in registry.served]
         failed = [
             ModelDescription(name=name, status="failed", default=False, sha256={}, info={})
             for name in sorted(registry.failed)
@@ -55,7 +58,7 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
     return routes
 
 
-def _described(served: ServedModel, registry: ModelRegistry) -> ModelDescription:
+def _described(served: ServedModel | BaseWeights, registry: ModelRegistry) -> ModelDescription:
     default = registry.is_default(served.name)
     return ModelDescription(name=served.name, status="ready", default=default, sha256=served.sha256, info=served.info)
 

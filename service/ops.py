@@ -38,7 +38,7 @@ def ops_blueprint(registry: ModelRegistry) -> Blueprint:
     @routes.get("/")
     def page() -> str:
         """Say what this is, to someone with a browser."""
-        return render_template_string(PAGE, url=request.host_url, count=len(registry.models))
+        return render_template_string(PAGE, url=request.host_url, count=len(registry.served))
 
     return routes
 

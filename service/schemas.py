@@ -77,7 +77,14 @@ class ForecastOptions(_Strict):
     )
     model: Identifier | None = Field(
         default=None,
-        description="A name from /v1/models. Default: the configured one, or the only one, that fits the frequency.",
+        description="A name from /v1/models; base for the base weights, which fit every frequency. Default: the "
+        "configured one, or the only one, that fits the frequency; base where nothing was trained.",
+    )
+    season: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps of a season, such as 7 for days; for base only, a trained model has its own. Default: that "
+        "of the frequency.",
     )
 
 
@@ -131,7 +138,7 @@ class ForecastAnswer(BaseModel):
 
 
 class ModelDescription(BaseModel):
-    """One model of the folder."""
+    """One model of the folder, or the base weights of the package."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -139,7 +146,10 @@ class ModelDescription(BaseModel):
     status: Literal["ready", "failed"] = Field(description="ready: it has made a forecast since the service started.")
     default: bool = Field(description="Whether it answers requests that name no model.")
     sha256: dict[str, str] = Field(description="Files of the model and their digests, checked when it was loaded.")
-    info: dict[str, Any] = Field(description="What model.json holds: architecture, frequency, horizon, accuracy, ….")
+    info: dict[str, Any] = Field(
+        description="What model.json holds: architecture, frequency, horizon, accuracy, …. Of the base weights: "
+        "horizon and season for each of the kinds of series they know."
+    )
 
 
 class ModelList(BaseModel):

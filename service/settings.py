@@ -34,7 +34,11 @@ class Settings:
         "the container image sets `0.0.0.0`.",
     )
     port: int = _setting(8000, "Port to listen on.", low=1, high=65_535)
-    models: Path = _setting(MODELS, "Folder of models: each sub-folder with a `model.json` is one model.")  # noqa: RUF009 - a Path never changes
+    models: Path = _setting(  # noqa: RUF009 - a Path never changes
+        MODELS,
+        "Folder of models: each sub-folder with a `model.json` is one model. Where there is none, the base weights of "
+        "the package answer.",
+    )
     default_model: str = _setting(
         "", "Model for requests that name none, if it fits their frequency. Empty: the only one that fits."
     )

@@ -11,15 +11,18 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forecaster import Forecaster, ModelFormatError
+from forecaster import Forecaster, Frequency, ModelFormatError
 from forecaster.cli import run
 from forecaster.cli.reference import reference
 from forecaster.cli.report import TrainingProgress, plain_table
+from forecaster.config import as_settings
+from forecaster.recipes import recipe_for
 from forecaster.training import Progress
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +131,89 @@ def test_simulate_writes_what_the_library_draws(
     assert [row["ds"] for row in rows[:35]] == [str(day) for day in range(61, 66)] * 7
 
 
+@pytest.mark.parametrize("season", [None, 7])
+def test_base_weights_forecast_what_nothing_was_trained_for(
+    season: int | None, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from forecaster import read_panel
+
+    monkeypatch.chdir(tmp_path)
+    expected, panel = Forecaster.pretrained(season=season), read_panel(table)
+    options = [] if season is None else ["--season", str(season)]
+    assert run(["predict", "base", str(table), "--output", "out.csv", *options]) == 0
+    assert run(["simulate", "base", str(table), "--output", "paths.csv", "--paths", "2", "--h", "4", *options]) == 0
+    kind, h = ("yearly", 8) if season is None else ("daily", 28)
+    assert capsys.readouterr().out.splitlines() == [
+        f"out.csv: 2 series, {h} steps ahead, by the base weights for {kind} series with a season of {season or 1}",
+        "paths.csv: 2 series, 2 paths, 4 steps ahead, by the base weights for "
+        f"{kind} series with a season of {season or 1}",
+    ]
+    said = [float(row["LSTM"]) for row in rows_of(tmp_path / "out.csv")]
+    assert said == expected.forecast(panel).point.ravel().tolist()
+    drawn = [float(row["LSTM"]) for row in rows_of(tmp_path / "paths.csv")]
+    assert drawn == expected.paths(panel, n_paths=2, h=4).values.ravel().tolist()
+
+
+def test_base_weights_are_those_of_the_frequency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    days = [f"2024-{month:02}-01,{10 + month % 3}" for month in range(1, 13)]
+    Path("months.csv").write_text("\n".join(["ds,y", *days, ""]), encoding="utf-8")
+    Path("base").mkdir()  # no model in it
+    assert run(["predict", "base", "months.csv", "--output", "out.csv"]) == 0
+    rows = rows_of(tmp_path / "out.csv")
+    assert len(rows) == Forecaster.pretrained("MS").h == 24
+    assert rows[0]["ds"] == "2025-01-01"
+
+
+def test_a_folder_called_base_with_a_model_is_that_model(
+    model: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, tmp_path / "base")
+    assert run(["predict", "base", str(table), "--output", "out.csv"]) == 0
+    assert capsys.readouterr().out == "out.csv: 2 series, 3 steps ahead\n"
+    assert run(["predict", "base", str(table), "--output", "out.csv", "--season", "7"]) == 2
+
+
+@pytest.mark.parametrize("init", ["base", "random"])
+def test_training_starts_from_what_is_asked_for(
+    init: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["train", str(table), "--h", "3", "--model", str(tmp_path / "model"), "--season", "7", "--steps", "4"]
+    assert run([*asked, "--init", init]) == 0
+    training = Forecaster.load(tmp_path / "model").info["training"]
+    daily = recipe_for(Frequency.parse(1), 7)
+    usual = daily.tuning if init == "base" else daily.training
+    assert training["init"] == init
+    assert training["settings"] == as_settings(replace(usual, steps=4))
+    assert run([*asked, "--init", init, "--steps", "7"]) == 0
+    assert Forecaster.load(tmp_path / "model").info["training"]["settings"]["steps"] == 7
+    assert "Training on 2 series, 105 values ..." in capsys.readouterr().err
+
+
+def test_progress_counts_the_steps_of_all_networks(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[int, int]] = []
+    monkeypatch.setattr(TrainingProgress, "__call__", lambda _, one: shown.append((one.step, one.steps)))
+    asked = ["train", str(table), "--h", "3", "--model", str(tmp_path / "model"), "--season", "7", "--steps", "10"]
+    assert run(asked) == 0
+    assert shown == [(10, 30), (20, 30), (30, 30)]
+
+
+def test_backtest_sets_the_base_weights_beside_what_was_trained(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["backtest", str(table), "--h", "3", "--windows", "1", "--steps", "3", "--season", "7"]
+    assert run([*asked, "--pretrained", "--init", "random"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["LSTM", "Base", "Naive", "SeasonalNaive", "Drift"]
+    assert run([*asked, "--init", "random"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == lines[1].split()
+    assert run(asked) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() != lines[1].split()
+
+
 def test_columns_keep_the_names_they_came_with(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "sales.csv"
     source.write_text("shop,day,sold\n" + "".join(f"x,{day},{day % 5}\n" for day in range(1, 40)), encoding="utf-8")
@@ -188,8 +274,16 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
         ),
         "not taught": (["train", csv_path, "--h", "1000", "--model", new], "Give a series of 1001 values, better 2004"),
         "level rounded": (["predict", str(model), csv_path, "--output", out, "--level", "99.99999"], "six digits"),
-        "no models": (["models", str(tmp / "none")], "no model in"),
-        "nothing to serve": (["serve", "--models", str(tmp / "none")], "no model in"),
+        "no models": (["models", str(tmp / "none")], "There is no folder"),
+        "nothing to serve": (["serve", "--models", str(tmp / "none")], "There is no folder"),
+        "season of a model": (
+            ["predict", str(model), csv_path, "--output", out, "--season", "7"],
+            f"--season is for base only: {model} was trained on seasons of 1 steps",
+        ),
+        "season of paths": (["simulate", str(model), csv_path, "--output", out, "--season", "7"], "for base only"),
+        "season absurd": (["predict", "base", csv_path, "--output", out, "--season", "0"], "season must be from 1"),
+        "init": (["train", csv_path, "--h", "3", "--model", new, "--init", "zero"], "'zero' is not one of"),
+        "steps": (["train", csv_path, "--h", "3", "--model", new, "--steps", "0"], "steps must be from 1"),
         "usage": (["predict", str(model), csv_path], "--output"),
     }
 
@@ -197,7 +291,8 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
 @pytest.mark.parametrize("case", [
     "no file", "horizon 0", "horizon absurd", "no column", "frequency", "no model", "no folder", "extension", "level",
     "level text", "plot", "negative", "windows", "too long", "other folder", "a file", "no models", "nothing to serve",
-    "usage", "over its source", "not taught", "level rounded", "paths", "column lost",
+    "usage", "over its source", "not taught", "level rounded", "paths", "column lost", "season of a model",
+    "season of paths", "season absurd", "init", "steps",
 ])  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(
     case: str, model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -421,6 +516,16 @@ def test_models_lists_them_and_names_the_damaged(
     lines = shown.out.splitlines()
     assert lines[0].split() == ["model", "frequency", "h", "series", "from", "to", "MASE"]
     assert lines[1].split()[:6] == ["good", "1", "3", "2", "1", "60"]
+    assert [line.split() for line in lines[2:]] == [["base", "any", "8-48"]]
+
+
+def test_a_model_called_base_is_listed_in_the_place_of_the_base_weights(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(model, tmp_path / "base")
+    assert run(["models", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["base", "1"]]
 
 
 @pytest.fixture
@@ -432,12 +537,24 @@ def free_port() -> str:
 
 def test_a_half_written_model_is_none(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(model, tmp_path / ".small-abcdefgh.writing")
-    said = []
-    for arguments in (["models", str(tmp_path)], ["serve", "--models", str(tmp_path)]):
-        assert run(arguments) == 2
-        said.append(capsys.readouterr().err)
-    assert f"There is no model in {tmp_path}" in said[0]
-    assert said[0] == said[1]
+    assert run(["models", str(tmp_path)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["model", "base"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_where_nothing_is_trained_the_base_weights_are_served(
+    named: bool, started: list[list[str]], free_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    options = ["--models", str(tmp_path)] if named else []
+    assert run(["serve", "--port", free_port, *options]) == 0
+    said = capsys.readouterr().err
+    assert (
+        said == f"No model in {tmp_path if named else 'models'}: forecasts come from the base weights of the package.\n"
+    )
+    assert os.environ["FORECASTER_MODELS"] == str(tmp_path if named else tmp_path / "models")
+    assert len(started) == 1
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from forecaster.config import (
     MAX_HORIZON,
@@ -19,7 +17,6 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
-    default_networks,
     network_config,
 )
 from forecaster.errors import ConfigError
@@ -128,16 +125,6 @@ def test_a_missing_setting_of_a_network_is_refused() -> None:
     del settings["lags"]
     with pytest.raises(ConfigError, match="lags"):
         network_config(settings)
-
-
-@given(st.integers(1, MAX_HORIZON))
-def test_the_default_networks_are_valid_for_every_season(season: int) -> None:
-    config, *others = default_networks(season)
-    assert [other.deseasonalise for other in others] == ([] if season == 1 else [True])
-    assert 8 <= config.lags <= 96
-    assert config.positions >= min(2 * config.lags, 96)
-    if 4 <= season <= 48:
-        assert config.lags == 2 * season
 
 
 @pytest.mark.parametrize("h", [1, 14, MAX_HORIZON, np.int64(3), np.uint8(3)])

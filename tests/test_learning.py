@@ -27,7 +27,8 @@ ONCE = replace(BRIEF, refit=0.0)
 def learned(
     panel: Panel, *, configs: Any = BOTH, training: TrainingConfig = ONCE, seed: int = 0, **options: Any
 ) -> Learned:
-    return learn(panel, H, configs, season=7, training=training, seed=seed, executor=Serial(), **options)
+    networks = [Network(config, H) for config in configs]
+    return learn(panel, networks, season=7, training=training, seed=seed, executor=Serial(), **options)
 
 
 def weights(of: Learned) -> list[Floats]:

@@ -35,8 +35,10 @@ from forecaster import (
     TooShortError,
     read_panel,
 )
-from forecaster.config import as_settings, default_networks
+from forecaster.config import as_settings
+from forecaster.frequency import Frequency
 from forecaster.learning import BLIND_STEPS
+from forecaster.recipes import recipe_for
 from tests.data.make_tiny_model import AHEAD, FORECAST, LEVELS, MODEL, SERIES
 from tests.examples import (
     BRIEF,
@@ -614,9 +616,20 @@ def test_the_range_of_the_training_is_that_of_the_times_and_not_of_their_text() 
 def test_the_season_is_that_of_the_frequency_unless_given() -> None:
     panel = weekly(2)
     assert tiny(season=3).fit(panel).info["season"] == 3
-    default = tiny(network=None, training=replace(BRIEF, steps=1)).fit(panel).info
+    default = tiny(network=None, training={"steps": 1}).fit(panel, init="random").info
     assert default["season"] == 7
-    assert default["architecture"]["networks"] == [as_settings(one) for one in default_networks(7)]
+    recipe = recipe_for(Frequency.parse("D"), 7)
+    assert default["architecture"]["networks"] == [as_settings(one) for one in recipe.networks]
+    assert default["training"]["settings"] == as_settings(replace(recipe.training, steps=1))
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [({"epochs": 3}, "no setting 'epochs', only steps,"), ({"steps": 0}, "steps must be"), (7, "or settings by name")],
+)
+def test_wrong_settings_of_a_training(training: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Forecaster(h=3, training=training)
 
 
 def test_progress_is_reported_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

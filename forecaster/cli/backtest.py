@@ -48,6 +48,7 @@ def _peers(_context: click.Context, _option: click.Parameter, value: str | None)
 @click.option(
     "--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta of statsforecast, if installed."
 )
+@click.option("--pretrained", is_flag=True, help="Also compare with the base weights as they are (Base).")
 @click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
 @click.option("--metrics", type=FILE, help="File for the accuracy on each series: .csv, .csv.gz or .parquet.")
 @click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
@@ -61,6 +62,7 @@ def backtest(
     refit: bool,
     level: tuple[float, ...],
     peers: tuple[str, ...],
+    pretrained: bool,
     output: Path | None,
     metrics: Path | None,
     plot: Path | None,
@@ -82,6 +84,8 @@ def backtest(
             refit=refit,
             level=level,
             peers=peers,
+            init=options["init"],
+            pretrained=pretrained,
             progress=progress,
             **asdict(column_names(options)),
         )

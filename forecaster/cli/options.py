@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import check_levels
-from forecaster.errors import InputError, OutputError
+from forecaster.config import INITS, check_levels
+from forecaster.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
     from forecaster.model import Forecaster
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+BASE = "base"
+"""What the base weights of the package are called where a model folder is asked for."""
 
 
 def example(*lines: str) -> str:
@@ -61,13 +65,22 @@ def training_options(command: Command) -> Command:
     """Add the options that `new_forecaster` takes."""
     options = (
         click.option("--season", type=int, help="Steps in a season, such as 7 for days. [from the frequency]"),
+        click.option(
+            "--init", type=click.Choice(INITS), default=BASE, show_default=True, help="Weights to start from."
+        ),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed and threads: same model."),
-        click.option("--steps", type=int, help="Training steps at the most."),
+        click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def season_option(command: Command) -> Command:
+    """Add ``--season``, for `load_and_read`."""
+    text = f"Steps in a season, for {BASE} only: a model has its own. [from the frequency]"
+    return click.option("--season", type=int, help=text)(command)
 
 
 def column_names(options: dict[str, Any]) -> ColumnNames:
@@ -102,31 +115,63 @@ def check_outputs(source: Path, output: Path | None, plot: Path | None, metrics:
         check_plot(plot)
 
 
-def model_folders(folder: Path) -> list[Path]:
-    """Return the models in a folder; a hidden one is half-written or was replaced.
+def load_and_read(model: Path, csv: Path, options: dict[str, Any]) -> tuple[Forecaster, Panel]:
+    """Return the forecaster that MODEL names and the series of CSV.
+
+    Raises
+    ------
+    ConfigError
+        A season is given for a model that has one.
+    """
+    from forecaster import Forecaster
+
+    season = options["season"]
+    if str(model) == BASE and not (model / "model.json").is_file():
+        panel = read(csv, options)
+        return Forecaster.pretrained(panel.frequency.alias, season=season), panel
+    forecaster = Forecaster.load(model)  # first, so that a wrong name is told before a long table is read
+    if season is not None:
+        raise ConfigError(
+            f"--season is for {BASE} only: {model} was trained on seasons of {forecaster.season} steps. Leave it out, "
+            "or train another model with it."
+        )
+    return forecaster, read(csv, options)
+
+
+def said_of(forecaster: Forecaster) -> str:
+    """Return which base weights forecast, if they do, as the end of a line."""
+    kind = forecaster.info.get("base")
+    return "" if kind is None else f", by the base weights for {kind} series with a season of {forecaster.season}"
+
+
+def models_folder(given: Path | None) -> Path:
+    """Return the folder of models: the one given, that of FORECASTER_MODELS, or ./models, which need not be there.
 
     Raises
     ------
     InputError
-        There is none.
+        The one that was named is no folder.
     """
-    places = sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
-    if not places:
-        raise InputError(
-            f"There is no model in {folder}. Train one: forecaster train data.csv --h 14 --model {folder / 'NAME'}"
-        )
-    return places
+    named = given or os.environ.get("FORECASTER_MODELS")
+    if named and not Path(named).is_dir():
+        raise InputError(f"There is no folder {named}. Models come there by: forecaster train ... --model {named}/NAME")
+    return Path(named or "models")
+
+
+def models_in(folder: Path) -> list[Path]:
+    """Return the models in a folder; a hidden one is half-written or was replaced."""
+    return sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
 
 
 def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:
     """Return an untrained forecaster as the options of `training_options` say."""
-    from forecaster import Forecaster, TrainingConfig
+    from forecaster import Forecaster
 
     steps = options["steps"]
     return Forecaster(
         h=h,
         freq=options["freq"],
-        training=None if steps is None else TrainingConfig(steps=steps),
+        training=None if steps is None else {"steps": steps},
         season=options["season"],
         seed=options["seed"],
         threads=options["threads"],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, example, model_folders
+from forecaster.cli.options import FILE, example, models_folder, models_in
 from forecaster.config import engine_choice
 from forecaster.errors import ConfigError
 
@@ -28,17 +28,19 @@ from forecaster.errors import ConfigError
 @click.option("--models", type=FILE, help="Folder whose sub-folders are the models. [models]")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [one a processor, 2 to 4]")
 def serve(host: str | None, port: int | None, models: Path | None, workers: int | None) -> None:
-    """Serve the models of a folder over HTTP until interrupted.
+    """Serve the models of a folder over HTTP until interrupted; where there are none, the base weights of the package.
 
     Options win over the environment variables FORECASTER_HOST, FORECASTER_PORT and so on.
     """
     given = {"HOST": host, "PORT": port, "MODELS": models, "WORKERS": workers}
     os.environ.update({f"FORECASTER_{name}": str(value) for name, value in given.items() if value is not None})
-    _resolve("FORECASTER_MODELS", "models")
+    folder = models_folder(None)
+    _resolve("FORECASTER_MODELS", str(folder))
     _resolve("FORECASTER_CACHE_DIR", "")
-    model_folders(Path(os.environ["FORECASTER_MODELS"]))
     check_address(os.environ.get("FORECASTER_HOST", ""), os.environ.get("FORECASTER_PORT", ""))
     engine_choice()
+    if not models_in(folder):
+        click.echo(f"No model in {folder}: forecasts come from the base weights of the package.", err=True)
     importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
     settings = gunicorn_settings()
     # Gunicorn puts its working folder first on the import path, where a stranger's "service" package could stand.

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from forecaster.cli.options import FILE, check_outputs, column_names, example, read, reading_options
+from forecaster.cli.options import (
+    FILE,
+    check_outputs,
+    column_names,
+    example,
+    load_and_read,
+    reading_options,
+    said_of,
+    season_option,
+)
 from forecaster.cli.report import count, name_skipped
 
 
@@ -21,19 +30,20 @@ from forecaster.cli.report import count, name_skipped
 @click.option("--paths", type=int, default=100, show_default=True, help="Paths of each series.")
 @click.option("--h", type=int, help="Steps to forecast ahead. [as trained]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same paths.")
+@season_option
 @reading_options
 def simulate(model: Path, csv: Path, output: Path, paths: int, h: int | None, seed: int, **options: Any) -> int:
-    """Draw ways that the series of CSV may go, with the model in folder MODEL.
+    """Draw ways that the series of CSV may go, with the model in folder MODEL, or with the base weights (MODEL base).
 
     Each step is distributed as the intervals of predict say, and the steps of a path hang together, so that intervals
     of a sum over them can be told from the paths. Series that are too short are named, the others are written.
     """
-    from forecaster import Forecaster
     from forecaster.tables import write_forecast
 
     check_outputs(csv, output, None)
-    forecaster = Forecaster.load(model)
-    drawn = forecaster.paths(read(csv, options), n_paths=paths, h=h, seed=seed)
+    forecaster, panel = load_and_read(model, csv, options)
+    drawn = forecaster.paths(panel, n_paths=paths, h=h, seed=seed)
     write_forecast(drawn, output, column_names(options))
-    click.echo(f"{output}: {count(len(drawn), 'series')}, {count(paths, 'paths')}, {count(drawn.h, 'steps')} ahead")
+    ahead = f"{count(len(drawn), 'series')}, {count(paths, 'paths')}, {count(drawn.h, 'steps')} ahead"
+    click.echo(f"{output}: {ahead}{said_of(forecaster)}")
     return name_skipped(drawn.skipped)

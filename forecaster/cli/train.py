@@ -25,7 +25,8 @@ from forecaster.cli.report import TrainingProgress, count
 def train(csv: Path, h: int, model: Path, **options: Any) -> None:
     """Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
 
-    The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series.
+    The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series. Training
+    starts from base weights, which have learned from many series of this kind, or from random ones (--init random).
     """
     from forecaster.storage import check_model_target
 
@@ -34,7 +35,7 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
     panel = read(csv, options)
     size = f"{count(len(panel), 'series')}, {count(int(panel.observed.sum()), 'values')}"
     with TrainingProgress(f"Training on {size}") as progress:
-        forecaster.fit(panel, progress=progress)
+        forecaster.fit(panel, init=options["init"], progress=progress)
     forecaster.save(model)
     click.echo(f"{model}: {describe(forecaster.info)}")
 

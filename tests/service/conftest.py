@@ -29,6 +29,7 @@ class LastValue:
             "format_version": 1,
             "frequency": "D",
             "horizon": 4,
+            "season": 7,
             "accuracy": {"mase": 0.9},
         } | info
 
@@ -73,9 +74,18 @@ def load_fake(folder: Path) -> LastValue:
     return LastValue(**json.loads((folder / "model.json").read_text(encoding="utf-8")))
 
 
+def fake_base(alias: str, *, season: int | None = None) -> LastValue:
+    """Stand in for `Forecaster.pretrained`: a horizon of 6, and the season asked for."""
+    return LastValue(frequency=alias, horizon=6, season=season)
+
+
+def open_registry(folder: Path, **options: Any) -> ModelRegistry:
+    return ModelRegistry(folder, **{"load": load_fake, "pretrained": fake_base, **options}).open()
+
+
 def make_app(folder: Path, settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
-    app = create_app(settings, registry=ModelRegistry(folder, default=settings.default_model, load=load_fake).open())
+    app = create_app(settings, registry=open_registry(folder, default=settings.default_model))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: a failure is an answer
     return app
 

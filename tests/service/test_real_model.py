@@ -21,7 +21,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import service
-from forecaster import Forecaster, NetworkConfig, Panel, TrainingConfig
+from forecaster import Forecaster, Frequency, NetworkConfig, Panel, TrainingConfig
 from service import create_app
 from service.settings import Settings
 
@@ -51,8 +51,8 @@ def test_it_is_ready_and_lists_the_model_as_it_is_on_disk(client: FlaskClient, m
     assert client.get("/readyz").status_code == 200
     listed = client.get("/v1/models").json
     assert listed is not None
-    (model,) = listed["models"]
-    assert model["name"] == "tiny"
+    model, base = listed["models"]
+    assert (model["name"], base["name"]) == ("tiny", "base")
     assert model["info"] == json.loads((models / "tiny" / "model.json").read_text(encoding="utf-8"))
     assert set(model["sha256"]) == {"model.json", "weights.safetensors"}
 
@@ -85,6 +85,47 @@ def test_series_without_timestamps_work_with_every_model(client: FlaskClient) ->
     assert response.json["forecasts"][0]["ds"] == [21, 22, 23, 24]
 
 
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """A service in an empty folder."""
+    return create_app(Settings(models=tmp_path_factory.mktemp("empty"))).test_client()
+
+
+def test_where_nothing_is_trained_the_base_weights_answer_at_once(untrained: FlaskClient) -> None:
+    assert untrained.get("/readyz").status_code == 200
+    (base,) = untrained.get("/v1/models").json["models"]  # type: ignore[index]  # it is JSON
+    assert base["info"]["kinds"]["daily"] == {"horizon": 28, "season": 7}
+    series = BODY["series"][0]  # type: ignore[index]  # a list of dictionaries
+    panel = Panel.from_columns(["a"] * 30, np.array(DAYS, "datetime64[D]"), np.array(series["y"]), freq="D")
+    for asked in ({}, {"season": 10}, {"h": 40}):
+        answer = untrained.post("/v1/forecast", json={"series": [series], **asked}).json
+        assert answer is not None
+        made = Forecaster.pretrained("D", season=asked.get("season")).forecast(panel, h=asked.get("h"))
+        assert (answer["model"], answer["h"]) == ("base", made.h)
+        (forecast,) = answer["forecasts"]
+        np.testing.assert_array_equal(forecast["LSTM"], made.point[0])
+        np.testing.assert_array_equal(forecast["LSTM-lo-80"], made.lower[0, 0])
+
+
+@pytest.mark.parametrize("alias", ["D", "B", "W-MON", "MS", "QS", "YS", "h", "15min", "2W", "3"])
+def test_every_frequency_has_base_weights(untrained: FlaskClient, alias: str) -> None:
+    frequency = Frequency.parse(alias)
+    times = frequency.from_ordinals(np.arange(20))
+    labels = times.tolist() if frequency.is_integer else [str(time) for time in times]
+    body = {"series": [{"unique_id": "a", "ds": labels, "y": [5.0, 7.0] * 10}], "freq": alias}
+    answer = untrained.post("/v1/forecast", json=body).json
+    assert answer is not None
+    assert answer["h"] == Forecaster.pretrained(alias).h == len(answer["forecasts"][0]["ds"])
+
+
+@pytest.mark.parametrize("season", [10_001, 10**9])
+def test_a_season_longer_than_any_is_refused(untrained: FlaskClient, season: int) -> None:
+    response = untrained.post("/v1/forecast", json=BODY | {"season": season})
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["errors"][0]["field"] == "season"
+
+
 EXTREME = {
     "constant": [7.0] * 30,
     "zeros": [0.0] * 30,
@@ -101,8 +142,11 @@ EXTREME = {
 
 
 @pytest.mark.parametrize("case", EXTREME)
-def test_extreme_series_are_forecast_or_refused_in_valid_json(client: FlaskClient, case: str) -> None:
-    response = client.post("/v1/forecast", json={"series": [{"unique_id": "a", "y": EXTREME[case]}]})
+@pytest.mark.parametrize("asked", [{}, {"model": "base"}, {"model": "base", "season": 3}])
+def test_extreme_series_are_forecast_or_refused_in_valid_json(
+    client: FlaskClient, case: str, asked: dict[str, Any]
+) -> None:
+    response = client.post("/v1/forecast", json={"series": [{"unique_id": "a", "y": EXTREME[case]}]} | asked)
     assert response.status_code in {200, 422}, response.text
     json.loads(response.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     if response.status_code == 200:

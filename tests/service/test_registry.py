@@ -10,12 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from forecaster import ModelFormatError
+from forecaster import ModelFormatError, base_folders
 from service import create_app
 from service.registry import ModelRegistry
 from service.settings import Settings
 
-from .conftest import BODY, LastValue, load_fake, make_app, model_folder
+from .conftest import BODY, LastValue, fake_base, load_fake, make_app, model_folder, open_registry
 
 
 def client_of(folder: Path, **settings: Any) -> FlaskClient:
@@ -28,14 +28,125 @@ def model_of(response: TestResponse) -> str:
     return str(response.json["model"])
 
 
-def test_a_service_without_models_lives_but_is_not_ready(tmp_path: Path) -> None:
+def listed(client: FlaskClient) -> dict[str, Any]:
+    answer = client.get("/v1/models").json
+    assert answer is not None
+    return {model["name"]: model for model in answer["models"]}
+
+
+def problem_of(response: TestResponse) -> dict[str, Any]:
+    assert response.status_code == 422, response.text
+    assert response.json is not None
+    problem: dict[str, Any] = response.json
+    return problem
+
+
+def test_a_service_without_models_answers_with_the_base_weights(tmp_path: Path) -> None:
     client = client_of(tmp_path / "missing")
+    assert client.get("/readyz").json == {"status": "ready"}
+    (base,) = listed(client).values()
+    assert (base["name"], base["status"], base["default"]) == ("base", "ready", True)
+    assert list(base["info"]["kinds"]) == list(base_folders())
+    assert set(base["info"]["kinds"]["daily"]) == {"horizon", "season"}
+    assert len(base["sha256"]) == 2 * len(base_folders())
+    assert base["sha256"].keys() >= {"daily/model.json", "hourly/weights.safetensors"}
+    for asked in (BODY, DATED, BODY | {"model": "base"}, BODY | {"season": 12}):
+        assert model_of(client.post("/v1/forecast", json=asked)) == "base"
+    assert client.post("/v1/forecast", json=BODY | {"model": "other"}).status_code == 422
+    assert "from 1 model." in client.get("/").text
+
+
+def test_a_service_without_anything_lives_but_is_not_ready(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path, load=lambda _: Failing())
+    client = create_app(Settings(), registry=registry).test_client()
     assert client.get("/livez").json == {"status": "ok"}
     for response in (client.get("/readyz"), client.post("/v1/forecast", json=BODY)):
         assert response.status_code == 503
         assert response.content_type == "application/problem+json"
         assert int(response.headers["Retry-After"]) > 0
-    assert client.get("/v1/models").json == {"models": []}
+    assert {name: model["status"] for name, model in listed(client).items()} == {"base": "failed"}
+
+
+def test_where_all_that_was_trained_has_failed_base_weights_do_not_step_in(tmp_path: Path) -> None:
+    (model_folder(tmp_path, "sick") / "SHA256SUMS").unlink()
+    client = client_of(tmp_path)
+    assert listed(client)["base"]["default"] is False
+    assert client.get("/readyz").status_code == 503
+    assert client.post("/v1/forecast", json=BODY).status_code == 503
+
+
+def test_base_weights_stand_beside_what_was_trained(tmp_path: Path) -> None:
+    model_folder(tmp_path, "daily")
+    client = client_of(tmp_path)
+    assert {name: model["default"] for name, model in listed(client).items()} == {"daily": True, "base": False}
+    assert model_of(client.post("/v1/forecast", json=BODY)) == "daily"
+    assert model_of(client.post("/v1/forecast", json=DATED | {"model": "base"})) == "base"
+    for field, asked in (("freq", DATED), ("model", BODY | {"model": "other"}), ("season", BODY | {"season": 7})):
+        problem = problem_of(client.post("/v1/forecast", json=asked))
+        assert [error["field"] for error in problem["errors"]] == [field]
+        assert "base" in problem["detail"]
+
+
+def test_a_trained_model_has_a_season_of_its_own(tmp_path: Path) -> None:
+    model_folder(tmp_path, "daily")
+    client = client_of(tmp_path)
+    asked = BODY | {"season": 7, "model": "daily"}
+    csv = client.post("/v1/forecast?season=7", data="ds,y\n1,1\n2,2\n3,3\n", content_type="text/csv")
+    for response in (client.post("/v1/forecast", json=asked), csv):
+        problem = problem_of(response)
+        assert problem["type"].endswith("invalid-request")
+        assert "the model daily was trained with a season of its own; or the model base" in problem["detail"]
+
+
+def test_frequency_season_and_horizon_reach_the_base_weights(tmp_path: Path) -> None:
+    made: list[tuple[str, int | None]] = []
+
+    def watched(alias: str, *, season: int | None = None) -> LastValue:
+        made.append((alias, season))
+        return fake_base(alias, season=season)
+
+    client = create_app(Settings(), registry=open_registry(tmp_path, pretrained=watched)).test_client()
+    csv = "ds,y\n2024-01-01,1\n2024-02-01,2\n2024-03-01,3\n"
+    undated = {name: value for name, value in BODY.items() if name != "h"}
+    answers = [
+        client.post("/v1/forecast", json=DATED),
+        client.post("/v1/forecast?season=6&h=2", data=csv, content_type="text/csv", headers={"Accept": "*/json"}),
+        client.post("/v1/forecast?season=6", data=csv, content_type="text/csv", headers={"Accept": "application/json"}),
+        client.post("/v1/forecast", json=undated | {"season": 4}),
+        client.post("/v1/forecast", json=undated | {"freq": "h", "h": 3}),
+        client.post("/v1/forecast", json=DATED),
+    ]
+    assert [response.status_code for response in answers] == [200, 406, 200, 200, 200, 200]
+    assert [response.json["h"] for response in answers if response.json and "h" in response.json] == [6, 6, 6, 3, 6]
+    assert made == [("MS", None), ("MS", 6), ("1", 4), ("h", None)]  # the last was kept
+
+
+@pytest.mark.parametrize("season", [0, -7, 1.5, "7", [7]])
+def test_a_season_is_a_whole_number(client: FlaskClient, season: Any) -> None:
+    problem = problem_of(client.post("/v1/forecast", json=BODY | {"season": season}))
+    assert problem["errors"][0]["field"] == "season"
+
+
+def test_a_folder_called_base_is_the_users_own(tmp_path: Path) -> None:
+    model_folder(tmp_path, "base", accuracy={"mase": 0.5})
+    client = client_of(tmp_path)
+    assert listed(client)["base"]["info"]["accuracy"] == {"mase": 0.5}
+    assert client.post("/v1/forecast", json=DATED | {"model": "base"}).status_code == 422
+    assert model_of(client.post("/v1/forecast", json=BODY | {"model": "base"})) == "base"
+    (tmp_path / "base" / "SHA256SUMS").unlink()
+    model_folder(tmp_path, "daily")
+    client = client_of(tmp_path)
+    assert listed(client)["base"]["status"] == "failed"
+    assert client.post("/v1/forecast", json=BODY | {"model": "base"}).status_code == 422
+
+
+def test_the_base_weights_can_be_the_default(tmp_path: Path) -> None:
+    model_folder(tmp_path, "daily")
+    client = client_of(tmp_path, default_model="base")
+    assert client.get("/readyz").status_code == 200
+    assert {name: model["default"] for name, model in listed(client).items()} == {"daily": False, "base": True}
+    assert model_of(client.post("/v1/forecast", json=BODY)) == "base"
+    assert model_of(client.post("/v1/forecast", json=BODY | {"model": "daily"})) == "daily"
 
 
 def test_it_is_ready_once_a_model_has_made_a_forecast(tmp_path: Path) -> None:
@@ -47,11 +158,11 @@ def test_it_is_ready_once_a_model_has_made_a_forecast(tmp_path: Path) -> None:
             asked.append(1)
             return super().forecast(*args, **options)
 
-    registry = ModelRegistry(tmp_path, load=lambda _: Watched())
+    registry = ModelRegistry(tmp_path, load=lambda _: Watched(), pretrained=fake_base)
     client = create_app(Settings(), registry=registry).test_client()
     assert client.get("/readyz").status_code == 503
     registry.open()
-    assert asked == [1]
+    assert len(asked) == 1 + len(base_folders())
     assert client.get("/readyz").json == {"status": "ready"}
 
 
@@ -73,11 +184,10 @@ def test_a_model_that_cannot_forecast_is_left_out_and_the_others_served(
 ) -> None:
     for name in ("good", "sick"):
         model_folder(tmp_path, name)
-    registry = ModelRegistry(tmp_path, load=lambda path: broken() if path.name == "sick" else LastValue()).open()
+    registry = open_registry(tmp_path, load=lambda path: broken() if path.name == "sick" else LastValue())
     client = create_app(Settings(), registry=registry).test_client()
-    listed = client.get("/v1/models").json
-    assert listed is not None
-    assert [(model["name"], model["status"]) for model in listed["models"]] == [("good", "ready"), ("sick", "failed")]
+    statuses = {name: model["status"] for name, model in listed(client).items()}
+    assert statuses == {"good": "ready", "base": "ready", "sick": "failed"}
     assert model_of(client.post("/v1/forecast", json=BODY)) == "good"
     assert client.post("/v1/forecast", json=BODY | {"model": "sick"}).status_code == 422
     assert any("sick" in str(vars(record).get("fields")) for record in caplog.records)
@@ -94,7 +204,7 @@ def test_a_damaged_model_does_not_stop_the_service(tmp_path: Path) -> None:
         return load_fake(path)
 
     model_folder(tmp_path, "newer")
-    registry = ModelRegistry(tmp_path, load=load).open()
+    registry = open_registry(tmp_path, load=load)
     assert registry.failed == {"cut", "newer", "old"}
     assert not registry.models
 
@@ -103,15 +213,13 @@ def test_folders_that_are_being_written_are_not_models(tmp_path: Path) -> None:
     model_folder(tmp_path, ".writing")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
-    registry = ModelRegistry(tmp_path, load=load_fake).open()
+    registry = open_registry(tmp_path)
     assert not registry.models
     assert not registry.failed
 
 
 def test_models_are_listed_with_what_they_are(client: FlaskClient) -> None:
-    listed = client.get("/v1/models").json
-    assert listed is not None
-    (model,) = listed["models"]
+    model = listed(client)["daily"]
     assert model["default"] is True
     assert model["info"]["horizon"] == 4
     assert model["sha256"] == {"model.json": "0" * 64, "weights.safetensors": "1" * 64}
@@ -155,11 +263,13 @@ def test_a_default_model_that_is_not_there_is_named_as_the_cause(
     for response in (client.get("/readyz"), client.post("/v1/forecast", json=BODY)):
         assert response.status_code == 503
         assert response.json is not None
-        assert response.json["detail"].startswith("The models daily (D) are ready, but FORECASTER_DEFAULT_MODEL ")
+        assert response.json["detail"].startswith(
+            "The models base (any frequency), daily (D) are ready, but FORECASTER_DEFAULT_MODEL "
+        )
         assert told in response.json["detail"]
     (record,) = [record for record in caplog.records if "FORECASTER_DEFAULT_MODEL" in record.message]
     assert record.levelname == "ERROR"
-    assert vars(record)["fields"] == {"model": default, "ready": ["daily"], "failed": ["sick"]}
+    assert vars(record)["fields"] == {"model": default, "ready": ["base", "daily"], "failed": ["sick"]}
 
 
 def test_threads_share_a_model(client: FlaskClient) -> None:
