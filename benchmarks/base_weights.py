@@ -49,10 +49,17 @@ def main() -> None:
         began = time.perf_counter()
         recipe = next(one for one in RECIPES if one.kind == kind.name)
         panel = learned_from(asked.data, kind, recipe, held_out=asked.held_out)
-        model = Forecaster(h=recipe.horizon, season=recipe.season, seed=_SEED, threads=asked.threads)
+        model = Forecaster(
+            h=recipe.horizon,
+            season=recipe.season,
+            network=recipe.networks,
+            training=recipe.training,
+            seed=_SEED,
+            threads=asked.threads,
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of series too short to learn from
-            model.fit(panel, init="random")
+            model.fit(panel)
         path = asked.output / recipe.kind
         _save(model, path)
         size = sum(file.stat().st_size for file in path.iterdir())

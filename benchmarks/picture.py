@@ -49,7 +49,7 @@ def draw_kinds(folder: Path, path: Path = PICTURE_OF_KINDS) -> None:
     for name, (unique_id, steps, shown) in KINDS_SHOWN.items():
         kind = named[name]
         one = _only(read(folder, kind), unique_id)
-        forecast = Forecaster.pretrained(1, season=kind.season).forecast(one.panel, h=kind.horizon, level=(80, 95))
+        forecast = Forecaster.pretrained(kind.freq).forecast(one.panel, h=kind.horizon, level=(80, 95))
         drawn[f"{unique_id}, {kind.horizon} {steps} ahead"] = (one, forecast, shown)
     figure, places = plots._grid(list(drawn), "Six series of M4, forecast by base weights without training")
     for axes, title in places:

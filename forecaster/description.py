@@ -73,7 +73,7 @@ def describe(
             "values": int(panel.observed.sum()),
             "first": first,
             "last": last,
-            "steps": [history.last.step for history in histories],
+            "steps": [history.steps for history in histories],
             "best_steps": [history.best_step for history in histories],
             "clipped_steps": [history.clipped for history in histories],
             "seconds": round(learned.seconds, 3),

@@ -22,9 +22,6 @@ BLIND_STEPS = 40
 """Optimiser steps when nothing can be held out: without a judge, longer training only learns the few values by
 heart."""
 
-BLIND_TUNING_STEPS = 10
-"""The same for networks that have learned from other series."""
-
 REFIT_RATE = 0.5
 """Share of the learning rate with which training goes on with all values."""
 
@@ -105,9 +102,12 @@ def learn(
     scaled = scale_panel(panel, season=engine.season, held_out=held_out)
     seasonless = scaled.without_season()
     if not held_out:
-        training = replace(training, steps=min(training.steps, BLIND_STEPS if base is None else BLIND_TUNING_STEPS))
+        training = replace(training, steps=min(training.steps, BLIND_STEPS))
     histories = []
     for k, network in enumerate(networks):
+        if base is not None and not held_out:
+            histories.append(History())  # nothing would say whether other weights are better ones
+            continue
         rng = np.random.default_rng([seed, k] if k else seed)
         if base is None:
             network.initialise(rng)

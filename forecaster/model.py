@@ -175,9 +175,10 @@ class Forecaster:
         self._panel, self._names = panel, names
         _warn(skipped)
         if learned.verdict.accuracy is None:
+            done = "training was cut short" if start.calibration is None else "the base weights were left as they are"
             warnings.warn(
-                "no series is long enough to hold out its end: training was cut short, the accuracy is not known and "
-                f"the intervals are not calibrated. For a horizon of {self.h}, {2 * self.h + 4} values or more are "
+                f"no series is long enough to hold out its end: {done}, the accuracy is not known and the intervals "
+                f"are not calibrated on these series. For a horizon of {self.h}, {2 * self.h + 4} values or more are "
                 "advised.",
                 UserWarning,
                 stacklevel=2,

@@ -87,9 +87,16 @@ class History:
         return self.reports[-1]
 
     @property
+    def steps(self) -> int:
+        """Steps that were made."""
+        return self.last.step if self.reports else 0
+
+    @property
     def best_step(self) -> int:
-        """The step whose weights were kept."""
-        return self.last.step if self.last.best_step is None else self.last.best_step
+        """The step whose weights were kept; 0 for those at the start."""
+        if not self.reports or self.last.best_step is None:
+            return self.steps
+        return self.last.best_step
 
 
 def train(

@@ -138,7 +138,7 @@ def forecast_with_base(series: Series, threads: int) -> Made:
     """Return what the base weights of the package forecast."""
     LOADER.load()  # what a process does once is not the time of a forecast
     began = time.perf_counter()
-    model = Forecaster.pretrained(1, season=series.kind.season, threads=threads)
+    model = Forecaster.pretrained(series.kind.freq, threads=threads)
     point, lower, upper = _ends(model, series)
     seconds = time.perf_counter() - began
     networks = len(model.info["architecture"]["networks"])

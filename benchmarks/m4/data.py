@@ -30,6 +30,8 @@ class Kind:
         As in the files' names and `forecaster.recipes`.
     horizon : int
         Steps that are forecast.
+    freq : str
+        Its pandas alias.
     season : int
         Steps of a season, for the forecasts.
     scored_season : int
@@ -40,18 +42,19 @@ class Kind:
 
     name: str
     horizon: int
+    freq: str
     season: int
     scored_season: int
     share: float
 
 
 KINDS = (
-    Kind("hourly", 48, 24, 24, 0.05),
-    Kind("weekly", 13, 52, 1, 0.03),
-    Kind("daily", 14, 7, 1, 0.04),
-    Kind("yearly", 6, 1, 1, 0.13),
-    Kind("quarterly", 8, 4, 4, 0.25),
-    Kind("monthly", 18, 12, 12, 0.50),
+    Kind("hourly", 48, "h", 24, 24, 0.05),
+    Kind("weekly", 13, "W", 52, 1, 0.02),
+    Kind("daily", 14, "D", 7, 1, 0.04),
+    Kind("yearly", 6, "YE", 1, 1, 0.12),
+    Kind("quarterly", 8, "QE", 4, 4, 0.23),
+    Kind("monthly", 18, "ME", 12, 12, 0.54),
 )
 
 
