@@ -77,7 +77,7 @@ def judge(
     """
     h, probabilities = engine.horizon, engine.probabilities
     if not len(panel):
-        return Verdict(prior or uncalibrated(h), None)
+        return Verdict(uncalibrated(h) if prior is None else replace(prior, judged=False), None)
     trials = [_Trial(engine, panel, executor)]
     for back in range(h, cutoffs * h, h):
         earlier = panel.select(np.flatnonzero(panel.lengths > back)).head(back)

@@ -48,15 +48,13 @@ class Calibration:
         How far the distances from the median are stretched, for `LEVELS`.
     dependence : Dependence
         How errors hang together from step to step.
+    judged : bool
+        Whether a held-out horizon of the series that were learned from had a say.
     """
 
     factors: Floats
     dependence: Dependence
-
-    @property
-    def learned(self) -> bool:
-        """Whether a held-out horizon had a say: without one every factor is exactly 1."""
-        return bool((self.factors != 1).any())
+    judged: bool = True
 
     def as_settings(self) -> dict[str, Any]:
         """Return what `calibration` reads, for JSON."""
@@ -72,9 +70,8 @@ class Calibration:
 
     def ahead(self, h: int) -> Calibration:
         """Return the calibration for a horizon of `h` steps; steps beyond the last learned one take its factor."""
-        return Calibration(
-            self.factors[:, np.minimum(np.arange(h), self.factors.shape[1] - 1)], self.dependence.ahead(h)
-        )
+        steps = np.minimum(np.arange(h), self.factors.shape[1] - 1)
+        return replace(self, factors=self.factors[:, steps], dependence=self.dependence.ahead(h))
 
     def at(self, level: float, h: int) -> Floats:
         """Return the factor of each of `h` steps at `level`; steps beyond the last learned one take its factor."""
@@ -87,10 +84,10 @@ class Calibration:
 
 def uncalibrated(h: int) -> Calibration:
     """Return factors of 1, and the dependence of a random walk."""
-    return Calibration(np.ones((len(LEVELS), h)), random_walk(h))
+    return Calibration(np.ones((len(LEVELS), h)), random_walk(h), judged=False)
 
 
-def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
+def calibration(settings: Mapping[str, Any], h: int, *, judged: bool) -> Calibration:
     """Return the calibration that `as_settings` wrote.
 
     Raises
@@ -105,7 +102,7 @@ def calibration(settings: Mapping[str, Any], h: int) -> Calibration:
         right = False
     if not right or not np.isfinite(factors).all() or (factors <= 0).any():
         raise ModelFormatError("the calibration of the intervals is not of the expected form; train the model anew.")
-    return Calibration(factors, dependence(steps, h))
+    return Calibration(factors, dependence(steps, h), judged)
 
 
 def spreads(quantiles: Floats, probabilities: tuple[float, ...], level: float, least: Floats) -> tuple[Floats, Floats]:
@@ -182,7 +179,7 @@ def intervals(
     for row, level in enumerate(levels):
         sides[:, :, row] = spreads(quantiles, probabilities, level, least)
         sides[:, :, row] *= by.at(level, h)
-        if not by.learned:
+        if not by.judged:
             naive = NormalDist().inv_cdf(0.5 + level / 200) * _walk(volatility, h)
             sides[:, :, row] = np.maximum(sides[:, :, row], naive)
     down, up = np.maximum.accumulate(sides, axis=2)

@@ -58,7 +58,7 @@ class Outlook:
         ends = np.concatenate((middle, middle - down, middle + up), axis=1)
         values = self.scaling.restore(ends)
         point, lower, upper = values[:, 0], values[:, 1 : 1 + len(levels)], values[:, 1 + len(levels) :]
-        if not by.learned:
+        if not by.judged:
             lower, upper = never_narrower(point, lower, upper)
             lower = np.maximum(lower, self.scaling.floor[:, None, None])
         return point, lower, upper

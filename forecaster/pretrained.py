@@ -7,7 +7,7 @@ networks of a kind that see series without their season do not depend on its len
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +71,17 @@ def base_for(frequency: Frequency, season: int) -> Base:
         ) from error
     info = {**info, "frequency": frequency.alias, "season": season, "base": recipe.kind}
     if season != recipe.season:
-        wanted = shapes(recipe, season)
-        suited = [one for one in engine.networks if one.config.deseasonalise or recipe.season == 1]
-        networks = [_reshaped(one, config) for one, config in zip(suited, wanted, strict=True)]
+        networks = [
+            _taking_out(one, season > 1) for one in engine.networks if recipe.season == 1 or one.config.deseasonalise
+        ]
         engine = Engine(networks, season)
         info["architecture"] = architecture(networks)
     return Base(recipe, engine, calibration, info)
 
 
-def _reshaped(network: Network, config: Any) -> Network:
-    other = Network(config, network.horizon)
+def _taking_out(network: Network, deseasonalise: bool) -> Network:
+    """Return a copy of a network that sees no season, for series with one to take out or for others."""
+    other = Network(replace(network.config, deseasonalise=deseasonalise), network.horizon)
     other.weights[:] = network.weights
     return other
 

@@ -26,7 +26,7 @@ PATTERN = np.array([1.0, 2.0, 3.0, 2.0])
 
 def series(known: dict[str, Any], actual: Any, *, season: int = 1) -> Series:
     came = np.array(actual, np.float64)
-    return Series(Kind("yearly", came.shape[1], season, season, 1.0), numbered(known), came)
+    return Series(Kind("yearly", came.shape[1], "YE", season, season, 1.0), numbered(known), came)
 
 
 @pytest.mark.parametrize("length", [24, 22, 21])

@@ -202,7 +202,7 @@ def test_factors_stay_within_reason_whatever_comes(actual: float) -> None:
 def test_a_calibration_comes_back_from_json() -> None:
     rng = np.random.default_rng(0)
     by = Calibration(rng.uniform(0.1, 3, (len(LEVELS), 4)), Dependence(rng.uniform(0, 1, 3), 0.3))
-    back = calibration(json.loads(json.dumps(by.as_settings())), 4)
+    back = calibration(json.loads(json.dumps(by.as_settings())), 4, judged=True)
     assert_array_equal(back.factors, by.factors)
     assert_array_equal(back.dependence.passed_on, by.dependence.passed_on)
     assert back.dependence.lasting == by.dependence.lasting
@@ -225,4 +225,4 @@ RIGHT: dict[str, Any] = uncalibrated(2).as_settings()
 )  # fmt: skip
 def test_another_form_of_calibration_is_refused(settings: Any) -> None:
     with pytest.raises(ModelFormatError, match=r"calibration|dependence"):
-        calibration(settings, 2)
+        calibration(settings, 2, judged=True)
