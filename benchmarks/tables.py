@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import accuracy
 from benchmarks.accuracy import Accuracy, accuracy_block
-from benchmarks.m4.report import RUNS, m4_block
+from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
 from benchmarks.stages import stages_block
 
@@ -23,6 +23,8 @@ PEERS_END = "<!-- end of peers -->"
 STAGES_BEGIN = "<!-- stages: written by python -m benchmarks.tables -->"
 STAGES_END = "<!-- end of stages -->"
 
+LADDER_BEGIN = "<!-- ladder: written by python -m benchmarks.tables -->"
+LADDER_END = "<!-- end of ladder -->"
 M4_BEGIN = "<!-- m4: written by python -m benchmarks.tables -->"
 M4_END = "<!-- end of m4 -->"
 SETS_BEGIN = "<!-- sets: written by python -m benchmarks.tables -->"
@@ -83,6 +85,11 @@ def with_peers(text: str, report: Comparisons | None) -> str:
     return _with_block(text, PEERS_BEGIN, PEERS_END, peers_block(report))
 
 
+def with_ladder(text: str, runs: Mapping[str, Any]) -> str:
+    """Return a text with the short table of M4 made new."""
+    return _with_block(text, LADDER_BEGIN, LADDER_END, ladder_block(runs))
+
+
 def with_stages(text: str, report: Report | None) -> str:
     """Return a text with the block of a training step's stages made new."""
     block = "Not measured yet: `python -m benchmarks.stages`." if report is None else stages_block(report)
@@ -110,7 +117,8 @@ def _with_block(text: str, begin: str, end: str, block: str) -> str:
 
 if __name__ == "__main__":
     written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
-    README.write_text(with_peers(written, load_comparisons("kernels")), encoding="utf-8")
+    written = with_peers(written, load_comparisons("kernels"))
+    README.write_text(with_ladder(written, m4_runs()), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")

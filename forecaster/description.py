@@ -41,7 +41,11 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     for k, network in enumerate(networks):
         begin = f"{k}."
         network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
-    return engine, Frequency.parse(info["frequency"]), calibration(info["calibration"], horizon, judged=info["accuracy"] is not None)
+    return (
+        engine,
+        Frequency.parse(info["frequency"]),
+        calibration(info["calibration"], horizon, judged=info["accuracy"] is not None),
+    )
 
 
 def architecture(networks: Sequence[Network]) -> dict[str, Any]:

@@ -81,6 +81,26 @@ def m4_block(runs: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def ladder_block(runs: Mapping[str, Any]) -> str:
+    """Return the short table for the README: OWA and MSIS over all series, the best first."""
+    rungs: list[tuple[float, str]] = []
+    for name, run in runs.items():
+        if run is not None:
+            total = run["rows"][-1]
+            budget = run["budget_seconds"]
+            how = "base weights, nothing trained" if budget is None else f"trained within {budget / 60:.0f} minutes"
+            what = f"**Forecaster, {how}**"
+            rungs.append((total["owa"], _cells([what, f"**{total['owa']:.3f}**", f"{total['msis']:.2f}"])))
+    if not rungs:
+        return "Not measured yet: `python -m benchmarks.m4`."
+    for one in PUBLISHED:
+        if one.total is not None and "4" not in one.source:
+            msis = "" if one.msis is None else f"{one.msis:.2f}"
+            rungs.append((one.total, _cells([one.method, f"{one.total:.3f}", msis])))
+    rows = [row for _, row in sorted(rungs)]
+    return "\n".join(["| M4, 100,000 series, two cores | OWA | MSIS of 95 % intervals |", "|---|---:|---:|", *rows])
+
+
 def _ours(name: str, run: Mapping[str, Any]) -> str:
     rows = {row["kind"]: row for row in run["rows"]}
     total = rows["total"]
