@@ -84,7 +84,7 @@ def m4_block(runs: Mapping[str, Any]) -> str:
 def ladder_block(runs: Mapping[str, Any]) -> str:
     """Return the short table for the README: OWA and MSIS over all series, the best first."""
     rungs: list[tuple[float, str]] = []
-    for name, run in runs.items():
+    for run in runs.values():
         if run is not None:
             total = run["rows"][-1]
             budget = run["budget_seconds"]
