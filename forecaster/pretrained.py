@@ -19,7 +19,7 @@ from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
-from forecaster.recipes import RECIPES, Recipe, recipe_for, shapes
+from forecaster.recipes import RECIPES, Recipe, recipe_for
 from forecaster.storage import load_model
 
 FOLDER = Path(__file__).parent / "weights"

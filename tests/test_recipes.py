@@ -31,8 +31,8 @@ def test_the_recipe_is_that_of_the_nearest_length_of_a_step(alias: str, kind: st
 @pytest.mark.parametrize(
     ("season", "kind"),
     [
-        (1, "daily"), (2, "yearly"), (3, "quarterly"), (4, "quarterly"), (5, "quarterly"), (7, "daily"), (11, "monthly"),
-        (12, "monthly"), (24, "hourly"), (52, "weekly"), (365, "weekly"),
+        (1, "daily"), (2, "yearly"), (3, "quarterly"), (4, "quarterly"), (5, "quarterly"), (7, "daily"),
+        (11, "monthly"), (12, "monthly"), (24, "hourly"), (52, "weekly"), (365, "weekly"),
     ],
 )  # fmt: skip
 def test_without_dates_it_is_that_of_the_nearest_season_and_of_days_where_there_is_none(season: int, kind: str) -> None:
