@@ -57,31 +57,39 @@ def _recipe(
 
 RECIPES = (
     _recipe(
+        # Newest 5 positions for 1: OWA .679 to .667; going on for half of the steps: .679 to .678.
         "yearly", 365.25, 1, 8, NetworkConfig(positions=12, hidden=48), (8, 6, 10),
         steps=700, batch_size=512, learning_rate=5e-3, recent=5, refit=0.5,
     ),
     _recipe(
+        # Newest 4 positions for 1, with the season: .895 to .891; 8, and 24 positions: .890; both sorts: .879.
         "quarterly", 91.31, 4, 12, NetworkConfig(positions=20, hidden=64), (16, -10, -16),
         steps=1400, batch_size=512, learning_rate=5e-3, recent=8, refit=0.5,
     ),
     _recipe(
+        # Newest 6 positions for 1: .890 to .878; 96 units for 64: .872; 36 positions: .879 to .872; both sorts: .859.
         "monthly", 30.44, 12, 24, NetworkConfig(positions=36, hidden=96), (24, -15, 36),
         steps=1500, batch_size=512, learning_rate=5e-3, recent=12, refit=0.5,
     ),
     _recipe(
+        # Seven networks of 104 and 52 lags: .710. The newest 200 positions: there are only 359 series.
         "weekly", 7, 52, 26, NetworkConfig(positions=48, hidden=48), (104, -52, 52),
         steps=200, batch_size=256, learning_rate=5e-3, recent=200,
     ),
     _recipe(
+        # Newest 100 positions for 10: 1.039 to 1.012; no season: 1.010; 500 steps at 5e-3: 1.009.
         "daily", 1, 7, 28, NetworkConfig(positions=28, hidden=48), (28, -14, -28),
         steps=500, batch_size=512, learning_rate=5e-3, recent=100,
     ),
     _recipe(
+        # A week of lags, both sorts: .432 of two networks, .437 of one.
         "hourly", 1 / 24, 24, 48, NetworkConfig(positions=48, hidden=48), (168, -168, -48),
         steps=400, batch_size=256, learning_rate=5e-3, recent=300,
     ),
 )  # fmt: skip
-"""The table. Networks with different lags err differently; see and see no season, most of all."""
+"""The table. Figures are OWA on the last horizon of M4's training parts, lower is better; the rest of the experiments is
+in decision 10. Networks with different lags err differently, those that see a season and those that do not most of all.
+"""
 
 
 def recipe_for(frequency: Frequency, season: int) -> Recipe:
