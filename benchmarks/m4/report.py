@@ -9,8 +9,10 @@ from typing import Any
 RUNS = {"m4_600": "Forecaster", "m4_1800": "Forecaster", "m4_base": "Forecaster, base weights"}
 """Results that are shown, if there are any, and their names there."""
 
-TEST_PARTS_SCORED: int | None = None
-"""How often forecasts were scored on the test parts in all, by whatever settings: one more with every such run."""
+TEST_PARTS_SCORED: int | None = 4
+"""How often forecasts were scored on the test parts in all, by whatever settings: one more with every such run. The first
+time it was an experiment with quarterly series alone.
+"""
 
 _KINDS = ("yearly", "quarterly", "monthly", "weekly", "daily", "hourly")
 _LEVEL = 0.95
