@@ -93,14 +93,16 @@ def dependence(settings: Mapping[str, Any], h: int) -> Dependence:
     return Dependence(passed_on, lasting)
 
 
-def learn_dependence(scores: Floats) -> Dependence:
+def learn_dependence(scores: Floats, prior: Dependence | None = None) -> Dependence:
     """Return the dependence of held-out errors, given as normal scores (N, F), NaN where missing.
 
-    Few of them move it little from a random walk's. Errors that turn around from step to step count as independent.
+    Few of them move it little from the `prior`'s, by default a random walk's. Errors that turn around from step to step
+    count as independent.
     """
     h = scores.shape[1]
+    believed = (prior or random_walk(h)).ahead(h)
     if h == 1:
-        return random_walk(1)
+        return believed
     known = ~np.isnan(scores)
     scores = np.clip(np.where(known, scores, 0.0), -_FARTHEST, _FARTHEST)
     both = known[:, :-1] & known[:, 1:]
@@ -108,22 +110,22 @@ def learn_dependence(scores: Floats) -> Dependence:
     # Not about their mean: an error that all series have in common is one of the forecast, and lasts or not.
     products = (early * late).sum(axis=0)
     sizes = np.sqrt((early * early).sum(axis=0) * (late * late).sum(axis=0))
-    walk = random_walk(h).passed_on
-    nearby = walk.copy()
+    before = believed.lasting * believed.passed_on
+    nearby = before.copy()
     for f in range(h - 1):
         shared = slice(max(0, f - NEIGHBOURS), f + NEIGHBOURS + 1)
-        nearby[f] += (products - walk * sizes)[shared].sum() / (sizes[shared].sum() + PRIOR)
+        nearby[f] += (products - before * sizes)[shared].sum() / (sizes[shared].sum() + PRIOR)
     nearby = np.clip(nearby, 0.0, 1.0)
-    lasting = _lasting(nearby, scores, known)
+    lasting = _lasting(nearby, scores, known, believed.lasting)
     return Dependence(np.minimum(nearby / lasting, 1.0), lasting)
 
 
-def _lasting(nearby: Floats, scores: Floats, known: NDArray[np.bool_]) -> float:
+def _lasting(nearby: Floats, scores: Floats, known: NDArray[np.bool_], believed: float) -> float:
     """Return the share under which the sums of errors vary as those of the held-out ones did.
 
     nearby (F - 1,) is the correlation of neighbours, which stays: the smaller the share, the slower what lasts fades,
     so steps far apart hang together more. Without it, by neighbours alone, the interval of the sum of 14 values that
-    are noise about a level would be 0.6 times as wide as it has to be.
+    are noise about a level would be 0.6 times as wide as it has to be. Few scores leave it near the share `believed`.
     """
     deviations = np.sqrt((scores * scores).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
     scores = scores / np.where(deviations > 0, deviations, 1.0)
@@ -136,5 +138,6 @@ def _lasting(nearby: Floats, scores: Floats, known: NDArray[np.bool_]) -> float:
     for one in nearby:
         before = np.minimum(one / shares, 1.0) * (before + 1)  # correlations of a step with all before it
         correlations += shares * before
-    wanted = (products + PRIOR * correlations[0]) / (series + PRIOR)
+    expected = correlations[np.argmin(np.abs(shares - believed))]
+    wanted = (products + PRIOR * expected) / (series + PRIOR)
     return float(shares[np.argmin(np.abs(correlations - wanted))])

@@ -32,7 +32,8 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     ForecasterError, KeyError, TypeError, ValueError, MemoryError
         They are none, or do not fit together.
     """
-    horizon = check_horizon(info["horizon"])
+    check_horizon(info["horizon"])
+    horizon = check_horizon(info["architecture"].get("horizon", info["horizon"]))
     networks = [Network(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
     engine = Engine(networks, info["season"])
     known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
@@ -52,13 +53,14 @@ def architecture(networks: Sequence[Network]) -> dict[str, Any]:
     """Return the shapes of `networks`."""
     return {
         "cell": "lstm",
+        "horizon": networks[0].horizon,
         "networks": [as_settings(network.config) for network in networks],
         "weights": sum(network.n_weights for network in networks),
     }
 
 
 def describe(
-    learned: Learned, panel: Panel, *, season: int, version: str, seed: int, asked: TrainingConfig, init: str
+    learned: Learned, panel: Panel, *, h: int, season: int, version: str, seed: int, asked: TrainingConfig, init: str
 ) -> dict[str, Any]:
     """Return the description of what was `learned` from `panel`, as `asked`, by this `version` of the library."""
     first, last = panel.span_labels()
@@ -66,7 +68,7 @@ def describe(
     return {
         "format_version": FORMAT_VERSION,
         "library_version": version,
-        "horizon": learned.engine.horizon,
+        "horizon": h,
         "frequency": panel.frequency.alias,
         "season": season,
         "quantiles": list(learned.engine.probabilities),

@@ -58,6 +58,7 @@ _FAMILIAR = {
 }
 _SEASONS = {"D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
 _DAYS = {"B": 1.0, "W": 7.0, "MS": 30.44, "ME": 30.44, "QS": 91.31, "QE": 91.31, "YS": 365.25, "YE": 365.25}
+_LONGEST_SEASON = 10_000
 _PATTERN = re.compile(r"(\d*)\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?")
 _MULTIPLE_LIMIT = 1_000_000
 _INTEGER_STEP_LIMIT = 10**12
@@ -149,7 +150,8 @@ class Frequency:
         for cycle in (DAY, DAY // 24, DAY // 1440, 1_000_000):
             if tick < cycle and cycle // tick <= 3600:
                 return _divided(cycle, tick)
-        return _divided(7 * DAY, tick)
+        weekly = _divided(7 * DAY, tick)
+        return weekly if weekly <= _LONGEST_SEASON else 1
 
     @property
     def days(self) -> float:

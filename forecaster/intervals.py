@@ -155,7 +155,10 @@ def calibrate(
         factors = np.where(factors < known, factors**_CALM * known ** (1 - _CALM), factors)
     level = LEVELS[_USUAL]
     errors = _errors(quantiles, probabilities, level, actual, least) / factors[_USUAL]
-    return Calibration(factors, learn_dependence(NormalDist().inv_cdf(0.5 + level / 200) * errors))
+    return Calibration(
+        factors,
+        learn_dependence(NormalDist().inv_cdf(0.5 + level / 200) * errors, None if prior is None else prior.dependence),
+    )
 
 
 def typical_spreads(quantiles: Floats, probabilities: tuple[float, ...], least: Floats) -> Floats:

@@ -132,15 +132,15 @@ class Forecaster:
         this kind, or from nothing ("random"). The default is "base", unless shapes of networks were asked for.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
-        intervals, and gives the accuracy in `info`. Then training goes on for a while with it too (``refit`` in
-        `TrainingConfig`). A warning says when no series is long enough.
+        intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
+        (``refit`` in `TrainingConfig`). A warning says when no series is long enough.
 
         Raises
         ------
         InputError
             The data are wrong; the message names the series and row.
         TooShortError
-            No series is long enough to learn the horizon from.
+            No series has two values, or, for random weights, is long enough to learn the horizon from.
         ConfigError
             The networks have different quantiles; base weights are asked for, and other shapes than theirs.
         """
@@ -148,9 +148,10 @@ class Forecaster:
 
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
-        usable, skipped = forecastable(panel, learning=self.h)
+        from_base = check_init(init, shaped=bool(self.networks)) == "base"
+        usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
-        start = self._start(usable.frequency, season, init)
+        start = self._start(usable.frequency, season, from_base=from_base)
         with Threads(self.threads) as executor:
             learned = learn(
                 usable,
@@ -165,6 +166,7 @@ class Forecaster:
         info = describe(
             learned,
             usable,
+            h=self.h,
             season=season,
             version=__version__,
             seed=self.seed,
@@ -175,10 +177,11 @@ class Forecaster:
         self._panel, self._names = panel, names
         _warn(skipped)
         if learned.verdict.accuracy is None:
+            steps = learned.engine.horizon
             done = "training was cut short" if start.calibration is None else "the base weights were left as they are"
             warnings.warn(
                 f"no series is long enough to hold out its end: {done}, the accuracy is not known and the intervals "
-                f"are not calibrated on these series. For a horizon of {self.h}, {2 * self.h + 4} values or more are "
+                f"are not calibrated on these series. For a horizon of {self.h}, {2 * steps + 4} values or more are "
                 "advised.",
                 UserWarning,
                 stacklevel=2,
@@ -369,10 +372,10 @@ class Forecaster:
         try:
             engine, frequency, scale = described(info, weights)
             model = cls(
-                h=engine.horizon,
+                h=info["horizon"],
                 freq=frequency.alias,
                 season=info["season"],
-                network=[network.config for network in engine.networks],
+                network=() if _is_adapted(info) else [network.config for network in engine.networks],
                 threads=threads,
             )
         except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
@@ -388,8 +391,9 @@ class Forecaster:
         Parameters
         ----------
         freq : str or int
-            A pandas alias: the weights are those of the kind of series whose steps are nearest in length. A whole
-            number for integer time steps: those of the kind whose season is nearest.
+            A pandas alias, with the anchor that the timestamps have (``"W-MON"``): the weights are those of the kind
+            of series whose steps are nearest in length. A whole number for integer time steps: those of the kind
+            whose season is nearest.
         season : int, optional
             Steps of a season. By default that of the frequency; what returns in another rhythm than the weights were
             trained on is taken out before them and put back after.
@@ -421,13 +425,14 @@ class Forecaster:
             raise NotFittedError("the model is not trained yet; call fit() first, or load a saved one.")
         return self._fitted
 
-    def _start(self, frequency: Frequency, season: int, init: str | None) -> _Start:
+    def _start(self, frequency: Frequency, season: int, *, from_base: bool) -> _Start:
         """Return what training starts from."""
         recipe = recipe_for(frequency, season)
-        if check_init(init, shaped=bool(self.networks)) == "base":
+        if from_base:
             base = base_for(frequency, season)
-            networks = [with_horizon(one, self.h, season) for one in base.engine.networks]
-            return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(self.h))
+            steps = min(self.h, base.engine.horizon)  # more are forecast from forecasts
+            networks = [with_horizon(one, steps) for one in base.engine.networks]
+            return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(steps))
         networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
@@ -479,6 +484,11 @@ class Forecaster:
             f"The series are {given.description}, the model was trained on {trained.description}. "
             "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
         )
+
+
+def _is_adapted(info: Mapping[str, Any]) -> bool:
+    """Whether a model's weights came from those in the package, as those of its next training are to."""
+    return "base" in info or info["training"].get("init") == "base"
 
 
 def _warn(skipped: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.engine import Engine
 from forecaster.errors import TooShortError
@@ -16,6 +17,9 @@ from forecaster.scaling import Floats, Integers, ScaledPanel, Scaling, scale_pan
 
 LEAST_OBSERVED = 2
 """Values without which a series is not forecast."""
+
+_FEW_VALUES = 10
+"""With fewer beside two seasons a series gets intervals that are never narrower than those of the steps before."""
 
 _FEW_SERIES = 64
 """Up to as many series are forecast by the calling thread: handing them to others costs more than it saves."""
@@ -35,17 +39,24 @@ class Outlook:
         Mean size of a one-step change, on that scale.
     scaling : Scaling
         The way back.
+    brief : (N,) bool
+        Which series are too brief to say that what is farther ahead is more certain.
     """
 
     quantiles: Floats
     probabilities: tuple[float, ...]
     volatility: Floats
     scaling: Scaling
+    brief: NDArray[np.bool_]
 
     def select(self, indices: Integers) -> Outlook:
         """Return the outlook of these series."""
         return Outlook(
-            self.quantiles[indices], self.probabilities, self.volatility[indices], self.scaling.select(indices)
+            self.quantiles[indices],
+            self.probabilities,
+            self.volatility[indices],
+            self.scaling.select(indices),
+            self.brief[indices],
         )
 
     def ends(self, by: Calibration, levels: tuple[float, ...]) -> tuple[Floats, Floats, Floats]:
@@ -58,9 +69,10 @@ class Outlook:
         ends = np.concatenate((middle, middle - down, middle + up), axis=1)
         values = self.scaling.restore(ends)
         point, lower, upper = values[:, 0], values[:, 1 : 1 + len(levels)], values[:, 1 + len(levels) :]
-        if not by.judged:
-            lower, upper = never_narrower(point, lower, upper)
-            lower = np.maximum(lower, self.scaling.floor[:, None, None])
+        unsure = self.brief if by.judged else np.ones(len(point), np.bool_)
+        if unsure.any():
+            lower[unsure], upper[unsure] = never_narrower(point[unsure], lower[unsure], upper[unsure])
+            lower[unsure] = np.maximum(lower[unsure], self.scaling.floor[unsure, None, None])
         return point, lower, upper
 
 
@@ -94,7 +106,8 @@ def look_ahead(engine: Engine, panel: Panel, h: int, threads: int | None) -> Out
     scaled = scale_panel(panel, season=engine.season)
     with Threads(threads if len(panel) > _FEW_SERIES else 1) as executor:
         quantiles = future_quantiles(engine, scaled, h, executor)
-    return Outlook(quantiles, engine.probabilities, scaled.volatility, scaled.scaling)
+    brief = panel.observed < 2 * engine.season + _FEW_VALUES
+    return Outlook(quantiles, engine.probabilities, scaled.volatility, scaled.scaling, brief)
 
 
 def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Executor) -> Floats:

@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from forecaster.description import architecture, described
 from forecaster.engine import Engine
 from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
-from forecaster.recipes import RECIPES, Recipe, recipe_for
+from forecaster.recipes import RECIPES, Recipe, recipe_for, seasonless
 from forecaster.storage import load_model
 
 FOLDER = Path(__file__).parent / "weights"
@@ -71,9 +69,7 @@ def base_for(frequency: Frequency, season: int) -> Base:
         ) from error
     info = {**info, "frequency": frequency.alias, "season": season, "base": recipe.kind}
     if season != recipe.season:
-        networks = [
-            _taking_out(one, season > 1) for one in engine.networks if recipe.season == 1 or one.config.deseasonalise
-        ]
+        networks = [_taking_out(engine.networks[k], season > 1) for k in seasonless(recipe)]
         engine = Engine(networks, season)
         info["architecture"] = architecture(networks)
     return Base(recipe, engine, calibration, info)
@@ -86,20 +82,12 @@ def _taking_out(network: Network, deseasonalise: bool) -> Network:
     return other
 
 
-def with_horizon(network: Network, h: int, season: int) -> Network:
-    """Return a copy of `network` that gives `h` steps.
-
-    Steps it did not give begin as those one or more seasons before, or as the last one, where it sees no season.
-    """
-    had = network.horizon
-    cycle = season if season <= had and not network.config.deseasonalise else 1
-    steps = np.arange(h)
-    sources = np.where(steps < had, steps, had - cycle + (steps - had) % cycle)
-    quantiles = len(network.config.quantiles)
-    rows = (sources[:, None] * quantiles + np.arange(quantiles)).ravel()
+def with_horizon(network: Network, h: int) -> Network:
+    """Return a copy of `network` that gives the first `h` of its steps."""
     other = Network(network.config, h)
     named = network.named_weights()
+    rows = h * len(network.config.quantiles)
     for name in ("head.weight", "head.bias", "skip.weight"):
-        named[name] = named[name][rows]
+        named[name] = named[name][:rows]
     other.set_weights(named)
     return other

@@ -87,8 +87,8 @@ RECIPES = (
         steps=400, batch_size=256, learning_rate=5e-3, recent=300,
     ),
 )  # fmt: skip
-"""The table. Figures are OWA on the last horizon of M4's training parts, lower is better; the rest of the experiments is
-in decision 10. Networks with different lags err differently, those that see a season and those that do not most of all.
+"""The table. Figures are OWA on the last horizon of M4's training parts, lower is better; decision 10 has the rest of
+the experiments. Networks with different lags err differently, those that see a season and those that do not most.
 """
 
 
@@ -113,5 +113,9 @@ def shapes(recipe: Recipe, season: int) -> tuple[NetworkConfig, ...]:
     """
     if season == recipe.season:
         return recipe.networks
-    seasonless = [one for one in recipe.networks if one.deseasonalise or recipe.season == 1]
-    return tuple(replace(one, deseasonalise=season > 1) for one in seasonless)
+    return tuple(replace(recipe.networks[k], deseasonalise=season > 1) for k in seasonless(recipe))
+
+
+def seasonless(recipe: Recipe) -> list[int]:
+    """Return which networks of `recipe` see no season, and so serve any."""
+    return [k for k, one in enumerate(recipe.networks) if one.deseasonalise or recipe.season == 1]

@@ -100,7 +100,7 @@ class ModelRegistry:
 
     def require_ready(self) -> None:
         """Raise a 503 unless a model (the default one, if configured) has made a forecast."""
-        if not self.models and not self._untrained:
+        if not self.models and not self._untrained and not (self.base is not None and self.default == BASE):
             detail = "No model has made a forecast yet: see the service's log. Models are read from FORECASTER_MODELS."
         elif self._lacks_default():
             what = "one that could not be loaded" if self.default in self.failed else "none of them"

@@ -11,7 +11,6 @@ import pytest
 from forecaster import Forecaster
 from forecaster.pretrained import FOLDER
 from forecaster.recipes import RECIPES
-from forecaster.storage import describe_model
 from tests.data.make_base_forecasts import KINDS, PLACE, forecast, series
 
 GOLDEN: dict[str, Any] = json.loads(PLACE.read_text(encoding="utf-8"))
@@ -29,19 +28,6 @@ def test_forecasts_are_those_that_were_written_down(kind: str, engine: str, monk
 def test_they_are_of_all_kinds_and_take_three_megabytes_at_most() -> None:
     assert {path.name for path in FOLDER.iterdir() if path.is_dir()} == {recipe.kind for recipe in RECIPES}
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 3_000_000
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.kind)
-def test_they_are_those_of_the_table(recipe: Any) -> None:
-    """A change of the table asks for new weights: ``python -m benchmarks.base_weights``."""
-    info = describe_model(FOLDER / recipe.kind)
-    assert (info["horizon"], info["season"]) == (recipe.horizon, recipe.season)
-    assert [one["lags"] for one in info["architecture"]["networks"]] == [one.lags for one in recipe.networks]
-    assert [one["deseasonalise"] for one in info["architecture"]["networks"]] == [
-        one.deseasonalise for one in recipe.networks
-    ]
-    assert [one["hidden"] for one in info["architecture"]["networks"]] == [one.hidden for one in recipe.networks]
-    assert info["training"]["series"] > 1000
 
 
 def test_a_season_is_seen_and_carried_on() -> None:

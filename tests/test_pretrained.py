@@ -190,32 +190,14 @@ def test_a_shorter_horizon_is_the_beginning_of_the_longer_one(h: int) -> None:
     base = base_for(Frequency.parse("D"), 7)
     scaled = scale_panel(panel, season=7)
     whole = future_quantiles(base.engine, scaled, 28, Serial())
-    engine = type(base.engine)([with_horizon(one, h, 7) for one in base.engine.networks], 7)
+    engine = type(base.engine)([with_horizon(one, h) for one in base.engine.networks], 7)
     assert engine.horizon == h
     assert_allclose(future_quantiles(engine, scaled, h, Serial()), whole[:, :h], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("season", [7, 10])
-def test_a_longer_horizon_begins_as_it_was_and_goes_on(season: int) -> None:
-    for network in base_networks(season):
-        longer = with_horizon(network, 40, season)
-        assert (longer.config, longer.horizon) == (network.config, 40)
-        own, named = network.named_weights(), longer.named_weights()
-        count = len(network.config.quantiles)
-        for name, weights in named.items():
-            if name.startswith(("head", "skip")):
-                rows = weights.reshape(40, count, -1)
-                assert_array_equal(rows[:28], own[name].reshape(28, count, -1))
-                cycle = season if not network.config.deseasonalise else 1
-                for step in range(28, 40):
-                    assert_array_equal(rows[step], rows[step - cycle])
-            else:
-                assert_array_equal(weights, own[name])
-
-
 def test_other_networks_are_copies() -> None:
     (network, *_) = base_networks()
-    other = with_horizon(network, network.horizon, 7)
+    other = with_horizon(network, network.horizon)
     before = network.weights.copy()
     other.weights += 1
     assert_array_equal(network.weights, before)
@@ -234,16 +216,65 @@ def smooth(count: int, length: int, *, noise: float = 0.0) -> Floats:
 @pytest.mark.parametrize("h", [29, 42, 60])
 def test_there_is_no_jump_where_the_trained_horizon_ends(h: int) -> None:
     panel = numbered({f"s{i}": row for i, row in enumerate(smooth(8, 120))})
-    base = base_for(Frequency.parse("D"), 7)
-    engine = type(base.engine)([with_horizon(one, h, 7) for one in base.engine.networks], 7)
-    scaled = scale_panel(panel, season=7)
-    middle = engine.probabilities.index(0.5)
-    point = scaled.scaling.restore(future_quantiles(engine, scaled, h, Serial())[..., middle])
-    rolled = Forecaster.pretrained("D").forecast(panel, h=h).point
-    for said in (point, rolled):
-        steps = np.abs(np.diff(said, axis=1))
-        others = np.delete(steps, 27, axis=1).max(axis=1)
-        assert (steps[:, 27] < 1.1 * others).all()
+    said = Forecaster.pretrained("D").forecast(panel, h=h).point
+    steps = np.abs(np.diff(said, axis=1))
+    others = np.delete(steps, 27, axis=1).max(axis=1)
+    assert (steps[:, 27] < 1.1 * others).all()
+
+
+def test_a_trend_goes_on_beyond_the_trained_horizon() -> None:
+    """Growth of 5 per cent a year, forecast twice as far as the weights of years were trained for."""
+    panel = Panel.from_columns(
+        ["a"] * 40, np.datetime64("1980", "Y") + np.arange(40), 100 * 1.05 ** np.arange(40), freq="YS"
+    )
+    actual = 100 * 1.05 ** np.arange(40, 56)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fitted = Forecaster(h=16, training=FEW).fit(panel)
+    assert fitted.info["horizon"] == 16
+    for model in (Forecaster.pretrained("YS"), fitted):
+        errors = np.abs(model.forecast(panel, h=16).point[0] / actual - 1)
+        assert errors[-1] < 0.2
+        assert errors[8] < errors[7] + 0.03
+
+
+def test_a_year_of_weeks_comes_back_though_half_of_it_was_trained() -> None:
+    steps = np.arange(52 * 6)
+    values = 100 + 40 * np.sin(2 * np.pi * steps / 52)
+    panel = Panel.from_columns(["a"] * 260, np.datetime64("2015-01-05") + 7 * steps[:260], values[:260], freq="W-MON")
+    said = Forecaster(h=52, training=FEW).fit(panel).forecast(panel)
+    assert said.h == 52
+    assert (np.abs(said.point[0] / values[260:] - 1) < 0.15).all()
+
+
+def test_peaks_of_three_troughs_come_back_at_twice_the_trained_horizon() -> None:
+    season = np.tile([1.0, 1.1, 1.4, 1.9, 2.4, 2.8, 3.0, 2.7, 2.1, 1.6, 1.2, 1.0], 8)
+    said = Forecaster.pretrained("ME").predict(100 * season[:48], h=48)["LSTM"].to_numpy()
+    assert np.mean(np.abs(said / (100 * season[48:]) - 1)) < 0.1
+    assert np.mean(np.abs(said[24:] / (100 * season[72:]) - 1)) < 0.12
+
+
+def test_a_model_of_a_longer_horizon_is_saved_and_loaded_with_it(tmp_path: Path) -> None:
+    panel = weekly(4, 120)
+    model = Forecaster(h=40, training=FEW).fit(panel)
+    model.save(tmp_path / "model")
+    back = Forecaster.load(tmp_path / "model")
+    assert (back.h, back.forecast(panel).h) == (40, 40)
+    assert_array_equal(back.forecast(panel).upper, model.forecast(panel).upper)
+    assert back.networks == ()  # so that `fit` starts from base weights again
+
+
+@pytest.mark.parametrize("h", [7, 14, 28])
+def test_the_intervals_of_a_brief_series_widen(h: int) -> None:
+    said = Forecaster.pretrained().forecast(NOTES, h=h)
+    for width in (said.upper - said.point[:, None], said.point[:, None] - said.lower):
+        assert (np.diff(width, axis=-1) >= -1e-9).all()
+
+
+def test_ten_values_are_enough_for_a_horizon_beyond_them() -> None:
+    with pytest.warns(UserWarning, match="left as they are|left as they were"):
+        model = Forecaster(h=14).fit([3, 5, 8, 7, 9, 11, 10, 12, 15, 14])
+    assert_sound(model.forecast())
 
 
 def test_errors_beyond_the_trained_horizon_are_about_those_before_it() -> None:

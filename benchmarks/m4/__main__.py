@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     naive: dict[str, Scores] = {}
     rows: list[Row] = []
     tables: list[dict[str, Any]] = []
-    watched = 0.0  # reading test parts and scoring is the referee's time, not the player's
+    watched = 0.0  # scoring is the referee's time, not the player's
     for kind in kinds:
         series = read(asked.data, kind, validation=asked.validate)
         if asked.base:

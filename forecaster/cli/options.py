@@ -68,7 +68,7 @@ def training_options(command: Command) -> Command:
         click.option(
             "--init", type=click.Choice(INITS), default=BASE, show_default=True, help="Weights to start from."
         ),
-        click.option("--seed", type=int, default=0, show_default=True, help="Same seed and threads: same model."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
     )
