@@ -158,8 +158,22 @@ def by_hand(model: Forecaster, text: str) -> dict[str, Ends]:
                 widest_down, widest_up = max(widest_down, down), max(widest_up, up)
                 ends.setdefault(f"LSTM-lo-{level:g}", []).append(scale.restore(middle - widest_down))
                 ends.setdefault(f"LSTM-hi-{level:g}", []).append(scale.restore(middle + widest_up))
+        if sum(value is not None and not math.isnan(value) for value in values) < 12:
+            never_narrower(ends, floor=0.0 if np.nanmin(np.array(values, float)) >= 0 else -math.inf)
         result[name] = ends
     return result
+
+
+def never_narrower(ends: Ends, *, floor: float) -> None:
+    """Widen the intervals of a brief series to those of the steps before."""
+    for column, values in ends.items():
+        if column == "LSTM":
+            continue
+        sign = 1 if "-hi-" in column else -1
+        widest = 0.0
+        for step, (value, middle) in enumerate(zip(values, ends["LSTM"], strict=True)):
+            widest = max(widest, sign * (value - middle))
+            values[step] = max(middle + sign * widest, floor)
 
 
 def test_a_data_item_from_csv_to_csv(model: Forecaster) -> None:
