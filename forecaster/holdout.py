@@ -15,6 +15,11 @@ from forecaster.panel import Panel
 from forecaster.prediction import can_teach, future_quantiles
 from forecaster.scaling import Floats, Integers, scale_panel
 
+_WORTH = 500.0
+"""Scores that many horizons of base weights are worth beside the one horizon of weights adapted to it: those of 100
+series, which each share them with the steps beside.
+"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
@@ -55,7 +60,7 @@ def judge(
     executor: Executor,
     *,
     cutoffs: int = 1,
-    prior: Calibration | None = None,
+    prior: Verdict | None = None,
 ) -> Verdict:
     """Forecast the last horizon of `panel` from what came before, and compare.
 
@@ -72,12 +77,13 @@ def judge(
     cutoffs : int
         How many horizons, going back from the end, the intervals are calibrated on: more than one is for an engine that
         has learned from none of them.
-    prior : Calibration, optional
-        What the intervals are known to need, before anything was compared.
+    prior : Verdict, optional
+        What the intervals are known to need: from other series, or from what these series said of the engine before it
+        learned from them, which then has spreads.
     """
     h, probabilities = engine.horizon, engine.probabilities
     if not len(panel):
-        return Verdict(uncalibrated(h) if prior is None else replace(prior, judged=False), None)
+        return Verdict(uncalibrated(h) if prior is None else replace(prior.calibration, judged=False), None)
     trials = [_Trial(engine, panel, executor)]
     for back in range(h, cutoffs * h, h):
         earlier = panel.select(np.flatnonzero(panel.lengths > back)).head(back)
@@ -88,10 +94,16 @@ def judge(
     quantiles, target, least = (
         np.concatenate([getattr(one, name) for one in trials]) for name in ("quantiles", "target", "least")
     )
-    fitted = calibrate(quantiles, probabilities, target, least, prior)
     newest = trials[0]
     point = newest.scaled.scaling.restore(newest.quantiles[..., probabilities.index(0.5)])
     spreads = typical_spreads(newest.quantiles, probabilities, newest.least)
+    if prior is None:
+        fitted = calibrate(quantiles, probabilities, target, least)
+    elif prior.spreads is None:
+        fitted = calibrate(quantiles, probabilities, target, least, prior.calibration, cautious=True)
+    else:
+        moved = prior.calibration.moved(prior.spreads, spreads)
+        fitted = calibrate(quantiles, probabilities, target, least, moved, worth=_WORTH)
     return Verdict(fitted, _errors(newest.known, newest.actual, point, season), spreads)
 
 

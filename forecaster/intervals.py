@@ -136,12 +136,15 @@ def calibrate(
     actual: Floats,
     least: Floats,
     prior: Calibration | None = None,
+    *,
+    worth: float = PRIOR,
+    cautious: bool = False,
 ) -> Calibration:
     """Return the factors under which the intervals would have covered `actual` (N, F; NaN where missing).
 
     quantiles (N, F, Q) and actual are on one scale; least (N, F) comes from `least_spread`. The fewer values there are,
-    the nearer the factors stay to the `prior`'s, which were learned from many other series; without it to 1, the head's
-    own quantiles.
+    the nearer the factors stay to those of the `prior`, which is `worth` so many scores; without one to 1, the head's
+    own quantiles. If `cautious`, what asks for narrower intervals than the prior's is half believed.
     """
     h = actual.shape[1]
     factors = np.ones((len(LEVELS), h))
@@ -150,8 +153,8 @@ def calibrate(
         scores = np.abs(_errors(quantiles, probabilities, level, actual, least))
         for f in range(h):
             near = scores[:, max(0, f - NEIGHBOURS) : f + NEIGHBOURS + 1]
-            factors[row, f] = _conformal_factor(near[~np.isnan(near)], level, known[row, f])
-    if prior is not None:
+            factors[row, f] = _conformal_factor(near[~np.isnan(near)], level, known[row, f], worth)
+    if cautious:
         factors = np.where(factors < known, factors**_CALM * known ** (1 - _CALM), factors)
     level = LEVELS[_USUAL]
     errors = _errors(quantiles, probabilities, level, actual, least) / factors[_USUAL]
@@ -219,14 +222,14 @@ def _walk(volatility: Floats, h: int) -> Floats:
     return deviation
 
 
-def _conformal_factor(scores: Floats, level: float, prior: float) -> float:
+def _conformal_factor(scores: Floats, level: float, prior: float, worth: float) -> float:
     """Return the factor that held-out `scores` ask for; a few of them move it little from the `prior`."""
     count = scores.size
     if not count:
         return prior
     rank = int(np.ceil((count + 1) * level / 100))
     raw = float(np.sort(scores)[min(rank, count) - 1])
-    trust = count / (count + PRIOR)
+    trust = count / (count + worth)
     return float(np.exp(trust * np.log(np.clip(raw, 0.05, 20.0)) + (1 - trust) * np.log(prior)))
 
 

@@ -98,7 +98,7 @@ def learn(
     before = None
     if base is not None:
         cutoffs = max(1, min(_CUTOFFS, _FORECASTS // max(1, len(judged))))
-        before = judge(engine, judged, season, executor, cutoffs=cutoffs, prior=base)
+        before = judge(engine, judged, season, executor, cutoffs=cutoffs, prior=Verdict(base, None))
     scaled = scale_panel(panel, season=engine.season, held_out=held_out)
     seasonless = scaled.without_season()
     if not held_out:
@@ -129,14 +129,11 @@ def learn(
         if base is not None:
             _step_back(network, start, len(judging))
     engine = Engine(networks, season)  # the other has packed the weights as they were
-    verdict = judge(engine, judged, season, executor, prior=base)
-    if before is not None:
-        # Of earlier horizons only the base weights had not seen a thing: they were judged on many, these on one.
-        verdict = replace(before, accuracy=verdict.accuracy)
+    # Of earlier horizons only the base weights had not seen a thing: those were judged on many, these are on one.
+    verdict = judge(engine, judged, season, executor, prior=before)
     if held_out and training.refit:
         _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
         engine = Engine(networks, season)
-    if verdict.spreads is not None:
         verdict = judged_before(verdict, engine, judged, executor)
     return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
 

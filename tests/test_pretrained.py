@@ -309,6 +309,25 @@ def test_what_makes_them_worse_is_not_kept() -> None:
     assert_allclose(model.forecast(level=[]).point, Forecaster.pretrained("D").forecast(panel, level=[]).point)
 
 
+def worlds(count: int = 1500, length: int = 120) -> dict[str, Floats]:
+    """Return series whose errors are known: about a level with a season, walks, and noise."""
+    noise = np.random.default_rng(7).standard_normal((count, length))
+    pulled = noise.copy()
+    for t in range(1, length):
+        pulled[:, t] += 0.8 * pulled[:, t - 1]
+    season = 5 * np.sin(2 * np.pi * np.arange(length) / 7)
+    return {"pulled": 50 + 3 * pulled + season, "walks": 200 + 2 * np.cumsum(noise, axis=1), "noise": 100 + 5 * noise}
+
+
+@pytest.mark.parametrize("world", ["pulled", "walks", "noise"])
+def test_intervals_cover_what_they_say_on_simulated_series(world: str) -> None:
+    panel = numbered({f"s{i}": row for i, row in enumerate(worlds()[world])})
+    known, actual = panel.head(14), panel.tail_values(14)
+    said = Forecaster(h=14, season=7).fit(known).forecast(known, level=(80, 95))
+    inside = [((actual >= said.lower[:, k]) & (actual <= said.upper[:, k])).mean() for k in range(2)]
+    assert_allclose(inside, [0.80, 0.95], atol=0.02)
+
+
 def test_the_intervals_are_adapted_to_the_series() -> None:
     """Noise as the weights have never met it: of the same size every day, and far from normal."""
     rng = np.random.default_rng(0)
