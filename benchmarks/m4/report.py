@@ -9,7 +9,7 @@ from typing import Any
 RUNS = {"m4_600": "Forecaster", "m4_1800": "Forecaster", "m4_base": "Forecaster, base weights"}
 """Results that are shown, if there are any, and their names there."""
 
-TEST_PARTS_SCORED: int | None = 4
+TEST_PARTS_SCORED: int | None = 5
 """How often forecasts were scored on the test parts in all, by whatever settings: one more with every such run. The
 first time it was an experiment with quarterly series alone.
 """
