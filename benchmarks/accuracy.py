@@ -164,7 +164,7 @@ def methods(threads: int, peers: Sequence[str]) -> list[Method]:
         return lambda known: Forecaster(h=HORIZON, threads=threads).fit(known, init=init)
 
     return [
-        Method("LSTM, base weights, not trained", lambda known: Forecaster.pretrained("D", threads=threads)),  # noqa: ARG005 - that is the point
+        Method("LSTM, base weights, not trained", lambda _: Forecaster.pretrained("D", threads=threads)),
         Method("LSTM, trained from them at the oldest cutoff", fitted("base")),
         Method("LSTM, trained from them at each cutoff", fitted("base"), refit=True),
         Method("LSTM, trained from random weights at the oldest cutoff", fitted("random")),
@@ -179,7 +179,7 @@ class _Untrained:
     def __init__(self, name: str, forecast: Callable[..., Forecast]) -> None:
         self._name, self._forecast = name, forecast
 
-    def __call__(self, known: Panel) -> Model:  # noqa: ARG002 - as above
+    def __call__(self, _known: Panel) -> Model:
         return self
 
     def forecast(self, panel: Panel, *, h: int, level: tuple[float, ...]) -> Forecast:

@@ -19,7 +19,7 @@ from benchmarks.synthetic import draw_panel
 from forecaster import Forecaster, Panel
 from forecaster.description import named_weights
 from forecaster.pretrained import FOLDER
-from forecaster.recipes import RECIPES, Recipe
+from forecaster.recipes import Recipe, recipe_of
 from forecaster.storage import save_model
 
 _NEWEST = 1500
@@ -47,7 +47,7 @@ def main() -> None:
         if kind.name not in asked.kinds:
             continue
         began = time.perf_counter()
-        recipe = next(one for one in RECIPES if one.kind == kind.name)
+        recipe = recipe_of(kind.name)
         panel = learned_from(asked.data, kind, recipe, held_out=asked.held_out)
         model = Forecaster(
             h=recipe.horizon,
@@ -74,19 +74,13 @@ def learned_from(folder: Path, kind: Kind, recipe: Recipe, *, held_out: bool = F
         known = known.head(kind.horizon)
     shortest = max(2 * recipe.season, recipe.horizon) + 4
     drawn = draw_panel(np.random.default_rng(_SEED), _DRAWN[kind.name], shortest, _LENGTHS[kind.name], recipe.season)
-    return _joined(_newest(known), drawn)
+    return Panel.joined([_newest(known), drawn])
 
 
 def _newest(panel: Panel) -> Panel:
     lengths = np.minimum(panel.lengths, _NEWEST)
     values = np.concatenate([panel.series(i)[-length:] for i, length in enumerate(lengths)])
     return Panel(panel.ids, values, np.concatenate(([0], np.cumsum(lengths))), panel.starts, panel.frequency)
-
-
-def _joined(one: Panel, other: Panel) -> Panel:
-    offsets = np.concatenate((one.offsets, one.offsets[-1] + other.offsets[1:]))
-    starts = np.concatenate((one.starts, other.starts))
-    return Panel(one.ids + other.ids, np.concatenate((one.values, other.values)), offsets, starts, one.frequency)
 
 
 def _save(model: Forecaster, path: Path) -> None:

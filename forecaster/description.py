@@ -32,7 +32,6 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     ForecasterError, KeyError, TypeError, ValueError, MemoryError
         They are none, or do not fit together.
     """
-    check_horizon(info["horizon"])
     horizon = check_horizon(info["architecture"].get("horizon", info["horizon"]))
     networks = [Network(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
     engine = Engine(networks, info["season"])

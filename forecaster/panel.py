@@ -148,6 +148,19 @@ class Panel:
         times = 1 + frequency.multiple * np.arange(len(floats), dtype=np.int64)
         return cls.from_codes((unique_id,), np.zeros(len(floats), np.int64), times, floats, freq=frequency)
 
+    @classmethod
+    def joined(cls, panels: Sequence[Panel]) -> Panel:
+        """Return the series of all `panels`, which have one frequency and no id in common."""
+        lengths = np.concatenate([panel.lengths for panel in panels])
+        return cls(
+            ids=tuple(name for panel in panels for name in panel.ids),
+            values=np.concatenate([panel.values for panel in panels]),
+            offsets=np.concatenate(([0], np.cumsum(lengths))),
+            starts=np.concatenate([panel.starts for panel in panels]),
+            frequency=panels[0].frequency,
+            phases=np.concatenate([panel._phases() for panel in panels]),
+        )
+
     def __len__(self) -> int:
         """Return the number of series."""
         return len(self.ids)

@@ -274,18 +274,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 def _joined(panels: Sequence[Panel]) -> Panel:
     """Join panels of one series each, all on the same integer grid."""
-    lengths = np.concatenate([panel.lengths for panel in panels])
-    ids = tuple(panel.ids[0] for panel in panels)
-    if len(set(ids)) < len(ids):
+    ids = {panel.ids[0] for panel in panels}
+    if len(ids) < len(panels):
         raise InputError("Two series have the same id once it is written as text. Rename one.")
-    return Panel(
-        ids=ids,
-        values=np.concatenate([panel.values for panel in panels]),
-        offsets=np.concatenate(([0], np.cumsum(lengths))),
-        starts=np.concatenate([panel.starts for panel in panels]),
-        frequency=panels[0].frequency,
-        phases=np.concatenate([panel.frequency.phase_of(panel.times(0)[:1]) for panel in panels]),
-    )
+    return Panel.joined(panels)
 
 
 def _write_gzip(columns: Mapping[str, Sequence[Any]], stream: BinaryIO) -> None:

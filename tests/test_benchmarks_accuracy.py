@@ -42,7 +42,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(accuracy, "DATA", tmp_path)
     monkeypatch.setattr(accuracy, "CASES", (Case("Small", "small.csv", windows=3, step_size=10, left_off=5),))
     monkeypatch.setattr(accuracy, "methods", methods)
-    monkeypatch.setattr(accuracy, "_warm_up", lambda peers: None)  # noqa: ARG005 - there is nothing to warm
+    monkeypatch.setattr(accuracy, "_warm_up", lambda _: None)
     monkeypatch.setattr(accuracy, "version", lambda name: f"the version of {name}")
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     return fitted

@@ -19,6 +19,7 @@ from benchmarks.m4 import report
 from benchmarks.m4.data import KINDS, Kind, Series, read
 from benchmarks.m4.report import PUBLISHED, RUNS, m4_block
 from benchmarks.m4.score import in_sample_scale, means, naive2, naive2_scores, score
+from forecaster.recipes import recipe_of
 from tests.examples import BRIEF, TINY, Floats, numbered
 
 PATTERN = np.array([1.0, 2.0, 3.0, 2.0])
@@ -131,8 +132,7 @@ def check_table(path: Path, series: dict[str, int]) -> None:
 def test_a_run_writes_the_scorers_table_and_the_scores(
     folder: Path, written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    brief = tuple(replace(one, networks=(TINY,), training=BRIEF) for one in m4.RECIPES)
-    monkeypatch.setattr(m4, "RECIPES", brief)
+    monkeypatch.setattr(m4, "recipe_of", lambda kind: replace(recipe_of(kind), networks=(TINY,), training=BRIEF))
     output = folder / "out" / "m4.parquet"
     run(folder, "--budget-seconds", "1", "--kinds", "yearly", "quarterly", "--output", str(output), "--result", "tiny")
     check_table(output, {f"Y{i}": 6 for i in range(5)} | {f"Q{i}": 8 for i in range(5)})

@@ -226,6 +226,16 @@ def test_a_slip_in_a_year_does_not_eat_the_memory() -> None:
         one_series(times, freq="s")
 
 
+def test_parts_of_a_panel_join_to_the_whole() -> None:
+    times = np.array([4, 14, 24, 7, 17, 1, 11, 21, 31])
+    whole = Panel.from_columns(list("aaabbcccc"), times, np.arange(9.0), freq=10)
+    again = Panel.joined([whole.select([0, 1]), whole.select([2])])
+    assert (again.ids, again.frequency) == (whole.ids, whole.frequency)
+    np.testing.assert_array_equal(again.values, whole.values)
+    np.testing.assert_array_equal(again.offsets, whole.offsets)
+    np.testing.assert_array_equal(again.future_times(2), whole.future_times(2))
+
+
 def test_head_select_and_tail() -> None:
     panel = Panel.from_columns(["a"] * 5 + ["b"] * 2, [1, 2, 3, 4, 5, 1, 2], np.arange(7.0), lines=np.arange(2, 9))
     head = panel.head(2)

@@ -30,7 +30,7 @@ from forecaster.intervals import LEVELS
 from forecaster.network import Network
 from forecaster.prediction import future_quantiles
 from forecaster.pretrained import base_folders, base_for, with_horizon
-from forecaster.recipes import RECIPES, Recipe
+from forecaster.recipes import RECIPES, Recipe, recipe_of
 from forecaster.scaling import scale_panel
 from tests.examples import TINY, Floats, bits_of, numbered, weekly
 
@@ -344,7 +344,7 @@ def test_the_intervals_are_adapted_to_the_series() -> None:
 
 def test_random_weights_are_training_from_nothing() -> None:
     panel, steps = weekly(), {"steps": 3, "batch_size": 8}
-    daily = next(recipe for recipe in RECIPES if recipe.kind == "daily")
+    daily = recipe_of("daily")
     same = Forecaster(h=3, network=daily.networks, training=replace(daily.training, **steps), threads=1).fit(panel)
     model = Forecaster(h=3, training=steps, threads=1).fit(panel, init="random")
     assert bits_of(model) == bits_of(same)
@@ -367,7 +367,7 @@ def test_training_starts_from_them_unless_shapes_are_asked_for() -> None:
 
 
 def test_settings_that_are_not_asked_for_are_those_of_the_recipe() -> None:
-    daily = next(recipe for recipe in RECIPES if recipe.kind == "daily")
+    daily = recipe_of("daily")
     settings = Forecaster(h=3, training=FEW).fit(weekly()).info["training"]["settings"]
     assert settings == as_settings(replace(daily.tuning, **FEW))
 

@@ -32,7 +32,7 @@ from benchmarks.results import FOLDER, save_json
 from forecaster import Forecaster, Panel
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.loading import LOADER
-from forecaster.recipes import RECIPES, Recipe
+from forecaster.recipes import Recipe, recipe_of
 
 _LAG_SHARES = (1.0, 0.75, 1.25, 0.9, 1.5)
 """Of the recipe's lags, in turn: networks that see less or more err differently."""
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def forecast_kind(series: Series, budget: float, threads: int) -> Made:
     """Train networks on the known values for `budget` seconds, and return the mean of what they forecast."""
     began = time.perf_counter()
-    recipe = next(one for one in RECIPES if one.kind == series.kind.name)
+    recipe = recipe_of(series.kind.name)
     total = np.zeros((3, *series.actual.shape))
     longest = 0.0
     done = 0
