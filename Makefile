@@ -89,7 +89,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url 
 lock: ## solve the requirements anew (needs uv)
 	$(LOCK) pyproject.toml requirements/build.in --extra dev --upgrade -o requirements/dev.txt
 	$(LOCK) pyproject.toml requirements/build.in --extra plot -c requirements/dev.txt -o requirements/demo.txt
-	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(LOCK) pyproject.toml --extra postgres --extra remote -c requirements/dev.txt -o requirements/run.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## remove everything that make made

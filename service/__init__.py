@@ -7,12 +7,14 @@ from functools import partial
 from flask import Flask
 
 from forecaster import Forecaster
-from service.api import api_blueprint
+from service.contract import operation_of
 from service.guard import register_guard
-from service.openapi import openapi_blueprint
-from service.ops import ops_blueprint
+from service.models.registry import ModelRegistry
 from service.problems import register_problems
-from service.registry import ModelRegistry
+from service.routes.forecast import forecast_routes
+from service.routes.models import model_routes
+from service.routes.openapi import openapi_routes
+from service.routes.ops import ops_routes
 from service.settings import Settings
 
 __all__ = ["create_app"]
@@ -50,7 +52,10 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
-    app.register_blueprint(api_blueprint(registry, settings))
-    app.register_blueprint(ops_blueprint(registry))
-    app.register_blueprint(openapi_blueprint())
+    app.register_blueprint(forecast_routes(registry, settings))
+    app.register_blueprint(model_routes(registry))
+    app.register_blueprint(ops_routes(registry))
+    app.register_blueprint(openapi_routes())
+    for rule in app.url_map.iter_rules():
+        operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app

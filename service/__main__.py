@@ -10,15 +10,26 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from flask import Flask
+
+from service import create_app
+from service.models.registry import ModelRegistry
 from service.openapi import openapi_text
 from service.problems import kinds_table
-from service.settings import settings_table
+from service.settings import Settings, settings_table
 
 PRINTED: dict[str, Callable[[], str]] = {
-    "openapi": openapi_text,
+    "openapi": lambda: openapi_text(described_app()),
     "problems": lambda: kinds_table() + "\n",
     "settings": lambda: settings_table() + "\n",
 }
+
+
+def described_app() -> Flask:
+    """Return the application with no model loaded, for its description."""
+    return create_app(Settings(), registry=ModelRegistry(Path("models")))
+
+
 _TABLE = re.compile(r"(<!-- generated: python -m service (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

@@ -8,15 +8,13 @@ import pydantic_core
 from flask import Response
 
 from forecaster import ColumnNames, Forecast, forecast_csv
+from service.contract import CSV, JSON
 
-__all__ = ["CSV", "JSON", "csv_answer", "json_answer"]
-
-JSON = "application/json"
-CSV = "text/csv"
+__all__ = ["csv_answer", "json_answer"]
 
 
 def json_answer(forecast: Forecast, *, model: str, skipped: dict[str, str]) -> Response:
-    """Return the forecast as a `service.schemas.ForecastAnswer`.
+    """Return the forecast as a `service.schemas.forecasts.ForecastAnswer`.
 
     It is not validated on its way out: a test holds it to the schema.
     """

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
+from service.auth import ANYONE
 from service.problems import Problem
 from service.settings import Settings
 
@@ -45,6 +46,7 @@ def _start() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     g.started = time.perf_counter()
     g.fields = {}
+    g.caller = ANYONE
 
 
 def _refuse_other_hosts(admitted: tuple[str, ...] | None) -> None:

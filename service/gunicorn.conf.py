@@ -17,7 +17,7 @@ except ConfigError as error:  # gunicorn would print a traceback
 
 wsgi_app = "service.wsgi:app"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
-worker_class = "service.worker.Worker"
+worker_class = "service.gunicorn_worker.Worker"
 workers = _settings.worker_count
 threads = _settings.threads
 # Each worker loads the models itself: they are small, and code that runs before a fork is a source of deadlocks.

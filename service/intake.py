@@ -15,7 +15,8 @@ from werkzeug.datastructures import MultiDict
 
 from forecaster import ColumnNames, ConfigError, Frequency, InputError, Panel, timestamps_of
 from service.problems import MAX_ERRORS, Problem, field_error, message_of, problem_of_validation
-from service.schemas import CsvOptions, FieldError, ForecastOptions, ForecastRequest, Series
+from service.schemas.base import FieldError
+from service.schemas.forecasts import CsvOptions, ForecastOptions, ForecastRequest, Series
 from service.settings import Settings
 
 __all__ = ["Intake", "check_limits", "frequency_of", "panel_of", "read_json", "read_options"]

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description, generated from the types that validate.
+"""The OpenAPI 3.1 description, generated from what the routes promise and from the types that validate.
 
 ``python -m service openapi`` prints what docs/openapi.json holds.
 """
@@ -6,47 +6,60 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from flask import Blueprint, Response
+from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
 
 import forecaster
-from service.problems import KINDS, PROBLEM_TYPE
-from service.schemas import CsvOptions, ForecastAnswer, ForecastRequest, Health, ModelList, ProblemDetails
+from service.contract import SCOPES, Answer, Operation, Shape, operation_of
+from service.problems import KINDS, KINDS_OF_ALL, PROBLEM_TYPE
+from service.schemas.base import ProblemDetails
 
-__all__ = ["openapi_blueprint", "openapi_text"]
+__all__ = ["openapi_text"]
 
 Schema = dict[str, Any]
-INPUTS: tuple[type[BaseModel], ...] = (ForecastRequest,)
-OUTPUTS: tuple[type[BaseModel], ...] = (ForecastAnswer, Health, ModelList, ProblemDetails)
-CSV_BODY = {
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
+REQUEST_ID: Schema = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "description": "An id of the caller's for the request; anything but 1 to 64 of A-Z a-z 0-9 . _ - is replaced.",
     "schema": {"type": "string"},
-    "example": "unique_id,ds,y\nshop,2024-01-01,12\nshop,2024-01-02,15\n",
 }
 
 
-def openapi_blueprint() -> Blueprint:
-    """Return the route ``/openapi.json``."""
-    routes = Blueprint("openapi", __name__)
-
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        """Describe all routes."""
-        return Response(openapi_text(), content_type="application/json")
-
-    return routes
+class _Route(NamedTuple):
+    path: str
+    method: str
+    promised: Operation
 
 
-@lru_cache(maxsize=1)
-def openapi_text() -> str:
-    """Return the description as indented JSON."""
-    return json.dumps(_document(), indent=2, ensure_ascii=False) + "\n"
+def openapi_text(app: Flask) -> str:
+    """Return the description of all routes of `app` as indented JSON."""
+    return json.dumps(_document(list(_routes(app))), indent=2, ensure_ascii=False) + "\n"
 
 
-def _document() -> Schema:
+def _routes(app: Flask) -> Iterator[_Route]:
+    for rule in sorted(app.url_map.iter_rules(), key=_place):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            path = _VARIABLE.sub(r"{\1}", rule.rule)
+            yield _Route(path, method.lower(), operation_of(app, rule.endpoint))
+
+
+def _place(rule: Rule) -> tuple[bool, str]:
+    """Sort the routes of the API before those about the service."""
+    return not rule.rule.startswith("/v1/"), rule.rule
+
+
+def _document(routes: list[_Route]) -> Schema:
+    paths: dict[str, Schema] = {}
+    for path, method, promised in routes:
+        paths.setdefault(path, {})[method] = _operation(promised)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,100 +68,109 @@ def _document() -> Schema:
             "summary": "Forecasts with prediction intervals for many time series.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            "/v1/forecast": {"post": _forecast()},
-            "/v1/models": {"get": _get("listModels", "List the models", ModelList)},
-            "/livez": {"get": _get("live", "Whether the process answers", Health)},
-            "/readyz": {"get": _get("ready", "Whether a model is loaded and has made a forecast", Health, 503)},
-            "/openapi.json": {"get": _plain("describe", "This description", "application/json", {"type": "object"})},
-            "/": {"get": _plain("page", "A page that says what this is", "text/html", {"type": "string"})},
-        },
-        "components": {"schemas": _schemas()},
+        "paths": paths,
+        "components": {"schemas": _schemas(routes), "securitySchemes": {"key": _security()}},
     }
 
 
-def _schemas() -> Schema:
-    shapes = [*((model, "validation") for model in INPUTS), *((model, "serialization") for model in OUTPUTS)]
+def _security() -> Schema:
+    scopes = " ".join(f"{name}: {text}" for name, text in SCOPES.items())
+    description = f"A key made by `forecaster keys create`; needed as soon as there is one. Its scopes: {scopes}"
+    return {"type": "http", "scheme": "bearer", "description": description}
+
+
+def _schemas(routes: list[_Route]) -> Schema:
+    inputs = {shape for route in routes for shape in route.promised.body.values() if _is_type(shape)}
+    outputs = {
+        shape
+        for route in routes
+        for answer in route.promised.answers.values()
+        for shape in answer.content.values()
+        if _is_type(shape)
+    }
+    shapes = [
+        *((model, "validation") for model in sorted(inputs, key=_name)),
+        *((model, "serialization") for model in sorted({*outputs, ProblemDetails}, key=_name)),
+    ]
     _, definitions = models_json_schema(shapes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]  # a list of pairs is one of sequences to mypy
     return dict(sorted(definitions["$defs"].items()))
 
 
-def _forecast() -> Schema:
-    return {
-        "operationId": "forecast",
-        "summary": "Forecast one or many series",
-        "description": "JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series of a JSON body that "
-        "cannot be forecast is listed with the reason and does not keep the others from their forecasts; of a CSV "
-        "body those that are too short are, and any other fault is one of the whole table. Options of a CSV body come "
-        "in the query string, those of a JSON body in the body.",
-        "parameters": [*_options(), _request_id()],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": _reference(ForecastRequest)}, "text/csv": CSV_BODY},
-        },
-        "responses": {
-            "200": {
-                "description": "The forecasts, and the series that have none.",
-                "headers": {
-                    "X-Request-ID": _header("The id of the request in the service's log."),
-                    "Forecast-Model": _header("CSV only: the model that made the forecasts."),
-                    "Forecast-Skipped": _header("CSV only: how many series have no forecast; JSON gives the reasons."),
-                },
-                "content": {
-                    "application/json": {"schema": _reference(ForecastAnswer)},
-                    "text/csv": {"schema": {"type": "string"}},
-                },
-            },
-            **_problems(400, 403, 406, 413, 415, 422, 500, 503),
-        },
-    }
+def _is_type(shape: Shape) -> bool:
+    return isinstance(shape, type)
 
 
-def _options() -> list[Schema]:
-    """Return the query parameters of a CSV request, taken from the fields of its type."""
-    properties = CsvOptions.model_json_schema()["properties"]
+def _name(shape: Any) -> str:
+    return str(shape.__name__)
+
+
+def _operation(promised: Operation) -> Schema:
+    made: Schema = {"operationId": promised.id, "summary": promised.summary}
+    if promised.description:
+        made["description"] = promised.description
+    made["security"] = [] if promised.scope is None else [{}, {"key": [promised.scope]}]
+    made["parameters"] = [*_path(promised), *_query(promised.query), *_headers(promised), REQUEST_ID]
+    if promised.body:
+        made["requestBody"] = {"required": True, "content": _content(promised.body)}
+    made["responses"] = {str(status): _answer(answer) for status, answer in promised.answers.items()}
+    made["responses"] |= _problems(promised)
+    return made
+
+
+def _path(promised: Operation) -> list[Schema]:
+    return [
+        {"name": name, "in": "path", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in promised.path.items()
+    ]
+
+
+def _query(model: type[BaseModel] | None) -> list[Schema]:
+    """Return the parameters of a query string, taken from the fields of its type."""
+    if model is None:
+        return []
+    shape = model.model_json_schema()
     parameters = []
-    for name, schema in properties.items():
-        description = f"CSV only. {schema.pop('description')}"
-        parameter = {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
-        parameters.append(parameter | ({"style": "form", "explode": False} if name == "level" else {}))
+    for name, schema in shape["properties"].items():
+        parameter = {"name": name, "in": "query", "required": name in shape.get("required", [])}
+        parameter |= {"description": schema.pop("description", ""), "schema": schema}
+        is_list = schema.get("type") == "array" or any(arm.get("type") == "array" for arm in schema.get("anyOf", []))
+        parameters.append(parameter | ({"style": "form", "explode": False} if is_list else {}))
     return parameters
 
 
-def _request_id() -> Schema:
+def _headers(promised: Operation) -> list[Schema]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in promised.headers.items()
+    ]
+
+
+def _answer(answer: Answer) -> Schema:
+    names = {"X-Request-ID": "The id of the request in the service's log.", **answer.headers}
+    made: Schema = {"description": answer.description}
+    made["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in names.items()}
+    return made | ({"content": _content(answer.content)} if answer.content else {})
+
+
+def _content(shapes: Any) -> Schema:
+    return {media_type: _media(shape) for media_type, shape in shapes.items()}
+
+
+def _media(shape: Any) -> Schema:
+    if isinstance(shape, type):
+        return {"schema": {"$ref": f"#/components/schemas/{_name(shape)}"}}
+    return dict(shape) if "schema" in shape else {"schema": dict(shape)}
+
+
+def _problems(promised: Operation) -> Schema:
+    kinds = [KINDS[name] for name in (*KINDS_OF_ALL, *promised.problems)]
+    if promised.scope is not None:
+        kinds += [KINDS["no-key"], KINDS["not-allowed"]]
+    titles: dict[int, list[str]] = {}
+    for kind in kinds:
+        titles.setdefault(kind.status, []).append(kind.title)
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     return {
-        "name": "X-Request-ID",
-        "in": "header",
-        "required": False,
-        "description": "An id of the caller's for the request; anything but 1 to 64 of A-Z a-z 0-9 . _ - is replaced.",
-        "schema": {"type": "string"},
+        str(status): {"description": "; or ".join(dict.fromkeys(titles[status])) + ".", "content": content}
+        for status in sorted(titles)
     }
-
-
-def _get(operation: str, summary: str, model: type[BaseModel], *statuses: int) -> Schema:
-    return _plain(operation, summary, "application/json", _reference(model), *statuses)
-
-
-def _plain(operation: str, summary: str, media_type: str, schema: Schema, *statuses: int) -> Schema:
-    return {
-        "operationId": operation,
-        "summary": summary,
-        "responses": {
-            "200": {"description": "OK", "content": {media_type: {"schema": schema}}},
-            **_problems(400, 500, *statuses),
-        },
-    }
-
-
-def _problems(*statuses: int) -> Schema:
-    content = {PROBLEM_TYPE: {"schema": _reference(ProblemDetails)}}
-    titles = {status: [kind.title for kind in KINDS.values() if kind.status == status] for status in statuses}
-    return {str(status): {"description": "; or ".join(titles[status]) + ".", "content": content} for status in statuses}
-
-
-def _reference(model: type[BaseModel]) -> Schema:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
-
-
-def _header(description: str) -> Schema:
-    return {"description": description, "schema": {"type": "string"}}

@@ -20,10 +20,11 @@ from werkzeug.exceptions import HTTPException
 
 from forecaster import ConfigError, ForecasterError, InputError
 from service.logs import frames_of
-from service.schemas import LONGEST_ID, FieldError, ProblemDetails
+from service.schemas.base import LONGEST_ID, FieldError, ProblemDetails
 
 __all__ = [
     "KINDS",
+    "KINDS_OF_ALL",
     "MAX_ERRORS",
     "PROBLEM_TYPE",
     "Problem",
@@ -54,19 +55,32 @@ KINDS = {
     "malformed-body": Kind(400, "The body is not text of the announced media type"),
     "untrusted-host": Kind(400, "The service does not answer to this host name"),
     "bad-request": Kind(400, "The request cannot be understood"),
+    "no-key": Kind(401, "A key is needed"),
     "cross-site": Kind(403, "Requests from pages of other sites are refused"),
+    "not-allowed": Kind(403, "The key has not the scope for this"),
     "unknown-path": Kind(404, "There is nothing at this path"),
+    "unknown-version": Kind(404, "There is no such version of a model"),
+    "unknown-job": Kind(404, "There is no such job"),
     "method-not-allowed": Kind(405, "The path does not take this method"),
     "not-acceptable": Kind(406, "No offered media type is accepted"),
+    "too-slow": Kind(408, "The request did not arrive in time"),
+    "conflict": Kind(409, "The request contradicts what there is"),
+    "gone": Kind(410, "It was there and is no longer kept"),
     "too-large": Kind(413, "The body is too large"),
     "unsupported-media-type": Kind(415, "The body's media type is not supported"),
     "invalid-request": Kind(422, "The request is not valid"),
     "unknown-model": Kind(422, "There is no such model"),
     "limit-exceeded": Kind(422, "The request asks for more than this service allows"),
     "no-forecast": Kind(422, "No series could be forecast"),
+    "too-many": Kind(429, "Too much at once for this key"),
     "internal-error": Kind(500, "The service failed"),
     "not-ready": Kind(503, "The service is not ready"),
+    "busy": Kind(503, "The service has all the work it takes at once"),
+    "unavailable": Kind(503, "Something that the service needs does not answer"),
+    "out-of-time": Kind(504, "The work took longer than the service allows"),
 }
+KINDS_OF_ALL = ("untrusted-host", "bad-request", "internal-error")
+"""What every route may answer; those that change something also refuse other sites."""
 _KIND_OF_STATUS = {
     400: "bad-request",
     404: "unknown-path",

@@ -17,50 +17,128 @@ __all__ = ["Settings", "settings_table", "variable_of"]
 
 PREFIX = "FORECASTER_"
 MODELS = Path("models")
+STATE = Path("~/.local/state/forecaster")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def _setting(default: Any, text: str, *, low: int | None = None, high: int | None = None, shown: str = "") -> Any:
-    return field(default=default, metadata={"text": text, "low": low, "high": high, "shown": shown})
+def _setting(
+    default: Any, text: str, *, low: int | None = None, high: int | None = None, shown: str = "", variable: str = ""
+) -> Any:
+    metadata = {"text": text, "low": low, "high": high, "shown": shown, "variable": variable}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What an operator can choose; `from_environment` reads it, construction checks it."""
 
+    # Where it listens, and who is let in.
     host: str = _setting(
         "127.0.0.1",
-        "Address to listen on. The service has no keys yet, so it stays on this machine unless told otherwise; "
-        "the container image sets `0.0.0.0`.",
+        "Address to listen on. Without keys the service stays on this machine (see `FORECASTER_ALLOW_ANONYMOUS`); the "
+        "container image sets `0.0.0.0`.",
     )
     port: int = _setting(8000, "Port to listen on.", low=1, high=65_535)
-    models: Path = _setting(  # noqa: RUF009 - a Path never changes
-        MODELS,
-        "Folder of models: each sub-folder with a `model.json` is one model. Where there is none, the base weights of "
-        "the package answer.",
+    allow_anonymous: bool = _setting(
+        False,
+        "`true`: listen on an address other than loopback though there are no keys, for whoever reaches it. The "
+        "container image sets it, since what reaches a container is chosen where its port is published.",
     )
-    default_model: str = _setting(
-        "", "Model for requests that name none, if it fits their frequency. Empty: the only one that fits."
+    keys: Path | None = _setting(  # noqa: RUF009 - None never changes
+        None, "File of API keys, made by `forecaster keys create`.", shown="`keys.json` in `FORECASTER_STATE`"
     )
-    workers: int = _setting(
-        0, "Worker processes. 0: one per available processor, at least 2 and at most 4.", low=0, high=64
-    )
-    threads: int = _setting(4, "Threads in each worker.", low=1, high=64)
-    graceful_timeout: int = _setting(
-        30, "Seconds that requests in flight have to end after SIGTERM.", low=1, high=3_600
-    )
-    max_bytes: int = _setting(16 * 2**20, "Largest request body, in bytes.", low=1_024, high=2**30)
-    max_series: int = _setting(10_000, "Most series in a request.", low=1, high=1_000_000)
-    max_points: int = _setting(
-        500_000, "Most values in a request, all series together; also the most numbers in an answer.", low=1, high=10**8
-    )
-    max_horizon: int = _setting(1_000, "Longest horizon `h`, in steps.", low=1, high=10_000)
     trusted_hosts: tuple[str, ...] = _setting(
         (),
         "Host names the service answers to, separated by commas; a leading dot admits subdomains. Loopback names are "
         "always admitted.",
         shown="loopback names when listening on loopback, else any",
     )
+    # Models.
+    models: Path = _setting(  # noqa: RUF009 - a Path never changes
+        MODELS, "Folder of models. The base weights of the package answer beside them, and where there is none."
+    )
+    model_store: str = _setting(
+        "",
+        "Models on object storage instead, such as `s3://bucket/models` (extra `remote`): pulled to a folder in "
+        "`FORECASTER_STATE`, verified, then served.",
+        variable="MODEL_STORE",
+    )
+    default_model: str = _setting(
+        "", "Model for requests that name none, if it fits their frequency. Empty: the only one that fits."
+    )
+    reload_seconds: int = _setting(
+        5, "Seconds between looks for new versions of models. 0: only at the start.", low=0, high=86_400
+    )
+    # Processes.
+    workers: int = _setting(
+        0, "Worker processes. 0: one per available processor, at least 2 and at most 4.", low=0, high=64
+    )
+    threads: int = _setting(8, "Threads in each worker.", low=1, high=64)
+    read_seconds: int = _setting(
+        15, "Seconds in which a request must have arrived, plus one for each 64 KiB of its body.", low=1, high=3_600
+    )
+    drain_seconds: int = _setting(
+        0,
+        "Seconds between SIGTERM and the closing of the socket, in which `/readyz` answers 503 and everything else "
+        "goes on, so that load balancers can turn away.",
+        low=0,
+        high=3_600,
+    )
+    graceful_timeout: int = _setting(30, "Seconds that requests in flight have to end after that.", low=1, high=3_600)
+    # Limits of one request.
+    max_bytes: int = _setting(16 * 2**20, "Largest request body, in bytes.", low=1_024, high=2**30)
+    max_series: int = _setting(10_000, "Most series in a request.", low=1, high=1_000_000)
+    max_points: int = _setting(
+        500_000, "Most values in a request, all series together; also the most numbers in an answer.", low=1, high=10**8
+    )
+    max_horizon: int = _setting(1_000, "Longest horizon `h`, in steps.", low=1, high=10_000)
+    max_cost: int = _setting(
+        60, "Most processor seconds that a request may take, as estimated before it is begun.", low=1, high=86_400
+    )
+    request_seconds: int = _setting(
+        30, "Seconds after which work on a request is given up, looked at between pieces of it.", low=1, high=3_600
+    )
+    # Limits of all requests together.
+    concurrency: int = _setting(
+        1,
+        "Large requests that each worker works on at once; small ones (a few milliseconds) always pass.",
+        low=1,
+        high=64,
+    )
+    queue: int = _setting(
+        2, "Large requests that wait in each worker for that; more are answered 503 with Retry-After.", low=0, high=60
+    )
+    # Jobs.
+    state: Path = _setting(  # noqa: RUF009 - a Path never changes
+        STATE, "Folder for what the service keeps: keys, jobs, their files, models pulled from object storage."
+    )
+    database_url: str = _setting(
+        "",
+        "Database of the jobs, such as `postgresql://user:password@host/name` (extra `postgres`).",
+        shown="SQLite, `jobs.db` in `FORECASTER_STATE`",
+        variable="DATABASE_URL",
+    )
+    job_workers: int = _setting(
+        1, "Job workers that `forecaster serve` starts beside the API. 0: none, they run elsewhere.", low=0, high=64
+    )
+    max_job_bytes: int = _setting(256 * 2**20, "Largest file of a job, in bytes.", low=1_024, high=2**40)
+    max_job_points: int = _setting(20_000_000, "Most values in the file of a job.", low=1, high=10**10)
+    max_jobs: int = _setting(100, "Most jobs that wait; more are answered 503 with Retry-After.", low=1, high=10**6)
+    max_jobs_per_key: int = _setting(
+        20, "Most jobs of one key that wait or run; more are answered 429 with Retry-After.", low=1, high=10**6
+    )
+    max_state_bytes: int = _setting(
+        10 * 2**30, "Most bytes of files of jobs, in all; more are answered 503.", low=2**20, high=2**50
+    )
+    job_seconds: int = _setting(3_600, "Seconds after which a job is given up.", low=1, high=7 * 86_400)
+    job_attempts: int = _setting(
+        3, "Times that a job is begun, when the process that works on it dies.", low=1, high=100
+    )
+    lease_seconds: int = _setting(
+        30, "Seconds without a sign of life of its worker after which a job is given to another.", low=1, high=3_600
+    )
+    retention_hours: int = _setting(168, "Hours that a finished job and its result are kept.", low=1, high=87_600)
+    # What is said.
     log_level: str = _setting("INFO", "Least severe log lines written: DEBUG, INFO, WARNING or ERROR.")
 
     def __post_init__(self) -> None:
@@ -96,6 +174,16 @@ class Settings:
         return cls(**{item.name: _parse(item, given[item.name]) for item in fields(cls) if given[item.name]})
 
     @property
+    def state_folder(self) -> Path:
+        """The folder for what the service keeps."""
+        return self.state.expanduser()
+
+    @property
+    def keys_file(self) -> Path:
+        """The file of API keys."""
+        return self.keys or self.state_folder / "keys.json"
+
+    @property
     def worker_count(self) -> int:
         """Worker processes, with 0 resolved: at least 2, so that one may die without the service going silent."""
         return self.workers or min(max(2, usable_cpus()), 4)
@@ -118,17 +206,24 @@ class Settings:
 
 def variable_of(item: Field[Any]) -> str:
     """Return the environment variable of a setting."""
-    return PREFIX + item.name.upper()
+    return str(item.metadata["variable"]) or PREFIX + item.name.upper()
+
+
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _parse(item: Field[Any], text: str) -> Any:
+    if isinstance(item.default, bool):
+        if text.lower() not in _TRUTH:
+            raise ConfigError(f"{variable_of(item)} must be true or false, not {text!r}.", column=item.name)
+        return _TRUTH[text.lower()]
     if isinstance(item.default, int):
         if not text.isascii() or not text.isdigit():
             raise ConfigError(f"{variable_of(item)} must be a whole number, not {text!r}.", column=item.name)
         return int(text)
     if isinstance(item.default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    return Path(text) if isinstance(item.default, Path) else text
+    return Path(text).expanduser() if isinstance(item.default, Path) or item.default is None else text
 
 
 def _check_range(item: Field[Any], value: Any) -> None:

@@ -495,7 +495,7 @@ def test_a_table_is_drawn_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.
     monkeypatch.setattr(sys, "stdout", terminal)
     monkeypatch.setenv("COLUMNS", "120")
     assert run(["models", str(model.parent)]) == 0
-    assert f"Models in {model.parent}"[:40] in terminal.getvalue()
+    assert "Models in" in terminal.getvalue()
     assert "│ small │" in terminal.getvalue()
     assert plain_table([{"model": "a", "MAE": "1.5"}, {"model": "bcd", "MAE": "10.5"}]) == (
         "model   MAE\na       1.5\nbcd    10.5"

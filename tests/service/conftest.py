@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from forecaster import Forecast, Panel, TooShortError
 from service import create_app
-from service.registry import ModelRegistry
+from service.models.registry import ModelRegistry
 from service.settings import Settings
 
 ENOUGH = 3

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import TypeAdapter
 
-from service.schemas import ForecastAnswer
+from service.schemas.forecasts import ForecastAnswer
 
 from .conftest import make_app, model_folder
 

@@ -17,7 +17,7 @@ import service
 from forecaster import InputError
 from service.logs import JsonFormatter
 from service.problems import KINDS, LONGEST_MESSAGE, message_of
-from service.schemas import ProblemDetails
+from service.schemas.base import ProblemDetails
 from service.settings import Settings
 
 from .conftest import BODY, make_app, model_folder
@@ -167,7 +167,7 @@ def test_unexpected_errors_are_logged_and_not_told(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr("service.api.check_limits", fail)
+    monkeypatch.setattr("service.routes.forecast.check_limits", fail)
     problem = check_problem(client.post("/v1/forecast", json=BODY), 500)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
     fields = vars(record)["fields"]
@@ -238,6 +238,6 @@ def test_library_errors_outside_of_series_are_problems_too(
     def refuse(*_: Any, **__: Any) -> None:
         raise InputError("The series are odd.", series="a", column="ds")
 
-    monkeypatch.setattr("service.api._forecast", refuse)
+    monkeypatch.setattr("service.routes.forecast._forecast", refuse)
     problem = check_problem(client.post("/v1/forecast", json=BODY), 422)
     assert problem.errors[0].field == "ds"

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from forecaster import ModelFormatError, base_folders
 from service import create_app
-from service.registry import ModelRegistry
+from service.models.registry import ModelRegistry
 from service.settings import Settings
 
 from .conftest import BODY, LastValue, fake_base, load_fake, make_app, model_folder, open_registry

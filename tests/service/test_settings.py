@@ -12,8 +12,8 @@ from gunicorn.util import load_class
 
 import service
 from forecaster import ConfigError
+from service.gunicorn_worker import Worker
 from service.settings import Settings, variable_of
-from service.worker import Worker
 
 WRONG = {
     "PORT": ["0", "65536", "-1", "eighty", "8000.5", "٨"],
@@ -32,9 +32,11 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_variable(name: str, value: 
 
 
 def test_every_setting_can_be_set() -> None:
-    values: dict[type, Any] = {int: "7", str: "ERROR", tuple: "a.example, b.example", type(Path()): "/srv"}
+    values: dict[type, Any] = {int: "7", bool: "true", str: "ERROR", tuple: "a.example, b.example"}
+    values |= {type(Path()): "/srv", type(None): "/srv"}
     environment = {variable_of(item): values[type(item.default)] for item in fields(Settings)}
-    environment |= {"FORECASTER_MAX_BYTES": "70000"}
+    environment |= dict.fromkeys(("FORECASTER_MAX_BYTES", "FORECASTER_MAX_JOB_BYTES"), "70000")
+    environment |= {"FORECASTER_MAX_STATE_BYTES": "7000000"}
     settings = Settings.from_environment(environment)
     assert settings.port == 7
     assert settings.trusted_hosts == ("a.example", "b.example")

@@ -1,30 +1,24 @@
-"""The shapes of requests and answers: they validate the raw bytes, and docs/openapi.json is generated from them."""
+"""Series in, forecasts out."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from service.schemas.base import Identifier, Strict
+
 __all__ = [
-    "LONGEST_ID",
     "CsvOptions",
-    "FieldError",
     "ForecastAnswer",
     "ForecastOptions",
     "ForecastRequest",
-    "Health",
-    "ModelDescription",
-    "ModelList",
-    "ProblemDetails",
     "Series",
     "SeriesForecast",
     "SkippedSeries",
 ]
 
-LONGEST_ID = 256
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
 Level = Annotated[float, Field(gt=0, lt=100)]
 EXAMPLE: JsonDict = {
     "series": [
@@ -36,13 +30,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class _Strict(BaseModel):
-    """Input: types are not converted, unknown fields are refused, numbers are finite."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
-
-
-class Series(_Strict):
+class Series(Strict):
     """One series: its values and, where known, their timestamps."""
 
     unique_id: Identifier = Field(description="Name of the series, unique in the request.")
@@ -57,7 +45,7 @@ class Series(_Strict):
     )
 
 
-class ForecastOptions(_Strict):
+class ForecastOptions(Strict):
     """What to forecast; the same in a JSON body and in the query string of a CSV request."""
 
     h: int | None = Field(
@@ -135,59 +123,3 @@ class ForecastAnswer(BaseModel):
     level: list[float]
     forecasts: list[SeriesForecast]
     skipped: list[SkippedSeries]
-
-
-class ModelDescription(BaseModel):
-    """One model of the folder, or the base weights of the package."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    status: Literal["ready", "failed"] = Field(description="ready: it has made a forecast since the service started.")
-    default: bool = Field(description="Whether it answers requests that name no model.")
-    sha256: dict[str, str] = Field(description="Files of the model and their digests, checked when it was loaded.")
-    info: dict[str, Any] = Field(
-        description="What model.json holds: architecture, frequency, horizon, accuracy, …. Of the base weights: "
-        "horizon and season for each of the kinds of series they know."
-    )
-
-
-class ModelList(BaseModel):
-    """The models that can be asked for."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    models: list[ModelDescription]
-
-
-class Health(BaseModel):
-    """The answer to a probe."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Literal["ok", "ready"]
-
-
-class FieldError(BaseModel):
-    """One thing that is wrong in a request."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    field: str = Field(description="Where: series[0].y[3] in a JSON body, a column or an option otherwise.")
-    expected: str
-    got: str | None = Field(default=None, description="The kind of value that came.")
-    series: str | None = Field(default=None, description="The id of the series at fault.")
-    row: int | None = Field(default=None, description="The line of a CSV body, the header being line 1.")
-
-
-class ProblemDetails(BaseModel):
-    """Problem details as in RFC 9457, media type application/problem+json."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: str = Field(description="Which kind of problem; docs/http-api.md lists them.")
-    title: str
-    status: int
-    detail: str
-    request_id: str = Field(description="The X-Request-ID of the answer; the service's log has it too.")
-    errors: list[FieldError] = Field(default=[], description="What is wrong, field by field.")

@@ -1,4 +1,4 @@
-"""The routes of the forecasting API."""
+"""``POST /v1/forecast``."""
 
 from __future__ import annotations
 
@@ -9,25 +9,64 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from forecaster import ColumnNames, Forecast, Limits, TooShortError, parse_csv
-from service.answers import CSV, JSON, csv_answer, json_answer
-from service.base import BaseWeights
+from service.answers import csv_answer, json_answer
+from service.contract import CSV, JSON, Answer, operation
 from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
-from service.models import ServedModel
+from service.models.registry import ModelRegistry
+from service.models.served import ServedModel
 from service.problems import MAX_ERRORS, Problem, field_error, message_of
-from service.registry import ModelRegistry
-from service.schemas import FieldError, ForecastOptions, ModelDescription, ModelList
+from service.schemas.base import FieldError
+from service.schemas.forecasts import CsvOptions, ForecastAnswer, ForecastOptions, ForecastRequest
 from service.settings import Settings
 
-__all__ = ["api_blueprint"]
+__all__ = ["forecast_routes"]
 
 MEDIA_TYPES = (JSON, CSV)
 
 
-def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
-    """Return the routes below ``/v1``."""
-    routes = Blueprint("api", __name__, url_prefix="/v1")
+CSV_BODY = {
+    "schema": {"type": "string"},
+    "example": "unique_id,ds,y\nshop,2024-01-01,12\nshop,2024-01-02,15\n",
+}
+
+
+def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
+    """Return the route ``/v1/forecast``."""
+    routes = Blueprint("forecast", __name__, url_prefix="/v1")
 
     @routes.post("/forecast")
+    @operation(
+        id="forecast",
+        summary="Forecast one or many series",
+        description="JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series of a JSON body that cannot "
+        "be forecast is listed with the reason and does not keep the others from their forecasts; of a CSV body those "
+        "that are too short are, and any other fault is one of the whole table. Options of a CSV body come in the "
+        "query string, those of a JSON body in the body.",
+        scope="forecast",
+        body={JSON: ForecastRequest, CSV: CSV_BODY},
+        query=CsvOptions,
+        answers={
+            200: Answer(
+                "The forecasts, and the series that have none.",
+                {JSON: ForecastAnswer, CSV: {"type": "string"}},
+                {
+                    "Forecast-Model": "CSV only: the model that made the forecasts.",
+                    "Forecast-Skipped": "CSV only: how many series have no forecast; JSON gives the reasons.",
+                },
+            )
+        },
+        problems=(
+            "malformed-body",
+            "not-acceptable",
+            "too-large",
+            "unsupported-media-type",
+            "invalid-request",
+            "unknown-model",
+            "limit-exceeded",
+            "no-forecast",
+            "not-ready",
+        ),
+    )
     def forecast() -> Response:
         """Forecast one or many series."""
         sent = _media_type_sent()
@@ -45,22 +84,7 @@ def api_blueprint(registry: ModelRegistry, settings: Settings) -> Blueprint:
             return json_answer(made, model=served.name, skipped=skipped)
         return csv_answer(made, model=served.name, skipped=skipped, names=intake.names)
 
-    @routes.get("/models")
-    def models() -> Response:
-        """List the models."""
-        ready = [_described(served, registry) for served in registry.served]
-        failed = [
-            ModelDescription(name=name, status="failed", default=False, sha256={}, info={})
-            for name in sorted(registry.failed)
-        ]
-        return Response(ModelList(models=ready + failed).model_dump_json(), content_type=JSON)
-
     return routes
-
-
-def _described(served: ServedModel | BaseWeights, registry: ModelRegistry) -> ModelDescription:
-    default = registry.is_default(served.name)
-    return ModelDescription(name=served.name, status="ready", default=default, sha256=served.sha256, info=served.info)
 
 
 def _media_type_sent() -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, render_template_string, request
 
-from service.registry import ModelRegistry
-from service.schemas import Health
+from service.contract import JSON, Answer, operation
+from service.models.registry import ModelRegistry
+from service.schemas.base import Health
 
-__all__ = ["ops_blueprint"]
+__all__ = ["ops_routes"]
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Forecaster</title>
@@ -20,22 +21,41 @@ PAGE = """<!doctype html>
 """
 
 
-def ops_blueprint(registry: ModelRegistry) -> Blueprint:
+def ops_routes(registry: ModelRegistry) -> Blueprint:
     """Return the routes ``/livez``, ``/readyz`` and ``/``."""
     routes = Blueprint("ops", __name__)
 
     @routes.get("/livez")
+    @operation(
+        id="live",
+        summary="Whether the process answers",
+        scope=None,
+        answers={200: Answer("It does.", {JSON: Health})},
+    )
     def livez() -> Response:
         """Say that the process answers."""
         return _health(Health(status="ok"))
 
     @routes.get("/readyz")
+    @operation(
+        id="ready",
+        summary="Whether a model is loaded and has made a forecast",
+        scope=None,
+        answers={200: Answer("It has.", {JSON: Health})},
+        problems=("not-ready",),
+    )
     def readyz() -> Response:
         """Say that a model is loaded and has made a forecast."""
         registry.require_ready()
         return _health(Health(status="ready"))
 
     @routes.get("/")
+    @operation(
+        id="page",
+        summary="A page that says what this is",
+        scope=None,
+        answers={200: Answer("The page.", {"text/html": {"type": "string"}})},
+    )
     def page() -> str:
         """Say what this is, to someone with a browser."""
         return render_template_string(PAGE, url=request.host_url, count=len(registry.served))
@@ -44,4 +64,4 @@ def ops_blueprint(registry: ModelRegistry) -> Blueprint:
 
 
 def _health(health: Health) -> Response:
-    return Response(health.model_dump_json(), content_type="application/json")
+    return Response(health.model_dump_json(), content_type=JSON)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from forecaster import Forecaster, Frequency
-from service.base import BASE, BaseWeights
-from service.models import Model, ServedModel, digests, prove
+from service.models.base import BASE, BaseWeights
+from service.models.served import Model, ServedModel, digests, prove
 from service.problems import Problem
-from service.schemas import FieldError
+from service.schemas.base import FieldError
 
 __all__ = ["ModelRegistry"]
 

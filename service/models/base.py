@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecaster import base_folders
-from service.models import Model, ServedModel, digests, prove
+from service.models.served import Model, ServedModel, digests, prove
 
 __all__ = ["BASE", "BaseWeights"]
 
