@@ -150,7 +150,7 @@ class Panel:
 
     @classmethod
     def joined(cls, panels: Sequence[Panel]) -> Panel:
-        """Return the series of all `panels`, which have one frequency and no id in common."""
+        """Return the series of all `panels`, which have one frequency, one time zone and no id in common."""
         lengths = np.concatenate([panel.lengths for panel in panels])
         return cls(
             ids=tuple(name for panel in panels for name in panel.ids),
@@ -158,6 +158,7 @@ class Panel:
             offsets=np.concatenate(([0], np.cumsum(lengths))),
             starts=np.concatenate([panel.starts for panel in panels]),
             frequency=panels[0].frequency,
+            timezone=panels[0].timezone,
             phases=np.concatenate([panel._phases() for panel in panels]),
         )
 

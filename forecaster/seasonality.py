@@ -87,12 +87,28 @@ def find_seasons(values: Floats, known: NDArray[np.bool_], offsets: Integers, se
 
 def _moving_average(values: Floats, at: Integers, season: int) -> Floats:
     """Return the mean over one season around each place; of an even one the two ends count half."""
-    sums = np.concatenate(([0.0], np.cumsum(values)))
+    sums = _running_sums(values, season)
     half = season // 2
     if season % 2:
-        return (sums[at + half + 1] - sums[at - half]) / season
-    ends = 0.5 * (values[at - half] + values[at + half])
-    return (sums[at + half] - sums[at - half + 1] + ends) / season
+        return sums[at - half] / season
+    return (sums[at - half] + 0.5 * (values[at + half] - values[at - half])) / season
+
+
+def _running_sums(values: Floats, count: int) -> Floats:
+    """Return the sum of the `count` values from each place on, as many as there are.
+
+    Of sums of twice as many each time, and not as a difference of running totals: these would carry the rounding of
+    all series that lie before, and the forecast of a series would depend on its neighbours in the last digits.
+    """
+    sums = np.zeros(max(0, len(values) - count + 1))
+    doubled, width, begun = values, 1, 0  # `doubled` holds sums of `width` values, `sums` those of the first `begun`
+    while width <= count:
+        if count & width:
+            sums += doubled[begun : begun + len(sums)]
+            begun += width
+        doubled = doubled[:-width] + doubled[width:]
+        width *= 2
+    return sums
 
 
 def _shrunk(means: Floats, seen: Integers, total: Floats) -> Floats:
