@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from forecaster.timestamps import check_years, labels_of
 __all__ = ["Panel"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots: what is counted once is kept
 class Panel:
     """Many series, each on a regular grid of time; missing values are NaN.
 
@@ -166,16 +167,17 @@ class Panel:
         """Return the number of series."""
         return len(self.ids)
 
-    @property
+    @cached_property
     def lengths(self) -> IntArray:
         """Number of steps of each series, missing ones included; shape (N,)."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def observed(self) -> IntArray:
         """Number of values of each series that are not missing; shape (N,)."""
-        counts = np.concatenate(([0], np.cumsum(~np.isnan(self.values))))
-        return np.asarray(np.diff(counts[self.offsets]), np.int64)
+        counts = np.zeros(len(self.values) + 1, np.int64)
+        np.cumsum(~np.isnan(self.values), out=counts[1:])
+        return np.diff(counts[self.offsets])
 
     def series(self, i: int) -> NDArray[np.float64]:
         """Return the values of series ``i``, a view."""

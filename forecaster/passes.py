@@ -15,6 +15,9 @@ from forecaster.network import Array, Network, padded, zeros
 SHARD_ROWS = 32
 """Windows that go through the network together: their working set stays in the second-level cache."""
 
+_KEPT_ROWS = (*range(1, 9), SHARD_ROWS)
+"""Sizes of forecasts whose buffers are kept."""
+
 
 class Packed:
     """Weights in the panel layout of the kernels; to be refreshed, or made anew, when they change.
@@ -36,7 +39,7 @@ class Packed:
 
     def __init__(self, network: Network, *, backward: bool = False) -> None:
         self.network = network
-        self._spaces: dict[int, list[Workspace]] = {1: [], SHARD_ROWS: []}
+        self._spaces: dict[int, list[Workspace]] = {rows: [] for rows in _KEPT_ROWS}
         self.forward: dict[str, Array] = {}
         self.backward: dict[str, Array] = {}
         for part in network.parts.values():
@@ -65,7 +68,7 @@ class Packed:
     def forecasting(self, rows: int) -> Iterator[Workspace]:
         """Lend a workspace for forecasts from the last position of `rows` windows, to one thread at a time.
 
-        Those for one window and for a whole shard are kept: to allocate one takes as long as to forecast from it.
+        Those for a few windows and for a whole shard are kept: to allocate one takes as long as to forecast from it.
         """
         kept = self._spaces.get(rows, [])
         steps = self.network.config.positions

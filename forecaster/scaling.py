@@ -164,7 +164,10 @@ class ScaledPanel:
 
     def tail(self, count: int) -> ScaledPanel:
         """Return the last `count` values of every series, or all where there are fewer."""
-        lengths = np.minimum(np.diff(self.offsets), count)
+        lengths = np.diff(self.offsets)
+        if lengths.max(initial=0) <= count:
+            return self
+        lengths = np.minimum(lengths, count)
         places = np.repeat(self.offsets[1:] - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
         offsets = np.concatenate(([0], np.cumsum(lengths)))
         later = None if self.seasonality is None else self.seasonality.later(np.diff(self.offsets) - lengths)

@@ -74,6 +74,25 @@ def test_every_frequency_is_forecast_at_once(alias: str, length: int) -> None:
     assert np.isfinite(model.paths(panel, n_paths=3).values).all()
 
 
+@pytest.mark.parametrize("alias", ["D", "MS", "h", "QS", "W", "YS"])
+def test_no_bit_of_a_forecast_depends_on_the_series_beside_it(alias: str) -> None:
+    rng = np.random.default_rng(3)
+    scales = 10.0 ** np.arange(-3, 6)
+    values = [scale * (9 + rng.standard_normal(rng.integers(9, 150)).cumsum()) for scale in scales]
+    model = Forecaster.pretrained(alias)
+    frequency = Frequency.parse(alias)
+    alone = [
+        Panel.from_columns([str(i)] * len(one), frequency.from_ordinals(np.arange(len(one))), one, freq=frequency)
+        for i, one in enumerate(values)
+    ]
+    made = model.forecast(Panel.joined(alone), h=9)
+    for i, panel in enumerate(alone):
+        one = model.forecast(panel, h=9)
+        assert_array_equal(one.point[0], made.point[i])
+        assert_array_equal(one.lower[0], made.lower[i])
+        assert_array_equal(one.upper[0], made.upper[i])
+
+
 @pytest.mark.parametrize("season", [2, 11, 30])
 def test_a_season_that_is_asked_for_comes_back(season: int) -> None:
     profile = np.random.default_rng(season).uniform(-10, 10, season)

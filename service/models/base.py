@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from forecaster import base_folders
-from service.together import Together
 from service.models.served import Model, ServedModel, digests, prove
 
 __all__ = ["BASE", "BaseWeights"]
@@ -37,7 +36,7 @@ class BaseWeights:
         self.info: dict[str, Any] = {}
         self.sha256: dict[str, str] = {}
         self._load = load
-        self._made = lru_cache(_KEPT)(lambda alias, *, season: Together(make(alias, season=season)))
+        self._made = lru_cache(_KEPT)(make)
 
     def open(self) -> BaseWeights:
         """Load those of every kind of series and let them make a forecast."""

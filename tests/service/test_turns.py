@@ -1,0 +1,203 @@
+"""Small requests take turns and are forecast together, and nobody can tell."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from forecaster import Forecast, Panel, TooShortError
+from service.turns import FEW, SMALL_BODY, Together, Turns, TurnTaking
+from tests.service.conftest import LastValue
+
+
+class Counting(LastValue):
+    """Remembers how many series it was asked for each time."""
+
+    def __init__(self, **info: Any) -> None:
+        super().__init__(**info)
+        self.asked: list[int] = []
+
+    def forecast(
+        self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)
+    ) -> Forecast:
+        assert panel is not None
+        self.asked.append(len(panel))
+        return super().forecast(panel, h=h, level=level)
+
+
+def one(name: str, *values: float) -> Panel:
+    return Panel.from_values(values or (1.0, 2.0, 3.0, 4.0), unique_id=name)
+
+
+def meet(turns: Turns, work: list[Callable[[], Any]]) -> list[Any]:
+    """Do all at once, each with a turn that it waits for while another thread has it; return results or errors."""
+    results: list[Any] = [None] * len(work)
+    waiting = threading.Barrier(len(work) + 1, timeout=20)
+
+    def run(number: int) -> None:
+        waiting.wait()
+        try:
+            with turns.taken():
+                results[number] = work[number]()
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(work))]
+    with turns.taken():
+        for thread in threads:
+            thread.start()
+        waiting.wait()
+        while len(turns._ready) < len(work):
+            threading.Event().wait(0.001)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    return results
+
+
+def test_requests_that_meet_are_one_forecast_and_each_gets_its_own() -> None:
+    turns, model = Turns(), Counting()
+    together = Together(model, turns)
+    panels = [one("a", 1, 2, 3, 4 + number) for number in range(6)]  # all of one name: they know nothing of each other
+    made = meet(turns, [lambda panel=panel: together.forecast(panel, h=2) for panel in panels])
+    assert model.asked == [6]
+    for number, forecast in enumerate(made):
+        assert forecast.ids == ("a",)
+        assert forecast.point.tolist() == [[4 + number] * 2]
+        assert forecast.lower.shape == (1, 2, 2)
+        np.testing.assert_array_equal(forecast.times, panels[number].future_times(2))
+
+
+def test_another_horizon_level_or_frequency_is_another_forecast() -> None:
+    turns, model = Turns(), Counting()
+    together, other = Together(model, turns), Together(Counting(), turns)
+    dated = Panel.from_values([1, 2, 3, 4], freq=7, unique_id="a")
+    work = [
+        lambda: together.forecast(one("a"), h=2),
+        lambda: together.forecast(one("b"), h=3),
+        lambda: together.forecast(one("c"), h=2, level=(90,)),
+        lambda: together.forecast(dated, h=2),
+        lambda: other.forecast(one("e"), h=2),
+        lambda: together.forecast(one("f"), h=2),
+    ]
+    made = meet(turns, work)
+    assert sorted(model.asked) == [1, 1, 1, 2]
+    assert [forecast.h for forecast in made] == [2, 3, 2, 2, 2, 2]
+    assert made[2].levels == (90,)
+    assert made[3].frequency == dated.frequency
+
+
+def test_a_fault_is_told_to_the_one_whose_it_is() -> None:
+    turns, model = Turns(), Counting()
+    together = Together(model, turns)
+    work = [
+        lambda: together.forecast(one("good"), h=2),
+        lambda: together.forecast(one("short", 1), h=2),
+        lambda: together.forecast(Panel.joined([one("x", 5, 5, 5), one("y", 1)]), h=2),
+    ]
+    good, short, both = meet(turns, work)
+    assert good.point.tolist() == [[4, 4]]
+    assert isinstance(short, TooShortError)
+    assert "'short'" in str(short)
+    assert both.ids == ("x",)
+    assert list(both.skipped) == ["y"]
+
+
+def test_a_model_that_fails_fails_all_that_asked_it_and_no_other_request() -> None:
+    class Broken(Counting):
+        def forecast(self, *_panel: Any, **_options: Any) -> Forecast:
+            raise RuntimeError("broken")
+
+    turns = Turns()
+    broken, whole = Together(Broken(), turns), Together(Counting(), turns)
+    made = meet(turns, [lambda: broken.forecast(one("a"), h=1)] * 3 + [lambda: whole.forecast(one("b"), h=1)])
+    assert [str(error) for error in made[:3]] == ["broken"] * 3
+    assert made[3].ids == ("b",)
+    assert meet(turns, [lambda: whole.forecast(one("c"), h=1)])[0].ids == ("c",)
+
+
+def test_who_is_alone_waits_for_nobody() -> None:
+    turns, model = Turns(), Counting()
+    with turns.taken():
+        assert Together(model, turns).forecast(one("a"), h=1).ids == ("a",)
+    assert not turns.held
+    assert Together(model, turns).forecast(one("a"), h=1).ids == ("a",)  # and without a turn
+
+
+def test_a_large_forecast_lets_others_have_their_turn() -> None:
+    turns = Turns()
+    began, may_end = threading.Event(), threading.Event()
+
+    class Slow(Counting):
+        def forecast(self, panel: Panel | None = None, **options: Any) -> Forecast:
+            began.set()
+            assert may_end.wait(20)
+            return super().forecast(panel, **options)
+
+    large = Panel.joined([one(str(number)) for number in range(FEW + 1)])
+
+    def ask() -> None:
+        with turns.taken():
+            made.append(Together(Slow(), turns).forecast(large, h=1))
+            assert turns.held
+
+    made: list[Forecast] = []
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert began.wait(20)
+    with turns.taken():
+        assert Together(Counting(), turns).forecast(one("a"), h=1).ids == ("a",)
+    may_end.set()
+    thread.join(20)
+    assert len(made[0]) == FEW + 1
+
+
+def test_thousands_of_meetings_lose_nobody() -> None:
+    turns = Turns()
+    together = Together(Counting(), turns)
+    made: list[float] = []
+
+    def ask(number: int) -> None:
+        for step in range(200):
+            with turns.taken():
+                value = 1000.0 * number + step
+                made.append(float(together.forecast(one("a", 1, 2, value), h=1).point[0, 0]) - value)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert made == [0.0] * 2400
+    assert not turns._taken
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "taken"),
+    [
+        ("/v1/forecast", "5", True),
+        ("/v1/forecast", str(SMALL_BODY + 1), False),
+        ("/v1/forecast", "", False),
+        ("/v1/forecast", "-5", False),
+        ("/livez", "5", False),
+    ],
+)
+def test_only_small_requests_for_forecasts_take_turns(path: str, length: str, taken: bool) -> None:
+    turns = Turns()
+    seen: list[bool] = []
+
+    def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        seen.append(turns.held)
+        assert environ["wsgi.input"].read(5) == b"hello"
+        return []
+
+    environ = {"PATH_INFO": path, "CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"hello")}
+    TurnTaking(app, turns)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]  # nothing is started
+    assert seen == [taken]
+    assert not turns.held
