@@ -23,7 +23,7 @@ class Figure:
     value
         The median, or the figure itself; None if it could not be measured.
     unit
-        "s", "µs" or "bytes".
+        "s", "ms", "µs", "bytes", "1/s", "share" or "times".
     runs
         Times it was measured.
     low, high
@@ -128,12 +128,17 @@ def load_json(name: str) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+_PATTERNS = {"ms": "{:.1f} ms", "1/s": "{:,.0f} /s", "share": "{:.0%}", "times": "{:.0f} times"}
+
+
 def shown(figure: Figure) -> str:
     """Return the figure as a reader wants it."""
     if figure.value is None:
         return f"not measured: {figure.note}"
     if figure.unit == "bytes":
         return f"{figure.value / 1e6:,.0f} MB"
+    if figure.unit in _PATTERNS:
+        return _PATTERNS[figure.unit].format(figure.value)
     if figure.unit == "µs":
         return f"{figure.value:,.0f} µs" if figure.value < 10_000 else f"{figure.value / 1000:,.0f} ms"
     return f"{figure.value:.2g} s" if figure.value < 1 else f"{figure.value:.1f} s"

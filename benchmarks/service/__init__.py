@@ -1,0 +1,1 @@
+"""What the service can bear: requests a second beside a bare Flask route, latency, memory."""
