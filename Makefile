@@ -11,7 +11,7 @@ IMAGE  ?= forecaster
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench serve image lock docs clean
+.PHONY: help demo test soak lint bench serve image lock docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ endif
 
 test: $(VENV)/.installed-dev ## run all tests, from an empty kernel cache
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.installed-dev ## break the running service for a quarter of an hour: kills, full disks, damaged files
+	FORECASTER_SOAK=1 $(BIN)/python -m pytest tests/reliability $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style, format, types and the order of imports
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What the container image weighs, by package, and how soon it is ready: ``python -m benchmarks.image``.
 
-Needs a Docker engine that has the image FORECASTER_IMAGE (default: forecaster). Writes ``benchmarks/results/image.json``.
+Needs a Docker engine that has the image FORECASTER_IMAGE (default: forecaster). Writes
+``benchmarks/results/image.json``.
 """
 
 from __future__ import annotations
