@@ -54,6 +54,9 @@ BY_OBSTORE = {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"}
 SILENCE = 10.0
 """Seconds without a byte after which a request is given up; it is made twice."""
 
+_EMPTY = "416 Range Not Satisfiable"
+"""What a server answers that is asked for a part of an empty file."""
+
 _PULLING = ".pulling-"
 _LEFT_SECONDS = 3600
 """Age at which a copy that was being made is one that a dead process left."""
@@ -221,6 +224,8 @@ class RemoteStore:
         except FileNotFoundError:
             return None
         except Exception as error:
+            if _EMPTY in str(error):
+                return b""
             raise self._silent(path, error) from error
         if len(content) > most:
             raise ModelFormatError(f"{self._url(path)} is larger than any of its kind can be.")

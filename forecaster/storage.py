@@ -91,7 +91,10 @@ def check_model_target(folder: str | os.PathLike[str]) -> Path:
     """
     path = Path(folder)
     if path.exists() and not _is_replaceable(path):
-        raise OutputError(f"{path} exists and is not a model folder, or holds other files too; choose another name.")
+        more = " To add a version to a model, use: forecaster publish." if (path / CURRENT).is_file() else ""
+        raise OutputError(
+            f"{path} exists and is not a model folder, or holds other files too; choose another name.{more}"
+        )
     above = path.absolute().parent
     while not above.exists():
         above = above.parent
