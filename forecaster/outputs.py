@@ -17,7 +17,16 @@ from typing import BinaryIO, cast
 
 from forecaster.errors import OutputError
 
-__all__ = ["check_output", "extension_of", "flush_folder", "replaced_beside", "write_folder", "write_whole"]
+__all__ = [
+    "check_output",
+    "clean_beside",
+    "extension_of",
+    "flush_folder",
+    "replaced_beside",
+    "write_folder",
+    "write_whole",
+    "written_beside",
+]
 
 _WRITING, _REPLACED = ".writing", ".replaced"
 """Endings of hidden folders: what is being written beside its place, and what was there, once in two steps."""
@@ -115,7 +124,12 @@ def write_folder(path: Path, contents: Mapping[str, bytes], *, replace: bool = T
     finally:
         shutil.rmtree(beside, ignore_errors=True)  # half a folder, or the old one
     flush_folder(path.parent)
-    _clean(path, contents)
+    clean_beside(path, contents)
+
+
+def written_beside(folder: Path) -> set[Path]:
+    """Return the places in `folder` that are being written beside, or were when a crash came."""
+    return {folder / left.name[1:].rpartition("-")[0] for left in folder.glob(f".*-????????{_WRITING}")}
 
 
 def replaced_beside(path: Path, names: Collection[str]) -> list[Path]:
@@ -158,8 +172,8 @@ def _exchanged(one: Path, other: Path) -> bool:
     return done == 0
 
 
-def _clean(path: Path, names: Collection[str]) -> None:
-    """Remove what crashes left beside `path`; whoever is still at work holds a lock."""
+def clean_beside(path: Path, names: Collection[str]) -> None:
+    """Remove folders, of files with these names, that crashes left beside `path`; whoever is at work holds a lock."""
     for left in _left_beside(path, _WRITING, names) + _left_beside(path, _REPLACED, names):
         with suppress(OSError), _locked(left) as ours:  # the folder is written, whatever becomes of this one
             if ours:

@@ -27,6 +27,7 @@ from forecaster.errors import (
     StoreError,
     UnknownVersionError,
 )
+from forecaster.outputs import write_folder
 from forecaster.storage import (
     CURRENT,
     DESCRIPTION,
@@ -76,7 +77,7 @@ class RemoteStore:
     def __init__(self, url: str, cache: Path) -> None:
         self._files, self._root = _file_system(url)
         self._shown = re.sub(r"//[^/@]*@", "//", url.rstrip("/"))  # without a password
-        self._copies = LocalStore(cache / hashlib.sha256(url.encode()).hexdigest()[:12])
+        self._copies = LocalStore(cache / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12])
 
     def __str__(self) -> str:
         """Where it is."""
@@ -179,12 +180,15 @@ class RemoteStore:
         source, copies = self._source(name, version), self._copies.folder_of_models
         if source is None:
             raise unknown_version(name, version, self)
+        place = copies / name / version
         try:
-            shutil.rmtree(copies / name / version, ignore_errors=True)  # damaged, if it is there
             copies.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=copies, prefix=_PULLING) as beside:
                 self._download(source, Path(beside))
-                self._copies.add(name, version, Path(beside))
+                if place.exists():  # damaged; or pulled meanwhile by another process, which may be reading it
+                    write_folder(place, model_files(beside))
+                else:
+                    self._copies.add(name, version, Path(beside))
         except OSError as error:
             raise StoreError(f"{self._url(source)} cannot be copied to {copies}: {error.strerror or error}.") from error
         except ModelFormatError as error:
@@ -246,6 +250,8 @@ class RemoteStore:
 def _file_system(url: str) -> tuple[Any, str]:
     """Return what reads and writes at a URL, and the path there."""
     protocol, _, path = url.partition("://")
+    if not path.strip("/"):
+        raise ConfigError(f"{protocol}:// names no place for models. Give one, such as s3://bucket/models.")
     try:
         if protocol in BY_OBSTORE:
             return _object_storage(protocol), path.strip("/")

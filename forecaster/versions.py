@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forecaster.errors import InputError, ModelFormatError, OutputError, StoreError, UnknownVersionError
-from forecaster.outputs import flush_folder, write_folder, write_whole
+from forecaster.outputs import clean_beside, flush_folder, write_folder, write_whole, written_beside
 from forecaster.storage import CURRENT, DESCRIPTION, MOST_BYTES, SUMS, model_files
 
 LONGEST_NAME = 100
@@ -179,6 +179,8 @@ class LocalStore:
             place.mkdir(parents=True, exist_ok=True)
             write_folder(place / version, contents, replace=False)
             flush_folder(place.parent)
+            for left in written_beside(place):  # other versions, by a process that was killed
+                clean_beside(left, contents)
         except FileExistsError:
             self._check_same(place / version, contents)
         except OSError as error:

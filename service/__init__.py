@@ -6,10 +6,11 @@ from functools import partial
 
 from flask import Flask
 
-from forecaster import Forecaster, open_store
+from forecaster import Forecaster
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
+from service.models.store import store_of
 from service.models.watcher import Watcher
 from service.problems import register_problems
 from service.routes.forecast import forecast_routes
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         load, pretrained = (
             partial(make, threads=settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
         )
-        store = open_store(settings.model_store or settings.models, cache=settings.state_folder / "models-cache")
+        store = store_of(settings)
         registry = ModelRegistry(store, default=settings.default_model, load=load, pretrained=pretrained).open()
         if settings.reload_seconds:
             Watcher(registry.refresh, settings.reload_seconds).start()

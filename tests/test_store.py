@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -360,6 +361,22 @@ def test_many_writers_on_one_store_lose_nothing(tmp_path: Path, model: Path, sec
     assert names == {*stores[0].versions("sales"), "current"}
 
 
+def test_what_a_killed_process_left_is_removed_by_the_next_that_adds(local: LocalStore, model: Path) -> None:
+    place = local.folder_of_models / "sales"
+    kept = {f".{THIRD}-abcdefgh.writing", ".notes-12345678.writing", ".hidden"}
+    for name in {*kept, f".{SECOND}-12345678.writing"}:
+        (place / name).mkdir()
+    (place / f".{SECOND}-12345678.writing" / "model.json").write_text("half of", encoding="ascii")
+    (place / ".notes-12345678.writing" / "thesis.txt").write_text("years of work", encoding="ascii")
+    handle = os.open(place / f".{THIRD}-abcdefgh.writing", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as another process that adds just now
+    assert local.versions("sales") == [FIRST]
+    version = new_version()
+    local.add("sales", version, model)
+    assert {path.name for path in place.iterdir()} == {*kept, FIRST, version}
+    os.close(handle)
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace", "rename"])
 def test_a_full_disk_leaves_the_pointer_and_the_versions_as_they_were(
     call: str, local: LocalStore, second: Path, monkeypatch: pytest.MonkeyPatch
@@ -543,6 +560,24 @@ def test_two_processes_pull_one_version(far: ModelStore) -> None:
     assert bits_of(Forecaster.load(folders[0])) == bits_of(other())
 
 
+def test_a_version_pulled_by_two_is_there_at_every_moment(far: ModelStore) -> None:
+    folder = far.folder("sales", SECOND)
+    done = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(bits_of(Forecaster.load(folder)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(20):
+        far._pull("sales", SECOND)  # type: ignore[attr-defined]  # as one that found none a moment ago
+    done.set()
+    reader.join(timeout=60)
+    assert set(seen) == {bits_of(other())}
+
+
 def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, url in (("obstore.fsspec", URL), ("fsspec.core", "memory://models")):
         with monkeypatch.context() as patch:
@@ -554,6 +589,9 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
 def test_a_url_of_which_nothing_is_known(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing://"):
         open_store("nothing://models", cache=tmp_path)
+    for url in ("s3://", "memory:///"):
+        with pytest.raises(ConfigError, match="names no place"):
+            open_store(url, cache=tmp_path)
 
 
 def test_a_password_in_a_url_is_not_shown(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 from forecaster import (
@@ -111,6 +112,8 @@ class ModelRegistry:
             if self._opened:
                 return None
             return {} if self.store.fallback is None else _in_use(self.store.fallback)
+        if not self.reachable:
+            logger.info("the store of models answers again")
         self.reachable, self.looked = True, time.time()
         return found
 
@@ -126,7 +129,7 @@ class ModelRegistry:
                 models[name] = made
         base = self._base_beside(models, failures)
         unpublished = tuple(name for name, version in found.items() if version is None)
-        self.snapshot = Snapshot(models, base, failures, unpublished)
+        self.snapshot = Snapshot(MappingProxyType(models), base, MappingProxyType(failures), unpublished)
         if self.reachable:
             self.store.keep({name: models[name].version if name in models else None for name in found})
 
@@ -226,7 +229,8 @@ class ModelRegistry:
         models = dict(sorted({**now.models, name: made}.items()))
         failures = {key: failure for key, failure in now.failures.items() if key != name}
         base = None if name == BASE else now.base
-        self.snapshot = Snapshot(models, base, failures, tuple(key for key in now.unpublished if key != name))
+        unpublished = tuple(key for key in now.unpublished if key != name)
+        self.snapshot = Snapshot(MappingProxyType(models), base, MappingProxyType(failures), unpublished)
 
     def require_ready(self) -> None:
         """Raise a 503 unless the default model has made a forecast."""
