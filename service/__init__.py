@@ -7,6 +7,7 @@ from functools import partial
 from flask import Flask
 
 from forecaster import Forecaster
+from service.admission import Admission
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
@@ -52,7 +53,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
-    app.register_blueprint(forecast_routes(registry, settings))
+    admission = Admission(settings)
+    app.register_blueprint(forecast_routes(registry, settings, admission))
     app.register_blueprint(model_routes(registry))
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(openapi_routes())

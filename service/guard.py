@@ -33,7 +33,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def register_guard(app: Flask, settings: Settings) -> None:
     """Put the guard around every request of `app`."""
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see api._read_body
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see bodies.read_body
     app.before_request(_start)
     app.before_request(partial(_refuse_other_hosts, settings.admitted_hosts))
     app.before_request(_refuse_other_sites)

@@ -223,8 +223,8 @@ def _json_fault(item: pydantic_core.ErrorDetails) -> str:
 
 
 def _path(location: tuple[int | str, ...], *, known: bool = True) -> str:
-    """Write ``("series", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
-    parts = list(location)
+    """Write ``("series", "(array)", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
+    parts = [part for part in location if not str(part).startswith("(")]  # the arm of a union
     if len(parts) > 1 and parts[-1] in {"str", "int"}:
         parts.pop()
     if not known:
