@@ -12,10 +12,12 @@ from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
 from service.problems import register_problems
+from service.routes.backtest import backtest_routes
 from service.routes.forecast import forecast_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
+from service.routes.timeseries import timeseries_routes
 from service.settings import Settings
 
 __all__ = ["create_app"]
@@ -55,6 +57,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     register_problems(app)
     admission = Admission(settings)
     app.register_blueprint(forecast_routes(registry, settings, admission))
+    app.register_blueprint(timeseries_routes(registry, settings, admission))
+    app.register_blueprint(backtest_routes(registry, settings, admission))
     app.register_blueprint(model_routes(registry))
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(openapi_routes())

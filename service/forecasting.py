@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from service.admission import forecast_cost
 from service.models.served import Model
 from service.problems import message_of
 
-__all__ = ["Piece", "forecast_pieces"]
+__all__ = ["Piece", "forecast_pieces", "joined"]
 
 _MOST = 256
 """Series in a piece: enough for the kernels' batches; more gain nothing."""
@@ -65,6 +65,20 @@ def forecast_pieces(
         else:
             shown = replace(made, quantiles=quantiles)
             yield Piece(len(part), len(part.values), shown, _for_clients(made.skipped))
+
+
+def joined(forecasts: Sequence[Forecast]) -> Forecast:
+    """Return the forecasts of pieces as one."""
+    if len(forecasts) == 1:
+        return forecasts[0]
+    return replace(
+        forecasts[0],
+        ids=tuple(name for one in forecasts for name in one.ids),
+        times=np.concatenate([one.times for one in forecasts]),
+        point=np.concatenate([one.point for one in forecasts]),
+        lower=np.concatenate([one.lower for one in forecasts]),
+        upper=np.concatenate([one.upper for one in forecasts]),
+    )
 
 
 def _usual_size(model: Model, h: int) -> int:

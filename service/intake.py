@@ -12,10 +12,10 @@ from werkzeug.datastructures import MultiDict
 from forecaster import ConfigError, Frequency, InputError, intervals_asked
 from service.problems import Problem, field_error, message_of, problem_of_validation
 from service.schemas.base import FieldError
-from service.schemas.forecasts import ForecastOptions, SeriesOptions
+from service.schemas.forecasts import SeriesOptions
 from service.settings import Settings
 
-__all__ = ["Spread", "frequency_of", "invalid", "read_json", "read_options", "spread_of", "too_many"]
+__all__ = ["Spread", "frequency_of", "intervals_of", "invalid", "read_json", "read_options", "too_many"]
 
 FREQUENCIES = "a pandas alias such as D, B, W-SUN, MS, h or 15min, or an integer step"
 
@@ -74,18 +74,20 @@ def read_options(shape: type[Request], query: MultiDict[str, str]) -> Request:
         raise problem_of_validation(error) from None
 
 
-def spread_of(options: ForecastOptions) -> Spread:
-    """Return which intervals or quantiles are asked for.
+def intervals_of(level: list[float] | None, quantiles: list[float] | None, *, field: str | None = None) -> Spread:
+    """Return which intervals or quantiles are asked for, by a `field` of the request.
 
     Raises
     ------
     Problem
-        Both are, or one is too near to 0 or 1.
+        Both are, or one is too near to an end of its range.
     """
     try:
-        return Spread(*intervals_asked(options.level, options.quantiles))
+        return Spread(*intervals_asked(level, quantiles))
     except ConfigError as error:
-        raise Problem("invalid-request", message_of(error), errors=[field_error(error)]) from None
+        fault = field_error(error)
+        errors = [fault if field is None else fault.model_copy(update={"field": field})]
+        raise Problem("invalid-request", message_of(error), errors=errors) from None
 
 
 def frequency_of(options: SeriesOptions) -> Frequency | None:

@@ -16,7 +16,7 @@ from service.schemas.base import FieldError
 from service.schemas.forecasts import ColumnOptions, Columns, Series, SeriesOptions
 from service.settings import Settings
 
-__all__ = ["Intake", "check_limits", "panel_of", "panel_of_csv"]
+__all__ = ["Intake", "check_horizon", "check_limits", "panel_of", "panel_of_csv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,14 @@ def check_limits(panel: Panel, h: int, settings: Settings, *, columns: int) -> N
             f"{steps} steps for {values} values, look there for a wrong timestamp",
             series=name,
         )
-    longest = min(settings.max_horizon, max(1, settings.max_points // (columns * len(panel))))
+    check_horizon(h, len(panel), settings, columns=columns)
+
+
+def check_horizon(h: int, series: int, settings: Settings, *, columns: int, field: str = "h") -> None:
+    """Raise a problem if a forecast of so many steps, series and columns is longer than the settings allow."""
+    longest = min(settings.max_horizon, max(1, settings.max_points // (columns * series)))
     if h > longest:
-        raise too_many("h", f"at most {longest} steps for {len(panel)} series in {columns} columns")
+        raise too_many(field, f"at most {longest} steps for {series} series in {columns} columns")
 
 
 def _reasons(faults: dict[str, InputError], order: Iterable[str]) -> dict[str, str]:

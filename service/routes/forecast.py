@@ -11,7 +11,7 @@ from service.answers import Writer
 from service.bodies import media_type_sent, media_type_wanted, read_body
 from service.contract import CSV, JSON, Answer, operation
 from service.forecasting import forecast_pieces
-from service.intake import frequency_of, read_json, read_options, spread_of
+from service.intake import frequency_of, intervals_of, read_json, read_options
 from service.models.registry import ModelRegistry
 from service.panels import Intake, check_limits, panel_of, panel_of_csv
 from service.problems import Problem
@@ -107,7 +107,7 @@ def _read_csv(body: bytes, settings: Settings) -> _Read:
 def _forecast(
     intake: Intake, options: ForecastOptions, wanted: str, registry: ModelRegistry, settings: Settings, turn: Turn
 ) -> Response:
-    panel, spread = intake.panel, spread_of(options)
+    panel, spread = intake.panel, intervals_of(options.level, options.quantiles)
     served = registry.choose(options.model, frequency_of(options) or panel.frequency, options.season)
     h = options.h or int(served.info["horizon"])
     check_limits(panel, h, settings, columns=spread.columns)
