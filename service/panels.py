@@ -157,11 +157,11 @@ class _Rows:
             steps = np.arange(1, len(codes) + 1) - np.repeat(np.cumsum(sizes) - sizes, sizes)
             return LongTable(tuple(self.names), codes, steps, values)
         kinds = set(map(type, self.ds))
-        kind = kinds.pop() if len(kinds) == 1 else self._one_kind()
+        kind = next(iter(kinds)) if len(kinds) == 1 else self._one_kind()
         if kind is int:
             return LongTable(tuple(self.names), codes, self._whole_numbers(codes), values)
         stamps = Numbering()  # series of one request often share their timestamps: each distinct one is read once
-        times = stamps.number(list(map(str, self.ds)))
+        times = stamps.number([str(stamp) for stamp in self.ds] if int in kinds else self.ds)  # type: ignore[arg-type]  # else they are all strings
         return LongTable(tuple(self.names), codes, times, values, stamps=list(stamps))
 
     def _one_kind(self) -> type:
