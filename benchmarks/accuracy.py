@@ -20,7 +20,7 @@ from typing import Any, Literal
 from benchmarks.machine import machine
 from benchmarks.results import duration, load_json, save_json
 from forecaster import Forecast, Forecaster, Panel, TrainingConfig, read_panel
-from forecaster.backtest import Model, backtest
+from forecaster.backtest import Model, rolling_backtest
 from forecaster.baselines import BASELINES, baseline_forecast
 from forecaster.executors import usable_cpus
 from forecaster.loading import LOADER
@@ -209,7 +209,7 @@ class _Timed:
 
 def _score(panel: Panel, case: Case, method: Method, today: str) -> Score:
     timed = _Timed(method.fit)
-    done = backtest(
+    done = rolling_backtest(
         panel,
         timed,
         h=HORIZON,

@@ -13,12 +13,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
+    from forecaster.backtest import rolling_backtest as rolling_backtest
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
+    from forecaster.config import intervals_asked as intervals_asked
     from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
-    from forecaster.csvfile import timestamps_of as timestamps_of
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
     from forecaster.frequency import Frequency as Frequency
+    from forecaster.longtable import LongTable as LongTable
+    from forecaster.longtable import Numbering as Numbering
     from forecaster.model import Forecaster as Forecaster
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
@@ -48,12 +51,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Backtest": "backtest",
+    "rolling_backtest": "backtest",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
+    "intervals_asked": "config",
     "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
-    "timestamps_of": "csvfile",
     "ForecasterError": "errors",
     "InputError": "errors",
     "TooShortError": "errors",
@@ -69,6 +73,8 @@ _HOME = {
     "Forecast": "forecast",
     "SamplePaths": "forecast",
     "Frequency": "frequency",
+    "LongTable": "longtable",
+    "Numbering": "longtable",
     "Forecaster": "model",
     "Panel": "panel",
     "base_folders": "pretrained",

@@ -149,7 +149,7 @@ class Backtest:
         return frame
 
 
-def backtest(
+def rolling_backtest(
     panel: Panel,
     fit: Callable[[Panel], Model],
     *,

@@ -245,6 +245,53 @@ def check_levels(level: object) -> tuple[float, ...]:
     return tuple(sorted(levels))
 
 
+def check_quantiles(quantiles: object) -> tuple[float, ...]:
+    """Return quantiles from 0 to 1, ascending and without repeats.
+
+    They are rounded to six decimals, so that column names show all their digits.
+
+    Raises
+    ------
+    ConfigError
+        One is not a number above 0 and below 1.
+    """
+    if isinstance(quantiles, (str, bytes)) or not hasattr(quantiles, "__iter__"):
+        raise ConfigError(f"quantiles must be numbers such as [0.1, 0.5, 0.9], got {quantiles!r}.", column="quantiles")
+    rounded = {one: round(_as_float(one), 6) for one in quantiles}
+    for one, shown in rounded.items():
+        if not 0 < shown < 1:
+            raise ConfigError(
+                f"a quantile must be from 0.000001 to 0.999999 (six decimals count), got {one!r}.", column="quantiles"
+            )
+    return tuple(sorted(set(rounded.values())))
+
+
+def level_of(quantile: float) -> float:
+    """Return the level, in per cent, of the interval that has this quantile at one of its ends; 0 for the median."""
+    return round(abs(100 - 200 * quantile), 4)
+
+
+def intervals_asked(level: object, quantiles: object) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the levels of the intervals to forecast and the quantiles to show of them, none for the intervals.
+
+    Parameters
+    ----------
+    level, quantiles
+        What was asked for, None where nothing was; levels are 80 and 95 without either.
+
+    Raises
+    ------
+    ConfigError
+        Both are given, or one is out of range.
+    """
+    if quantiles is None:
+        return check_levels((80, 95) if level is None else level), ()
+    if level is not None:
+        raise ConfigError("give level or quantiles, not both: they are two ways to name the same.", column="quantiles")
+    shown = check_quantiles(quantiles)
+    return tuple(sorted({level_of(one) for one in shown} - {0.0})), shown
+
+
 def _check_whole(name: str, value: object, least: int, most: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ConfigError(f"{name} must be a whole number, got {value!r}.", column=name)

@@ -23,14 +23,11 @@ from numpy.typing import NDArray
 from forecaster.errors import InputError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown
+from forecaster.longtable import MISSING, LongTable, Numbering
 from forecaster.panel import Panel
-from forecaster.timestamps import parse_timestamps
 
-__all__ = ["MISSING", "ColumnNames", "Layout", "Limits", "Numbering", "choose_layout", "parse_csv", "timestamps_of"]
+__all__ = ["ColumnNames", "Layout", "Limits", "choose_layout", "parse_csv"]
 
-MISSING = frozenset(
-    ("", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none", "NaT")
-)
 _BLOCK_CHARACTERS = 1 << 18
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _ROWS_A_PIECE = 4_096  # more rows at a time wake Python's garbage collector
@@ -66,18 +63,6 @@ class Layout:
     id: int | None
     targets: tuple[int, ...]
     is_wide: bool
-
-
-class Numbering(dict[str, int]):
-    """Numbers texts in the order in which they first come."""
-
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
-
-    def number(self, texts: Sequence[str]) -> IntArray:
-        """Return the numbers of these texts."""
-        return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
 
 
 def choose_layout(columns: Sequence[str], names: ColumnNames) -> Layout:
@@ -122,6 +107,7 @@ def parse_csv(
     timezone: str | None = None,
     limits: Limits | None = None,
     name: str = "CSV",
+    faults: dict[str, InputError] | None = None,
 ) -> Panel:
     """Read series from CSV text: UTF-8 with or without a byte order mark, any line ends, commas, semicolons or tabs.
 
@@ -139,6 +125,10 @@ def parse_csv(
         What is refused.
     name
         What the source is called in messages, such as its path.
+    faults
+        Where given, series with a fault of their own (a value that is no number, a timestamp that cannot be read,
+        comes twice or is off the grid) are left out, and what is wrong with each of them is put here by its name.
+        Without it, the first fault is raised.
 
     Raises
     ------
@@ -154,25 +144,37 @@ def parse_csv(
     text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
     try:
         _refuse_other_formats(stream)
-        return _Reader(text, names, limits or Limits()).panel(freq, timezone)
+        return (
+            _Reader(text, names, limits or Limits(), faults).table().panel(freq=freq, timezone=timezone, faults=faults)
+        )
     except InputError as error:
-        column = {"y": names.target_col, "ds": names.time_col}.get(error.column or "", error.column)
-        raise type(error)(f"{name}: {error}", series=error.series, row=error.row, column=column) from None
+        raise _renamed(error, names, f"{name}: ") from None
     except UnicodeDecodeError:
         raise _not_utf8(stream, name) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{name} is not a complete gzip file ({error}). Copy or download it again.") from error
     finally:
         text.detach()  # the stream is the caller's to close
+        if faults:
+            faults.update({series: _renamed(fault, names) for series, fault in faults.items()})
+
+
+def _renamed(error: InputError, names: ColumnNames, prefix: str = "") -> InputError:
+    """Return the error with the user's name of its column."""
+    column = {"y": names.target_col, "ds": names.time_col}.get(error.column or "", error.column)
+    return type(error)(f"{prefix}{error}", series=error.series, row=error.row, column=column)
 
 
 class _Reader:
     """One pass over a CSV."""
 
-    def __init__(self, text: IO[str], names: ColumnNames, limits: Limits) -> None:
+    def __init__(
+        self, text: IO[str], names: ColumnNames, limits: Limits, faults: dict[str, InputError] | None = None
+    ) -> None:
         self.text = text
         self.names = names
         self.limits = limits
+        self.faults = faults
         lines = self._bounded_lines()
         self.skipped = 0  # blank lines above the header
         first = next(lines, "")
@@ -188,8 +190,8 @@ class _Reader:
         self._refuse_many_columns(len(self.header))  # a header may go over several lines
         self.layout = choose_layout(self.header, names)
 
-    def panel(self, freq: str | int | Frequency | None, timezone: str | None) -> Panel:
-        """Read all rows into a panel."""
+    def table(self) -> LongTable:
+        """Read all rows; series with values that are no numbers are put into `faults`, where that is given."""
         stamps = Numbering()
         ids = Numbering()
         stamp_codes: list[IntArray] = []
@@ -205,25 +207,22 @@ class _Reader:
             lines.append(at)
         if not lines:
             raise InputError("The file has a header but no rows below it. Expected one row for each value.")
-        line = np.concatenate(lines)
-        stamp = np.concatenate(stamp_codes)
-        times, timezone, utc = timestamps_of(list(stamps), stamp, line, timezone, word="Line")
-        matrix = np.concatenate(values)
-        if self.layout.id is not None:
-            codes = np.concatenate(id_codes)
-            if "" in ids:
-                row = int(line[np.argmax(codes == ids[""])])
-                raise InputError(
-                    f"Line {row}: the series id is empty. Fill in the column {shown(self.names.id_col)}.",
-                    row=row,
-                    column=self.names.id_col,
-                )
-            series: Sequence[str] = tuple(ids)
-        else:
+        line, times, matrix = np.concatenate(lines), np.concatenate(stamp_codes), np.concatenate(values)
+        if self.layout.id is None:
             series = tuple(self.header[i] for i in self.layout.targets)
             codes = np.tile(np.arange(len(series)), len(line))
             times, line = np.repeat(times, len(series)), np.repeat(line, len(series))
-        return Panel.from_codes(series, codes, times, matrix.ravel(), freq=freq, timezone=timezone, lines=line, utc=utc)
+        else:
+            series, codes = tuple(ids), np.concatenate(id_codes)
+            if "" in ids:
+                raise self._empty_id(int(line[np.argmax(codes == ids[""])]))
+        return LongTable(series, codes, times, matrix.ravel(), stamps=list(stamps), lines=line)
+
+    def _empty_id(self, row: int) -> InputError:
+        column = self.names.id_col
+        return InputError(
+            f"Line {row}: the series id is empty. Fill in the column {shown(column)}.", row=row, column=column
+        )
 
     def _bounded_lines(self) -> Iterator[str]:
         """Yield lines, read in blocks: three times as fast as a checked ``readline`` for each."""
@@ -330,13 +329,23 @@ class _Reader:
             try:
                 matrix[:, place] = _numbers(texts)
             except ValueError:
-                raise self._not_a_number(rows, at, column) from None
+                matrix[:, place] = [self._value(row, int(line), column) for row, line in zip(rows, at, strict=True)]
         return matrix
 
-    def _not_a_number(self, rows: Sequence[Sequence[str]], at: IntArray, column: int) -> InputError:
-        row = next(i for i, cells in enumerate(rows) if not _is_number(cells[column]))
-        text, name, line = rows[row][column], self.header[column], int(at[row])
-        series = rows[row][self.layout.id] if self.layout.id is not None else name
+    def _value(self, cells: Sequence[str], line: int, column: int) -> float:
+        """Return the number in a cell; without one NaN, and the series has a fault."""
+        try:
+            return _numbers([cells[column]])[0]
+        except ValueError:
+            error = self._not_a_number(cells, line, column)
+        if self.faults is None:
+            raise error
+        self.faults.setdefault(str(error.series), error)
+        return float("nan")
+
+    def _not_a_number(self, cells: Sequence[str], line: int, column: int) -> InputError:
+        text, name = cells[column], self.header[column]
+        series = cells[self.layout.id] if self.layout.id is not None else name
         hint = number_hint(text)
         if self.layout.is_wide and not hint:
             hint = (
@@ -349,48 +358,6 @@ class _Reader:
             row=line,
             column=name,
         )
-
-
-def timestamps_of(
-    texts: Sequence[str], codes: IntArray, lines: IntArray | None, timezone: str | None, *, word: str
-) -> tuple[NDArray[np.generic], str | None, bool]:
-    """Read distinct timestamp texts and spread them over the rows.
-
-    Returns
-    -------
-    times, timezone, utc
-        As :meth:`Panel.from_columns` takes them.
-    """
-
-    def place(position: int) -> int:
-        row = int(np.argmax(codes == position))
-        return row + 1 if lines is None else int(lines[row])
-
-    stripped = [text.strip() for text in texts]
-    for position, text in enumerate(stripped):
-        if text in MISSING:
-            raise InputError(
-                f"{word} {place(position)}: the timestamp is missing. Fill it in.", row=place(position), column="ds"
-            )
-    try:
-        times, uniform, offsets = parse_timestamps(stripped)
-    except InputError as error:
-        if error.row is None:
-            raise
-        row = place(error.row - 1)
-        raise InputError(f"{word} {row}, column 'ds': {error}", row=row, column="ds") from None
-    if offsets is not None:
-        if timezone is None:
-            raise InputError(
-                "The timestamps have different UTC offsets, as daylight saving time makes them. Name their time zone "
-                "with timezone='Europe/Berlin' (--timezone Europe/Berlin).",
-                column="ds",
-            )
-        return (times - offsets.astype("timedelta64[s]"))[codes], timezone, True
-    if uniform is None or timezone is None:
-        return times[codes], timezone or uniform, False
-    seconds = 0 if uniform == "UTC" else _seconds(uniform)
-    return (times - np.timedelta64(seconds, "s"))[codes], timezone, True
 
 
 def number_hint(text: str) -> str:
@@ -416,22 +383,9 @@ def _numbers(texts: Sequence[str]) -> list[float]:
         return [float("nan") if text.strip() in MISSING else float(text) for text in texts]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        _numbers([text])
-    except ValueError:
-        return False
-    return True
-
-
 def _with_first(first: str, lines: Iterator[str]) -> Iterator[str]:
     yield first
     yield from lines
-
-
-def _seconds(offset: str) -> int:
-    parts = [int(part) for part in offset[1:].split(":")]
-    return (-1 if offset[0] == "-" else 1) * (parts[0] * 3600 + parts[1] * 60)
 
 
 def _missing_column(name: str, parameter: str, columns: Sequence[str]) -> InputError:

@@ -20,6 +20,9 @@ attributes as well, so that the service can answer with a field path without par
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class ForecasterError(Exception):
     """Root of all errors raised on purpose.
@@ -50,7 +53,15 @@ class InputError(ForecasterError, ValueError):
 
 
 class TooShortError(InputError):
-    """A series has too few values for what was asked."""
+    """A series has too few values for what was asked.
+
+    Attributes
+    ----------
+    skipped : dict of str to str
+        Where none of several series has enough: each of them and its reason.
+    """
+
+    skipped: Mapping[str, str] = MappingProxyType({})
 
 
 class ConfigError(ForecasterError, ValueError):

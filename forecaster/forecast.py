@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.config import level_of
 from forecaster.frequency import Frequency
 from forecaster.timestamps import labels_of
 
@@ -69,6 +70,9 @@ class Forecast(NextSteps):
         Interval levels in per cent, ascending, such as ``(80.0, 95.0)``.
     lower, upper
         Ends of the intervals, shape (N, len(levels), h), float64.
+    quantiles
+        Quantiles, ascending from 0 to 1, that are shown in place of the intervals; they are ends of these, or the
+        median.
     ids, times, frequency, skipped, alias, timezone
         As in `NextSteps`.
     """
@@ -77,6 +81,23 @@ class Forecast(NextSteps):
     levels: tuple[float, ...]
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
+    quantiles: tuple[float, ...] = ()
+
+    @property
+    def bounds(self) -> dict[str, NDArray[np.float64]]:
+        """What is said beside the median, shape (N, h), by column: ``LSTM-lo-95`` to ``LSTM-hi-95``, or quantiles."""
+        if self.quantiles:
+            return {f"{self.alias}-q-{100 * one:.6g}": self.quantile(one) for one in self.quantiles}
+        lower = {f"{self.alias}-lo-{level:g}": self.lower[:, place] for place, level in enumerate(self.levels)}
+        upper = {f"{self.alias}-hi-{level:g}": self.upper[:, place] for place, level in enumerate(self.levels)}
+        return dict(reversed(lower.items())) | upper
+
+    def quantile(self, q: float) -> NDArray[np.float64]:
+        """Return a quantile, shape (N, h), that is the end of one of the intervals, or the median."""
+        level = level_of(q)
+        if not level:
+            return self.point
+        return (self.lower if q < 0.5 else self.upper)[:, self.levels.index(level)]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

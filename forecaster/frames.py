@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.csvfile import MISSING, ColumnNames, Numbering, choose_layout, timestamps_of
+from forecaster.csvfile import ColumnNames, choose_layout
 from forecaster.errors import ConfigError, InputError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown
+from forecaster.longtable import MISSING, Numbering, timestamps_of
 from forecaster.panel import Panel
 from forecaster.timestamps import dates_of_numbers, find_zone
 

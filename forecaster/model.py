@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
-from forecaster.backtest import Backtest, backtest
+from forecaster.backtest import Backtest, rolling_backtest
 from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
@@ -17,6 +17,7 @@ from forecaster.config import (
     check_init,
     check_levels,
     check_seed,
+    intervals_asked,
     training_config,
 )
 from forecaster.description import describe, described, named_weights
@@ -193,7 +194,8 @@ class Forecaster:
         df: Any = None,
         *,
         h: int | None = None,
-        level: float | Sequence[float] = (80, 95),
+        level: float | Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
         id_col: str | None = None,
         time_col: str | None = None,
         target_col: str | None = None,
@@ -206,8 +208,10 @@ class Forecaster:
             Series to forecast, as for `fit`, also ones the model has never seen; by default those it was trained on.
         h : int, optional
             Steps ahead, by default those trained for. More are reached by forecasting from forecasts.
-        level : float or sequence of float
-            Levels of the intervals in per cent.
+        level : float or sequence of float, optional
+            Levels of the intervals in per cent, by default 80 and 95.
+        quantiles : sequence of float, optional
+            Quantiles between 0 and 1 in place of intervals: columns ``LSTM-q-10``, ``LSTM-q-90`` and so on.
         id_col, time_col, target_col : str, optional
             Column names, by default those given to `fit`.
 
@@ -220,7 +224,7 @@ class Forecaster:
             forecast.
         """
         panel, names = self._given(df, id_col, time_col, target_col)
-        forecast = self.forecast(panel, h=h, level=level)
+        forecast = self.forecast(panel, h=h, level=level, quantiles=quantiles)
         _warn(forecast.skipped)
         return forecast_to_frame(forecast, names)
 
@@ -265,15 +269,21 @@ class Forecaster:
         return forecast_to_frame(paths, names)
 
     def forecast(
-        self, panel: Panel | None = None, *, h: int | None = None, level: float | Sequence[float] = (80, 95)
+        self,
+        panel: Panel | None = None,
+        *,
+        h: int | None = None,
+        level: float | Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
     ) -> Forecast:
         """Return forecasts of the series of `panel`; as `predict`, without data frames.
 
         Series that cannot be forecast are in ``Forecast.skipped``; only when none can, TooShortError is raised.
         """
-        fitted, levels = self._ready(), check_levels(level)
+        fitted, (levels, shown) = self._ready(), intervals_asked(level, quantiles)
         panel, steps = self._asked(panel, h)
-        return forecast_panel(fitted.engine, fitted.calibration, panel, steps, levels, self.threads)
+        made = forecast_panel(fitted.engine, fitted.calibration, panel, steps, levels, self.threads)
+        return replace(made, quantiles=shown)
 
     def paths(
         self, panel: Panel | None = None, *, n_paths: int = 100, h: int | None = None, seed: int = 0
@@ -304,14 +314,14 @@ class Forecaster:
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
-        The arguments are those of `fit` and of `forecaster.backtest.backtest`; `pretrained` adds ``Base``, the base
-        weights of the package as they are (`Forecaster.pretrained`).
+        The arguments are those of `fit` and of `forecaster.backtest.rolling_backtest`; `pretrained` adds ``Base``, the
+        base weights of the package as they are (`Forecaster.pretrained`).
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
         alias = panel.frequency.alias
         base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
-        return backtest(
+        return rolling_backtest(
             panel,
             lambda known: self._untrained().fit(known, init=init, progress=progress),
             base=base,

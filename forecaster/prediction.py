@@ -164,7 +164,9 @@ def forecastable(panel: Panel, *, learning: int | None = None) -> tuple[Panel, d
     if not enough.any():
         name, reason = next(iter(skipped.items()))
         advised = "" if learning is None else f" For a horizon of {learning}, {2 * learning + 4} or more are advised."
-        raise TooShortError(f"No series is long enough. Series {name!r} {reason}.{advised}", series=name)
+        error = TooShortError(f"No series is long enough. Series {name!r} {reason}.{advised}", series=name)
+        error.skipped = skipped
+        raise error
     usable = panel if enough.all() else panel.select(np.flatnonzero(enough))
     if learning is not None and not can_teach(usable, learning):
         longest = int(np.argmax(usable.lengths))

@@ -56,6 +56,7 @@ def read_panel(
     names: ColumnNames | None = None,
     timezone: str | None = None,
     limits: Limits | None = None,
+    faults: dict[str, InputError] | None = None,
 ) -> Panel:
     """Read series from a .csv, .csv.gz or .parquet file, long (``unique_id, ds, y``) or wide.
 
@@ -71,6 +72,8 @@ def read_panel(
         IANA zone of the timestamps; needed if they carry differing UTC offsets.
     limits
         How much is read before a file is refused.
+    faults
+        As for :func:`parse_csv`: series of a CSV file with faults of their own are put here and left out.
 
     Raises
     ------
@@ -90,7 +93,9 @@ def read_panel(
                 return read_parquet(stream, str(path), freq, names or ColumnNames(), timezone, limits or Limits())
             unpacked = gzip.GzipFile(fileobj=stream, mode="rb") if extension == ".csv.gz" else stream
             source = cast("BinaryIO", unpacked)
-            return parse_csv(source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path))
+            return parse_csv(
+                source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path), faults=faults
+            )
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path.") from None
     except IsADirectoryError:
@@ -147,8 +152,9 @@ def has_times(data: Any) -> bool:
 def forecast_columns(forecast: Forecast | SamplePaths, names: ColumnNames | None = None) -> dict[str, list[Any]]:
     """Return a forecast, or sample paths, as columns of a long table, in their order.
 
-    ``unique_id, ds, LSTM, LSTM-lo-95, LSTM-lo-80, LSTM-hi-80, LSTM-hi-95``, or ``unique_id, ds, path, LSTM``; ids and
-    dates are text, integer time steps are numbers.
+    ``unique_id, ds, LSTM, LSTM-lo-95, LSTM-lo-80, LSTM-hi-80, LSTM-hi-95``, with quantiles ``unique_id, ds, LSTM,
+    LSTM-q-10, LSTM-q-50, LSTM-q-90``, or ``unique_id, ds, path, LSTM``; ids and dates are text, integer time steps are
+    numbers.
 
     Raises
     ------
@@ -183,11 +189,8 @@ def _columns_of_paths(paths: SamplePaths) -> dict[str, list[Any]]:
 
 
 def _columns_of_intervals(forecast: Forecast) -> dict[str, list[Any]]:
-    columns = {forecast.alias: forecast.point.ravel().tolist()}
-    for side, ends, order in (("lo", forecast.lower, -1), ("hi", forecast.upper, 1)):
-        for place, level in list(enumerate(forecast.levels))[::order]:
-            columns[f"{forecast.alias}-{side}-{level:g}"] = ends[:, place].ravel().tolist()
-    return columns
+    columns = {forecast.alias: forecast.point, **forecast.bounds}
+    return {name: values.ravel().tolist() for name, values in columns.items()}
 
 
 def _times_of_rows(forecast: NextSteps) -> Any:

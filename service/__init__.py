@@ -7,16 +7,19 @@ from functools import partial
 from flask import Flask
 
 from forecaster import Forecaster
+from service.admission import Admission
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
 from service.models.watcher import Watcher
 from service.problems import register_problems
+from service.routes.backtest import backtest_routes
 from service.routes.forecast import forecast_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
+from service.routes.timeseries import timeseries_routes
 from service.settings import Settings
 
 __all__ = ["create_app"]
@@ -56,7 +59,10 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
-    app.register_blueprint(forecast_routes(registry, settings))
+    admission = Admission(settings)
+    app.register_blueprint(forecast_routes(registry, settings, admission))
+    app.register_blueprint(timeseries_routes(registry, settings, admission))
+    app.register_blueprint(backtest_routes(registry, settings, admission))
     app.register_blueprint(model_routes(registry))
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(openapi_routes())

@@ -1,57 +1,121 @@
-"""From a forecast to the body of an answer: JSON or CSV, with the same column names."""
+"""From the pieces of a forecast to the body of an answer: JSON or CSV, with the same column names.
+
+Each piece is written when it is made, so that the memory and the time of a long answer come in small portions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pydantic_core
 from flask import Response
 
-from forecaster import ColumnNames, Forecast, forecast_csv
+from forecaster import ColumnNames, Forecast, Frequency, forecast_csv
 from service.contract import CSV, JSON
+from service.forecasting import Piece
+from service.intake import Spread
 from service.models.served import ServedModel
+from service.problems import MAX_ERRORS, Problem
+from service.schemas.base import FieldError
 
-__all__ = ["csv_answer", "json_answer"]
+__all__ = ["Writer", "series_forecasts", "skipped_series", "to_json"]
 
 
-def json_answer(forecast: Forecast, *, model: ServedModel, skipped: dict[str, str]) -> Response:
-    """Return the forecast as a `service.schemas.forecasts.ForecastAnswer`.
+@dataclass(slots=True)
+class Writer:
+    """Collects the pieces of one answer.
 
-    It is not validated on its way out: a test holds it to the schema.
+    Attributes
+    ----------
+    media_type
+        What the answer is written as.
+    skipped
+        Series that have no forecast: id and reason.
+    names
+        Names of the columns of a CSV.
     """
-    answer = {
-        "model": model.name,
-        "version": model.version,
-        "h": forecast.h,
-        "freq": forecast.frequency.alias,
-        "level": forecast.levels,
-        "forecasts": _series_forecasts(forecast),
-        "skipped": [{"unique_id": name, "reason": reason} for name, reason in skipped.items()],
-    }
-    return Response(pydantic_core.to_json(answer), content_type=JSON)
+
+    media_type: str
+    skipped: dict[str, str]
+    names: ColumnNames | None = None
+    _parts: list[bytes] = field(default_factory=list)
+    _too_short: dict[str, str] = field(default_factory=dict)
+
+    def add(self, piece: Piece) -> None:
+        """Write a piece."""
+        self._too_short |= piece.skipped
+        if piece.forecast is None:
+            return
+        if self.media_type == JSON:
+            self._parts.append(to_json(list(series_forecasts(piece.forecast)))[1:-1])
+            return
+        text = forecast_csv(piece.forecast, self.names)
+        self._parts.append((text.partition("\n")[2] if self._parts else text).encode())
+
+    def answer(self, *, model: ServedModel, h: int, frequency: Frequency, spread: Spread) -> Response:
+        """Return the answer, in JSON a `service.schemas.forecasts.ForecastAnswer`.
+
+        It is not validated on its way out: a test holds it to the schema.
+
+        Raises
+        ------
+        Problem
+            No series has a forecast.
+        """
+        if not self._parts:
+            raise self._no_forecast()
+        skipped = self.skipped | self._too_short
+        if self.media_type == CSV:
+            headers = {"Forecast-Model": model.name.encode("ascii", "replace").decode()}
+            headers |= {"Forecast-Model-Version": model.version, "Forecast-Skipped": str(len(skipped))}
+            return Response(b"".join(self._parts), content_type=f"{CSV}; charset=utf-8", headers=headers)
+        head = {
+            "model": model.name,
+            "version": model.version,
+            "h": h,
+            "freq": frequency.alias,
+            "level": () if spread.quantiles else spread.levels,
+            "quantiles": spread.quantiles,
+        }
+        body = b'%b,"forecasts":[%b],"skipped":%b}' % (
+            to_json(head)[:-1],
+            b",".join(self._parts),
+            to_json(skipped_series(skipped)),
+        )
+        return Response(body, content_type=JSON)
+
+    @property
+    def skipped_count(self) -> int:
+        """How many series have no forecast."""
+        return len(self.skipped) + len(self._too_short)
+
+    def _no_forecast(self) -> Problem:
+        reasons = self._too_short | self.skipped
+        errors = [
+            FieldError(field="series", expected=reason, series=name)
+            for name, reason in islice(reasons.items(), MAX_ERRORS)
+        ]
+        name, reason = next(iter(reasons.items()))
+        return Problem("no-forecast", f"No series can be forecast. Series {name!r}: {reason}", errors=errors)
 
 
-def _series_forecasts(forecast: Forecast) -> list[dict[str, Any]]:
+def to_json(value: Any) -> bytes:
+    """Return JSON; numbers that are none, such as the scaled error of a constant series, are null."""
+    return pydantic_core.to_json(value, inf_nan_mode="null")
+
+
+def skipped_series(skipped: dict[str, str]) -> list[dict[str, str]]:
+    """Return series without a forecast as `service.schemas.forecasts.SkippedSeries`."""
+    return [{"unique_id": name, "reason": reason} for name, reason in skipped.items()]
+
+
+def series_forecasts(forecast: Forecast) -> Iterator[dict[str, Any]]:
+    """Yield a `service.schemas.forecasts.SeriesForecast` for each series."""
     times = forecast.times.tolist() if forecast.frequency.is_integer else forecast.labels
-    point, lower, upper = forecast.point.tolist(), forecast.lower.tolist(), forecast.upper.tolist()
-    answers = []
+    columns = {name: values.tolist() for name, values in ({forecast.alias: forecast.point} | forecast.bounds).items()}
     for number, unique_id in enumerate(forecast.ids):
-        answer = {"unique_id": unique_id, "ds": times[number], forecast.alias: point[number]}
-        for place, level in reversed(list(enumerate(forecast.levels))):
-            answer[f"{forecast.alias}-lo-{level:g}"] = lower[number][place]
-        for place, level in enumerate(forecast.levels):
-            answer[f"{forecast.alias}-hi-{level:g}"] = upper[number][place]
-        answers.append(answer)
-    return answers
-
-
-def csv_answer(
-    forecast: Forecast, *, model: ServedModel, skipped: dict[str, str], names: ColumnNames | None
-) -> Response:
-    """Return the forecast as CSV; headers say which model made it and how many series have none."""
-    headers = {
-        "Forecast-Model": model.name.encode("ascii", "replace").decode(),
-        "Forecast-Model-Version": model.version,
-        "Forecast-Skipped": str(len(skipped)),
-    }
-    return Response(forecast_csv(forecast, names), content_type=f"{CSV}; charset=utf-8", headers=headers)
+        own = {name: values[number] for name, values in columns.items()}
+        yield {"unique_id": unique_id, "ds": times[number], **own}

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from forecaster import Forecast, Panel, TooShortError
+from service.admission import forecast_cost
 from service.models.served import Model
 from service.problems import message_of
 
-__all__ = ["Piece", "forecast_pieces"]
+__all__ = ["Piece", "forecast_pieces", "joined"]
 
-PIECE = 256
-"""Series in a piece: enough for the kernels' batches, and a fraction of a second of work."""
+_MOST = 256
+"""Series in a piece: enough for the kernels' batches; more gain nothing."""
+_LEAST = 16
+_SECONDS = 0.1
+"""Of processor time in a piece: how late the end of a request's time is noticed."""
 
 
 class Piece(NamedTuple):
@@ -37,15 +42,49 @@ class Piece(NamedTuple):
 
 
 def forecast_pieces(
-    model: Model, panel: Panel, *, h: int, level: tuple[float, ...], size: int = PIECE
+    model: Model,
+    panel: Panel,
+    *,
+    h: int,
+    level: tuple[float, ...],
+    quantiles: tuple[float, ...] = (),
+    size: int | None = None,
 ) -> Iterator[Piece]:
-    """Forecast a panel, `size` series at a time and in their order; no forecast depends on the size."""
+    """Forecast a panel, `size` series at a time and in their order; no forecast depends on the size.
+
+    `quantiles` are shown in place of the intervals, whose ends they are (`forecaster.intervals_asked`).
+    """
+    size = size or _usual_size(model, h)
     for start in range(0, len(panel), size):
         part = panel if len(panel) <= size else panel.select(np.arange(start, min(start + size, len(panel))))
         try:
             made = model.forecast(part, h=h, level=level)
         except TooShortError as error:
-            yield Piece(len(part), len(part.values), None, dict.fromkeys(part.ids, message_of(error)))
+            reasons = error.skipped or dict.fromkeys(part.ids, str(error))
+            yield Piece(len(part), len(part.values), None, _for_clients(reasons))
         else:
-            skipped = {name: message_of(reason) for name, reason in made.skipped.items()}
-            yield Piece(len(part), len(part.values), made, skipped)
+            shown = replace(made, quantiles=quantiles)
+            yield Piece(len(part), len(part.values), shown, _for_clients(made.skipped))
+
+
+def joined(forecasts: Sequence[Forecast]) -> Forecast:
+    """Return the forecasts of pieces as one."""
+    if len(forecasts) == 1:
+        return forecasts[0]
+    return replace(
+        forecasts[0],
+        ids=tuple(name for one in forecasts for name in one.ids),
+        times=np.concatenate([one.times for one in forecasts]),
+        point=np.concatenate([one.point for one in forecasts]),
+        lower=np.concatenate([one.lower for one in forecasts]),
+        upper=np.concatenate([one.upper for one in forecasts]),
+    )
+
+
+def _usual_size(model: Model, h: int) -> int:
+    each = forecast_cost(model, series=_MOST, values=0, h=h, columns=0) / _MOST
+    return max(_LEAST, min(_MOST, int(_SECONDS / each)))
+
+
+def _for_clients(reasons: Mapping[str, str]) -> dict[str, str]:
+    return {name: message_of(reason) for name, reason in reasons.items()}

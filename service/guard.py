@@ -27,13 +27,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 _PORT = re.compile(r":\d+$")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def register_guard(app: Flask, settings: Settings) -> None:
     """Put the guard around every request of `app`."""
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see api._read_body
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see bodies.read_body
     app.before_request(_start)
     app.before_request(partial(_refuse_other_hosts, settings.admitted_hosts))
     app.before_request(_refuse_other_sites)
@@ -86,6 +87,6 @@ def _log(response: Response) -> Response:
         "bytes_out": response.content_length,
         **g.get("fields", {}),
     }
-    probe = fields["route"] in {"/livez", "/readyz"} and response.status_code == HTTPStatus.OK
+    probe = fields["route"] in PROBES and response.status_code == HTTPStatus.OK
     logger.log(logging.DEBUG if probe else logging.INFO, "request", extra={"fields": fields})
     return response

@@ -207,7 +207,7 @@ def _answer_unexpected(error: Exception) -> Response:
 
 def problem_of_validation(error: ValidationError) -> Problem:
     """Turn pydantic's account of what is wrong into a problem, without the values it holds."""
-    found = error.errors(include_url=False)
+    found = _of_one_form(error.errors(include_url=False))
     if any(item["type"] == "json_invalid" for item in found):
         return Problem("malformed-body", f"The body is not JSON in UTF-8: {_json_fault(found[0])}.")
     fields: dict[str, FieldError] = {}
@@ -221,13 +221,25 @@ def problem_of_validation(error: ValidationError) -> Problem:
     return Problem("invalid-request", f"{errors[0].field}: expected {errors[0].expected}.", errors=errors)
 
 
+_FORMS = {"list[Series]", "Columns"}
+"""What pydantic calls the forms of `service.schemas.forecasts.SeriesOfAnyForm` in the place of an error."""
+_OTHER_KIND = {"list_type", "model_type"}
+
+
+def _of_one_form(found: list[pydantic_core.ErrorDetails]) -> list[pydantic_core.ErrorDetails]:
+    """Leave out that series are not of one form, if there are errors of the other: that is the one that was meant."""
+    others = [item for item in found if not (_FORMS & set(item["loc"][-1:]) and item["type"] in _OTHER_KIND)]
+    meant = any(_FORMS & set(item["loc"]) for item in others)
+    return others if meant else found
+
+
 def _json_fault(item: pydantic_core.ErrorDetails) -> str:
     return str(item.get("ctx", {}).get("error", "it cannot be read"))
 
 
 def _path(location: tuple[int | str, ...], *, known: bool = True) -> str:
-    """Write ``("series", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
-    parts = list(location)
+    """Write ``("series", "list[Series]", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
+    parts = [part for part in location if part not in _FORMS]
     if len(parts) > 1 and parts[-1] in {"str", "int"}:
         parts.pop()
     if not known:

@@ -14,7 +14,7 @@ from utilsforecast import losses
 from utilsforecast.evaluation import evaluate
 
 from forecaster import accuracy
-from forecaster.backtest import Backtest, backtest
+from forecaster.backtest import Backtest, rolling_backtest
 from forecaster.baselines import baseline_forecast
 from forecaster.errors import ConfigError, TooShortError
 from forecaster.forecast import Forecast
@@ -43,7 +43,7 @@ class LastValue:
 
 
 def run(panel: Panel, model: LastValue | None = None, *, h: int = 2, season: int = 7, **options: Any) -> Backtest:
-    return backtest(panel, (model or LastValue()).fit, h=h, season=season, **options)
+    return rolling_backtest(panel, (model or LastValue()).fit, h=h, season=season, **options)
 
 
 def test_cutoffs_reach_from_the_oldest_to_the_newest_and_every_value_is_compared() -> None:
@@ -271,7 +271,7 @@ def planted(kind: str, panel: Panel) -> Backtest:
     if kind.startswith("mean"):
         return run(panel, Peeking(panel, kind.split()[-1]), h=H, **WINDOWS)
     seen = panel if kind == "trained on all" else panel.head(H)
-    return backtest(panel, lambda _: tiny().fit(seen), h=H, season=7, refit=True, **WINDOWS)
+    return rolling_backtest(panel, lambda _: tiny().fit(seen), h=H, season=7, refit=True, **WINDOWS)
 
 
 @pytest.mark.filterwarnings("ignore:no series is long enough to hold out its end")

@@ -114,6 +114,12 @@ def test_predict_writes_what_the_library_forecasts(model: Path, table: Path, tmp
     assert [float(row["LSTM-hi-90"]) for row in rows] == forecast.upper[:, 1].ravel().tolist()
 
 
+def test_predict_writes_quantiles(model: Path, table: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(table), "--output", str(output), "--quantiles", "0.9,0.1"]) == 0
+    assert list(rows_of(output)[0]) == ["unique_id", "ds", "LSTM", "LSTM-q-10", "LSTM-q-90"]
+
+
 def test_simulate_writes_what_the_library_draws(
     model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +264,12 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
         "no folder": (["predict", str(model), csv_path, "--output", str(tmp / "none" / "out.csv")], "no folder"),
         "extension": (["predict", str(model), csv_path, "--output", str(tmp / "out.xlsx")], ".parquet"),
         "level": (["predict", str(model), csv_path, "--output", out, "--level", "80,100"], "below 100"),
+        "level and quantiles": (
+            ["predict", str(model), csv_path, "--output", out, "--level", "80", "--quantiles", "0.1"],
+            "not both",
+        ),
+        "quantiles text": (["predict", str(model), csv_path, "--output", out, "--quantiles", "low"], "0.1,0.5,0.9"),
+        "quantile 1": (["predict", str(model), csv_path, "--output", out, "--quantiles", "0.5,1"], "0.999999"),
         "level text": (["predict", str(model), csv_path, "--output", out, "--level", "high"], "80,95"),
         "plot": (["predict", str(model), csv_path, "--output", out, "--plot", str(tmp / "p.gif")], ".png"),
         "negative": (["predict", str(model), csv_path, "--output", out, "--h", "-4"], "h must be from 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -17,6 +18,7 @@ from forecaster.config import (
     check_horizon,
     check_levels,
     check_seed,
+    intervals_asked,
     network_config,
 )
 from forecaster.errors import ConfigError
@@ -183,3 +185,24 @@ def test_a_level_that_its_digits_make_100_says_so() -> None:
         check_levels(99.99999)
     with pytest.raises(ConfigError, match=r"got 100\.$"):
         check_levels(100)
+
+
+def test_quantiles_and_the_levels_whose_ends_they_are() -> None:
+    assert intervals_asked(None, None) == ((80.0, 95.0), ())
+    assert intervals_asked([90], None) == ((90.0,), ())
+    assert intervals_asked(None, [0.9, 0.1, 0.5, 0.25]) == ((50.0, 80.0), (0.1, 0.25, 0.5, 0.9))
+    assert intervals_asked(None, [0.5]) == ((), (0.5,))
+    assert intervals_asked(None, np.arange(1, 10) / 10)[0] == (20.0, 40.0, 60.0, 80.0)
+    assert intervals_asked(None, [0.000001, 0.499999]) == ((0.0002, 99.9998), (0.000001, 0.499999))
+
+
+@pytest.mark.parametrize("quantiles", [[0], [1], [-0.1], [0.1, 2], [math.nan], ["x"], "0.5", 0.5, [True], [1e-9]])
+def test_wrong_quantiles(quantiles: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        intervals_asked(None, quantiles)
+    assert caught.value.column == "quantiles"
+
+
+def test_quantiles_or_levels_and_not_both() -> None:
+    with pytest.raises(ConfigError, match="not both"):
+        intervals_asked([80], [0.1])

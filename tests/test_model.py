@@ -340,7 +340,7 @@ def test_wrong_horizons(h: Any) -> None:
         assert caught.value.column == "h"
 
 
-@pytest.mark.parametrize("level", [0, 100, -1, 150, NAN, True, "x", ["x"], [80, 0], None])
+@pytest.mark.parametrize("level", [0, 100, -1, 150, NAN, True, "x", ["x"], [80, 0]])
 def test_wrong_levels(level: Any) -> None:
     for call in (trained().forecast, trained().predict):
         with pytest.raises(ConfigError, match="level") as caught:
@@ -360,6 +360,18 @@ def test_other_wrong_arguments(wrong: dict[str, Any], column: str | None) -> Non
         Forecaster(h=3, **wrong)
     if column is not None:
         assert caught.value.column == column
+
+
+def test_quantiles_are_the_ends_of_intervals_and_the_median() -> None:
+    said, asked = trained().forecast(level=[80]), trained().forecast(quantiles=[0.9, 0.1, 0.5, 0.025])
+    assert list(asked.bounds) == ["LSTM-q-2.5", "LSTM-q-10", "LSTM-q-50", "LSTM-q-90"]
+    assert_array_equal(asked.bounds["LSTM-q-10"], said.lower[:, 0])
+    assert_array_equal(asked.bounds["LSTM-q-90"], said.upper[:, 0])
+    assert_array_equal(asked.bounds["LSTM-q-50"], said.point)
+    frame = trained().predict(quantiles=[0.1, 0.9])
+    assert frame.columns.tolist() == ["unique_id", "ds", "LSTM", "LSTM-q-10", "LSTM-q-90"]
+    with pytest.raises(ConfigError, match="not both"):
+        trained().predict(level=[80], quantiles=[0.1])
 
 
 def test_levels_in_any_form() -> None:

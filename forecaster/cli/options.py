@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, check_levels
+from forecaster.config import INITS, check_levels, check_quantiles
 from forecaster.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -38,12 +38,32 @@ def levels_option(command: Command) -> Command:
     return option(command)
 
 
-def _levels(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, ...]:
+def quantiles_option(command: Command) -> Command:
+    """Add ``--quantiles``, for `spread_asked`."""
+    text = "Quantiles from 0 to 1 in place of the intervals, such as 0.1,0.5,0.9."
+    return click.option("--quantiles", callback=_quantiles, metavar="QUANTILES", help=text)(command)
+
+
+def spread_asked(level: tuple[float, ...], quantiles: tuple[float, ...] | None) -> dict[str, Any]:
+    """Return levels or quantiles as `Forecaster.forecast` takes them; ``--level`` has a default, which gives way."""
+    context = click.get_current_context()
+    is_default = context.get_parameter_source("level") is click.core.ParameterSource.DEFAULT
+    return {"level": None if is_default and quantiles is not None else level, "quantiles": quantiles}
+
+
+def _quantiles(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    return None if value is None else check_quantiles(_numbers(value, "quantiles such as 0.1,0.5,0.9"))
+
+
+def _numbers(value: str, expected: str) -> list[float]:
     try:
-        numbers = [float(part) for part in value.split(",")]
+        return [float(part) for part in value.split(",")]
     except ValueError:
-        raise click.BadParameter(f"expected per cents such as 80,95, got {value!r}.") from None
-    return check_levels(numbers)
+        raise click.BadParameter(f"expected {expected}, got {value!r}.") from None
+
+
+def _levels(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, ...]:
+    return check_levels(_numbers(value, "per cents such as 80,95"))
 
 
 def reading_options(command: Command) -> Command:

@@ -14,9 +14,11 @@ from forecaster.cli.options import (
     example,
     levels_option,
     load_and_read,
+    quantiles_option,
     reading_options,
     said_of,
     season_option,
+    spread_asked,
 )
 from forecaster.cli.report import count, name_skipped
 
@@ -33,11 +35,19 @@ from forecaster.cli.report import count, name_skipped
 @click.option("--output", type=FILE, required=True, help="File for the forecast: .csv, .csv.gz or .parquet.")
 @click.option("--h", type=int, help="Steps to forecast ahead. [as trained]")
 @levels_option
+@quantiles_option
 @click.option("--plot", type=FILE, help="Also draw up to 12 series to this .png, .svg or .pdf.")
 @season_option
 @reading_options
 def predict(
-    model: Path, csv: Path, output: Path, h: int | None, level: tuple[float, ...], plot: Path | None, **options: Any
+    model: Path,
+    csv: Path,
+    output: Path,
+    h: int | None,
+    level: tuple[float, ...],
+    quantiles: tuple[float, ...] | None,
+    plot: Path | None,
+    **options: Any,
 ) -> int:
     """Forecast the series of CSV with the model in folder MODEL.
 
@@ -48,7 +58,7 @@ def predict(
 
     check_outputs(csv, output, plot)
     forecaster, panel = load_and_read(model, csv, options)
-    forecast = forecaster.forecast(panel, h=h, level=level)
+    forecast = forecaster.forecast(panel, h=h, **spread_asked(level, quantiles))
     write_forecast(forecast, output, column_names(options))
     ahead = f"{count(len(forecast), 'series')}, {count(forecast.h, 'steps')} ahead"
     click.echo(f"{output}: {ahead}{said_of(forecaster)}")

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import NamedTuple
 
 from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from forecaster import ColumnNames, Forecast, Limits, TooShortError, parse_csv
-from service.answers import csv_answer, json_answer
+from service.admission import Admission, Turn, body_cost, forecast_cost
+from service.answers import Writer
+from service.bodies import media_type_sent, media_type_wanted, read_body
 from service.contract import CSV, JSON, Answer, operation
-from service.intake import Intake, check_limits, frequency_of, panel_of, read_json, read_options
+from service.forecasting import forecast_pieces
+from service.intake import frequency_of, intervals_of, read_json, read_options
 from service.models.registry import ModelRegistry
-from service.models.served import ServedModel
-from service.problems import MAX_ERRORS, Problem, field_error, message_of
+from service.panels import Intake, check_limits, panel_of, panel_of_csv
+from service.problems import Problem
 from service.schemas.base import FieldError
 from service.schemas.forecasts import CsvOptions, ForecastAnswer, ForecastOptions, ForecastRequest
 from service.settings import Settings
 
-__all__ = ["forecast_routes"]
-
-MEDIA_TYPES = (JSON, CSV)
-
+__all__ = ["CSV_BODY", "WORK_PROBLEMS", "forecast_routes", "refuse_query"]
 
 CSV_BODY = {
     "schema": {"type": "string"},
     "example": "unique_id,ds,y\nshop,2024-01-01,12\nshop,2024-01-02,15\n",
 }
+WORK_PROBLEMS = (
+    "malformed-body",
+    "cross-site",
+    "too-large",
+    "unsupported-media-type",
+    "invalid-request",
+    "unknown-model",
+    "limit-exceeded",
+    "no-forecast",
+    "not-ready",
+    "busy",
+    "out-of-time",
+)
+"""What a route may answer that takes series and works on them at once."""
 
 
-def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
+def forecast_routes(registry: ModelRegistry, settings: Settings, admission: Admission) -> Blueprint:
     """Return the route ``/v1/forecast``."""
     routes = Blueprint("forecast", __name__, url_prefix="/v1")
 
@@ -38,9 +49,8 @@ def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
     @operation(
         id="forecast",
         summary="Forecast one or many series",
-        description="JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series of a JSON body that cannot "
-        "be forecast is listed with the reason and does not keep the others from their forecasts; of a CSV body those "
-        "that are too short are, and any other fault is one of the whole table. Options of a CSV body come in the "
+        description="JSON or CSV in, JSON or CSV out, by Content-Type and Accept. A series that cannot be forecast is "
+        "listed with the reason and does not keep the others from their forecasts. Options of a CSV body come in the "
         "query string, those of a JSON body in the body.",
         scope="forecast",
         body={JSON: ForecastRequest, CSV: CSV_BODY},
@@ -56,78 +66,20 @@ def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
                 },
             )
         },
-        problems=(
-            "malformed-body",
-            "not-acceptable",
-            "too-large",
-            "unsupported-media-type",
-            "invalid-request",
-            "unknown-model",
-            "limit-exceeded",
-            "no-forecast",
-            "not-ready",
-        ),
+        problems=("not-acceptable", *WORK_PROBLEMS),
     )
     def forecast() -> Response:
         """Forecast one or many series."""
-        sent = _media_type_sent()
-        wanted = _media_type_wanted(default=sent)
+        sent = media_type_sent(JSON, CSV)
+        wanted = media_type_wanted(*sorted((JSON, CSV), key=lambda one: one != sent))
         registry.require_ready()
-        intake, options = _read_json_request(settings) if sent == JSON else _read_csv_request(settings)
-        frequency = frequency_of(options) or intake.panel.frequency
-        served = registry.choose(options.model, frequency, options.season)
-        h = options.h or int(served.info["horizon"])
-        check_limits(intake.panel, options, h, settings)
-        g.fields |= {"model": served.name, "version": served.version}
-        g.fields |= {"series": len(intake.panel), "values": len(intake.panel.values), "h": h}
-        made, skipped = _forecast(served, intake, options, h)
-        g.fields["skipped"] = len(skipped)
-        if wanted == JSON:
-            return json_answer(made, model=served, skipped=skipped)
-        return csv_answer(made, model=served, skipped=skipped, names=intake.names)
+        body = read_body(settings)
+        with admission.turn() as turn:
+            turn.take(body_cost(len(body), is_json=sent == JSON))
+            intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
+            return _forecast(intake, options, wanted, registry, settings, turn)
 
     return routes
-
-
-def _media_type_sent() -> str:
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype not in MEDIA_TYPES or charset not in {"utf-8", "utf8", "us-ascii"}:
-        raise Problem(
-            "unsupported-media-type",
-            "Send application/json or text/csv, in UTF-8, and say so with Content-Type.",
-            headers={"Accept-Post": f"{JSON}, {CSV}"},
-        )
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(
-            "unsupported-media-type",
-            "Send the body without a Content-Encoding.",
-            headers={"Accept-Encoding": "identity"},
-        )
-    return request.mimetype
-
-
-def _media_type_wanted(*, default: str) -> str:
-    if not request.accept_mimetypes:
-        return default
-    offered = sorted(MEDIA_TYPES, key=lambda media_type: media_type != default)  # what was sent wins over its equals
-    wanted = request.accept_mimetypes.best_match(offered)
-    if wanted is None:
-        raise Problem("not-acceptable", "Accept application/json or text/csv.")
-    return wanted
-
-
-def _read_body(settings: Settings) -> bytes:
-    """Return the whole body or none of it.
-
-    Werkzeug cuts a body without a length at the limit, and takes one that ends early for complete, both without a
-    word; the rows of a CSV that are left would be forecast as if they were all.
-    """
-    body = request.get_data(cache=False)
-    if len(body) > settings.max_bytes:
-        raise RequestEntityTooLarge
-    if request.content_length is not None and len(body) < request.content_length:
-        raise Problem("malformed-body", "The body is shorter than its Content-Length says.")
-    return body
 
 
 class _Read(NamedTuple):
@@ -135,40 +87,38 @@ class _Read(NamedTuple):
     options: ForecastOptions
 
 
-def _read_json_request(settings: Settings) -> _Read:
+def refuse_query() -> None:
+    """Raise a problem if a request with a JSON body has options in its query string."""
     if request.args:
         error = FieldError(field="query string", expected="options in the body", got="options in the query string")
         raise Problem("invalid-request", "Options of a JSON request belong in its body.", errors=[error])
-    asked = read_json(_read_body(settings), settings)
-    return _Read(panel_of(asked), asked)
 
 
-def _read_csv_request(settings: Settings) -> _Read:
-    options = read_options(request.args)
-    limits = Limits(columns=settings.max_series + 1, rows=settings.max_points)
-    body = _read_body(settings)
-    names = ColumnNames(options.id_col, options.time_col, options.target_col)
-    panel = parse_csv(
-        body, freq=frequency_of(options), names=names, timezone=options.timezone, limits=limits, name="The body"
-    )
-    return _Read(Intake(panel, {}, names), options)
+def _read_json(body: bytes, settings: Settings) -> _Read:
+    refuse_query()
+    asked = read_json(ForecastRequest, body, settings)
+    return _Read(panel_of(asked.series, asked, settings), asked)
 
 
-def _forecast(served: ServedModel, intake: Intake, options: ForecastOptions, h: int) -> tuple[Forecast, dict[str, str]]:
-    """Return the forecast and all series that have none, with reasons.
+def _read_csv(body: bytes, settings: Settings) -> _Read:
+    options = read_options(CsvOptions, request.args)
+    return _Read(panel_of_csv(body, options, options, settings), options)
 
-    Raises
-    ------
-    Problem
-        No series has a forecast.
-    """
-    try:
-        made = served.model.forecast(intake.panel, h=h, level=tuple(sorted(set(options.level))))
-    except TooShortError as error:
-        others = [
-            FieldError(field="series", expected=reason, series=name)
-            for name, reason in islice(intake.skipped.items(), MAX_ERRORS - 1)
-        ]
-        raise Problem("no-forecast", message_of(error), errors=[field_error(error), *others]) from None
-    reasons = {name: message_of(reason) for name, reason in made.skipped.items()}
-    return made, intake.skipped | reasons
+
+def _forecast(
+    intake: Intake, options: ForecastOptions, wanted: str, registry: ModelRegistry, settings: Settings, turn: Turn
+) -> Response:
+    panel, spread = intake.panel, intervals_of(options.level, options.quantiles)
+    served = registry.choose(options.model, frequency_of(options) or panel.frequency, options.season)
+    h = options.h or int(served.info["horizon"])
+    check_limits(panel, h, settings, columns=spread.columns)
+    g.fields |= {"model": served.name, "version": served.version}
+    g.fields |= {"series": len(panel), "values": len(panel.values), "h": h}
+    cost = forecast_cost(served.model, series=len(panel), values=len(panel.values), h=h, columns=spread.columns)
+    turn.take(cost)
+    writer = Writer(wanted, intake.skipped, intake.names)
+    for piece in forecast_pieces(served.model, panel, h=h, level=spread.levels, quantiles=spread.quantiles):
+        writer.add(piece)
+        turn.check()
+    g.fields["skipped"] = writer.skipped_count
+    return writer.answer(model=served, h=h, frequency=panel.frequency, spread=spread)

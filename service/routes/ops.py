@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template_string, request
 
 from service.contract import JSON, Answer, operation
 from service.models.registry import ModelRegistry
-from service.schemas.base import Health
+from service.schemas.base import Health, ServerLive, ServerReady
 
 __all__ = ["ops_routes"]
 
@@ -22,7 +22,7 @@ PAGE = """<!doctype html>
 
 
 def ops_routes(registry: ModelRegistry) -> Blueprint:
-    """Return the routes ``/livez``, ``/readyz`` and ``/``."""
+    """Return the probes, and the page at ``/``."""
     routes = Blueprint("ops", __name__)
 
     @routes.get("/livez")
@@ -49,6 +49,30 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
         registry.require_ready()
         return _health(Health(status="ready"))
 
+    @routes.get("/v2/health/live")
+    @operation(
+        id="serverLive",
+        summary="Whether the process answers, in the Open Inference Protocol",
+        scope=None,
+        answers={200: Answer("It does.", {JSON: ServerLive})},
+    )
+    def server_live() -> Response:
+        """Say that the process answers."""
+        return _health(ServerLive(live=True))
+
+    @routes.get("/v2/health/ready")
+    @operation(
+        id="serverReady",
+        summary="Whether a model is loaded and has made a forecast, in the Open Inference Protocol",
+        scope=None,
+        answers={200: Answer("It has.", {JSON: ServerReady})},
+        problems=("not-ready",),
+    )
+    def server_ready() -> Response:
+        """Say that a model is loaded and has made a forecast."""
+        registry.require_ready()
+        return _health(ServerReady(ready=True))
+
     @routes.get("/")
     @operation(
         id="page",
@@ -63,5 +87,5 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
     return routes
 
 
-def _health(health: Health) -> Response:
+def _health(health: Health | ServerLive | ServerReady) -> Response:
     return Response(health.model_dump_json(), content_type=JSON)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-__all__ = ["LONGEST_ID", "FieldError", "Health", "Identifier", "ProblemDetails", "Strict"]
+__all__ = ["LONGEST_ID", "FieldError", "Health", "Identifier", "ProblemDetails", "ServerLive", "ServerReady", "Strict"]
 
 LONGEST_ID = 256
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID)]
@@ -24,6 +24,22 @@ class Health(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["ok", "ready"]
+
+
+class ServerLive(BaseModel):
+    """The answer of the Open Inference Protocol to whether the process answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    live: bool
+
+
+class ServerReady(BaseModel):
+    """The answer of the Open Inference Protocol to whether forecasts can be asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ready: bool
 
 
 class FieldError(BaseModel):

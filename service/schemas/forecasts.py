@@ -10,16 +10,21 @@ from pydantic.config import JsonDict
 from service.schemas.base import Identifier, Strict
 
 __all__ = [
+    "ColumnOptions",
+    "Columns",
     "CsvOptions",
     "ForecastAnswer",
     "ForecastOptions",
     "ForecastRequest",
     "Series",
     "SeriesForecast",
+    "SeriesOfAnyForm",
+    "SeriesOptions",
     "SkippedSeries",
 ]
 
 Level = Annotated[float, Field(gt=0, lt=100)]
+Quantile = Annotated[float, Field(gt=0, lt=1)]
 EXAMPLE: JsonDict = {
     "series": [
         {"unique_id": "shop", "ds": [f"2024-01-0{day}" for day in range(1, 8)], "y": [12, 9, 11, None, 17, 25, 21]},
@@ -45,8 +50,34 @@ class Series(Strict):
     )
 
 
-class ForecastOptions(Strict):
-    """What to forecast; the same in a JSON body and in the query string of a CSV request."""
+class Columns(Strict):
+    """All series in columns: their values one series after the other."""
+
+    y: list[float | None] = Field(
+        fail_fast=True,
+        min_length=1,
+        description="Values of all series, one series after the other; null where one is missing.",
+    )
+    sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        fail_fast=True, min_length=1, description="How many values each series has; they add up to those in y."
+    )
+    unique_id: list[Identifier] | None = Field(
+        default=None, fail_fast=True, description='Names of the series, one for each size. Default: "0", "1" and so on.'
+    )
+    ds: list[str | int] | None = Field(
+        default=None, fail_fast=True, description="Timestamps (ISO 8601) or integer steps, one for each value in y."
+    )
+
+
+SeriesOfAnyForm = Annotated[
+    Annotated[list[Series], Field(fail_fast=True, min_length=1, description="The series, in any number.")] | Columns,
+    # Not told apart by a discriminator: it would have the whole body made into Python objects first, a third more time.
+    Field(union_mode="left_to_right"),
+]
+
+
+class SeriesOptions(Strict):
+    """What the series are, and which model forecasts them."""
 
     h: int | None = Field(
         default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
@@ -60,8 +91,10 @@ class ForecastOptions(Strict):
         default=None,
         description="IANA zone of the timestamps, such as Europe/Berlin; needed where their UTC offsets change.",
     )
-    level: list[Level] = Field(
-        default=[80.0, 95.0], max_length=10, description="Levels of the prediction intervals, in per cent."
+    level: list[Level] | None = Field(
+        default=None,
+        max_length=10,
+        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
     )
     model: Identifier | None = Field(
         default=None,
@@ -76,12 +109,27 @@ class ForecastOptions(Strict):
     )
 
 
-class CsvOptions(ForecastOptions):
-    """The options of a CSV request: what to forecast, and what the columns are called."""
+class ColumnOptions(Strict):
+    """What the columns of a CSV are called."""
 
     id_col: Identifier = Field(default="unique_id", description="Column of the series ids.")
     time_col: Identifier = Field(default="ds", description="Column of the timestamps.")
     target_col: Identifier = Field(default="y", description="Column of the values.")
+
+
+class ForecastOptions(SeriesOptions):
+    """What to forecast; the same in a JSON body and in the query string of a CSV request."""
+
+    quantiles: list[Quantile] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="Quantiles between 0 and 1 in place of level, such as 0.1 and 0.9: columns LSTM-q-10, LSTM-q-90.",
+    )
+
+
+class CsvOptions(ForecastOptions, ColumnOptions):
+    """The options of a CSV request: what to forecast, and what the columns are called."""
 
 
 class ForecastRequest(ForecastOptions):
@@ -89,11 +137,11 @@ class ForecastRequest(ForecastOptions):
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
-    series: list[Series] = Field(fail_fast=True, min_length=1, description="The series, in any number.")
+    series: SeriesOfAnyForm = Field(description="The series: an array of them, or all in columns.")
 
 
 class SeriesForecast(BaseModel):
-    """The forecast of one series, in the columns of the CSV answer: LSTM-lo-95, LSTM-hi-95 and so on for each level."""
+    """The forecast of one series, in the columns of the CSV answer: LSTM-lo-95, LSTM-hi-95 … or LSTM-q-10 …."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, list[float]]
@@ -121,6 +169,7 @@ class ForecastAnswer(BaseModel):
     version: str = Field(description="The version of the model that made all of these forecasts.")
     h: int
     freq: str = Field(description='The frequency of the series; "1" for integer steps.')
-    level: list[float]
+    level: list[float] = Field(description="Levels of the intervals; none where quantiles were asked for.")
+    quantiles: list[float] = Field(description="The quantiles asked for; none where there are levels.")
     forecasts: list[SeriesForecast]
     skipped: list[SkippedSeries]

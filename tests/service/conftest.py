@@ -45,7 +45,9 @@ class LastValue:
         }
         kept = panel.select(np.flatnonzero(panel.observed >= ENOUGH))
         if not len(kept):
-            raise TooShortError(next(iter(reasons.values())), series=panel.ids[0])
+            error = TooShortError(next(iter(reasons.values())), series=panel.ids[0])
+            error.skipped = reasons
+            raise error
         last = np.array([kept.series(i)[~np.isnan(kept.series(i))][-1] for i in range(len(kept))])
         point = np.repeat(last[:, None], h, axis=1)
         spread = np.array(level, np.float64)[None, :, None]

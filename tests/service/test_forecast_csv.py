@@ -13,6 +13,8 @@ LONG = (
     "b,2023-12-31,7\nb,2024-01-01,7\nb,2024-01-02,\nb,2024-01-03,9\n"
 )
 
+ALONE = "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\n"
+
 
 def post(client: FlaskClient, body: str | bytes, query: str = "", **headers: str) -> TestResponse:
     return client.post(f"/v1/forecast?{query}", data=body, content_type="text/csv", headers=headers)
@@ -67,15 +69,16 @@ def test_byte_order_mark_and_windows_line_ends(client: FlaskClient) -> None:
 
 
 WRONG = {
-    "an id of a hundred thousand characters": LONG.encode() + b"canary77" * 12_500 + b",2024-01-01,x\n",
+    "an id of a hundred thousand characters": b"unique_id,ds,y\n" + b"canary77" * 12_500 + b",2024-01-01,x\n",
     "empty": b"",
     "header only": b"unique_id,ds,y\n",
     "no time column": b"unique_id,y\na,1\n",
     "no value column": b"unique_id,ds\na,1\n",
-    "text in y": LONG.replace("a,2024-01-02,2", "a,2024-01-02,canary77").encode(),
-    "timestamp that is none": LONG.replace("a,2024-01-02,2", "a,canary77,2").encode(),
-    "duplicate timestamp": LONG.replace("a,2024-01-02,2", "a,2024-01-01,2").encode(),
-    "infinite": LONG.replace("a,2024-01-02,2", "a,2024-01-02,inf").encode(),
+    "text in y": ALONE.replace("02,2", "02,canary77").encode(),
+    "timestamp that is none": ALONE.replace("2024-01-02", "canary77").encode(),
+    "duplicate timestamp": ALONE.replace("-02,2", "-01,2").encode(),
+    "infinite": ALONE.replace("02,2", "02,inf").encode(),
+    "no id": LONG.encode() + b",2024-01-04,canary77\n",
     "ragged": LONG.encode() + b"a,2024-01-04,1,canary77\n",
     "mixed frequencies": LONG.encode() + b"c,2024-01-01,1\nc,2024-02-01,1\nc,2024-03-01,1\nc,2024-04-01,1\n",
     "Latin-1": LONG.replace("a,", "canary77é,").encode("latin-1"),
@@ -151,16 +154,68 @@ def test_columns_of_other_names_are_named_in_the_query_string(client: FlaskClien
     answer = post(client, renamed, query, Accept="application/json").json
     assert answer is not None
     assert [forecast["unique_id"] for forecast in answer["forecasts"]] == ["a", "b"]
-    problem = post(client, renamed.replace("a,2024-01-02,2", "a,2024-01-02,two"), query).json
+    alone = "store,day,units sold\na,2024-01-02,two\n"
+    problem = post(client, alone, query).json
     assert problem is not None
-    assert (problem["errors"][0]["field"], problem["errors"][0]["row"]) == ("units sold", 3)
+    assert (problem["errors"][0]["field"], problem["errors"][0]["row"]) == ("units sold", 2)
 
 
-def test_a_fault_is_one_of_the_whole_table(client: FlaskClient) -> None:
-    problem = post(client, LONG + "c,tomorrow,1\n").json
+FAULTS = {
+    "a value that is no number": ("two,2024-01-02,x", 10, "expected a number, got 'x'"),
+    "an infinite value": ("two,2024-01-02,inf", 10, "the value is infinite"),
+    "a timestamp that is none": ("two,tomorrow,1", 10, "got 'tomorrow'"),
+    "a timestamp that is missing": ("two,,1", 10, "the timestamp is missing"),
+    "a timestamp twice": ("two,2024-01-01,1", 10, "duplicate timestamp 2024-01-01, already in line 9"),
+    "a timestamp off the grid": ("two,2024-01-01T12:00,1", 10, "is not on the grid"),
+    "too few values": ("two,2024-01-02,", None, "values"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_one_series_does_not_lose_the_others(client: FlaskClient, fault: str) -> None:
+    row, line, reason = FAULTS[fault]
+    body = LONG + f"two,2024-01-01,4\n{row}\n"
+    lines = post(client, body, "h=1&freq=D")
+    assert lines.status_code == 200, lines.text
+    assert lines.headers["Forecast-Skipped"] == "1"
+    assert [text.split(",")[0] for text in lines.text.splitlines()[1:]] == ["a", "b"]
+    answer = post(client, body, "h=1&freq=D", Accept="application/json").json
+    assert answer is not None
+    assert answer["forecasts"] == post(client, LONG, "h=1&freq=D", Accept="application/json").json["forecasts"]  # type: ignore[index]  # it is JSON
+    (skipped,) = answer["skipped"]
+    assert skipped["unique_id"] == "two"
+    assert reason in skipped["reason"]
+    assert line is None or f"ine {line}" in skipped["reason"]
+
+
+def test_the_frequency_is_found_without_the_bad_series(client: FlaskClient) -> None:
+    response = post(client, LONG + "two,2024-01-01,1\ntwo,2024-01-01,1\n", "h=1")
+    assert response.text.splitlines()[1].startswith("a,2024-01-04")
+
+
+def test_all_series_at_fault_are_a_problem_that_names_them_and_their_lines(client: FlaskClient) -> None:
+    problem = post(client, "unique_id,ds,y\na,2024-01-01,x\nb,2024-01-01,1\nb,2024-01-01,2\n", "freq=D").json
     assert problem is not None
-    assert problem["errors"][0]["row"] == 9
-    assert "got 'tomorrow'" in problem["detail"]
+    assert problem["type"].endswith("invalid-request")
+    assert [(error["series"], error["row"]) for error in problem["errors"]] == [("a", 2), ("b", 4)]
+
+
+def test_each_series_that_is_too_short_has_its_own_reason(client: FlaskClient) -> None:
+    problem = post(client, "unique_id,ds,y\na,2024-01-01,1\nb,2024-01-01,2\nb,2024-01-02,2\n", "freq=D").json
+    assert problem is not None
+    assert problem["type"].endswith("no-forecast")
+    assert [error["series"] for error in problem["errors"]] == ["a", "b"]
+    assert "1 values" in problem["errors"][0]["expected"]
+    assert "2 values" in problem["errors"][1]["expected"]
+
+
+def test_quantiles_in_place_of_levels(client: FlaskClient) -> None:
+    response = post(client, LONG, "h=1&quantiles=0.9,0.1,0.5,0.025")
+    assert response.text.splitlines()[0] == "unique_id,ds,LSTM,LSTM-q-2.5,LSTM-q-10,LSTM-q-50,LSTM-q-90"
+    assert response.text.splitlines()[1] == "a,2024-01-04,3.0,-92.0,-77.0,3.0,83.0"
+    problem = post(client, LONG, "quantiles=0.1&level=80").json
+    assert problem is not None
+    assert problem["errors"][0]["field"] == "quantiles"
 
 
 def test_hints_of_the_library_arrive(client: FlaskClient) -> None:

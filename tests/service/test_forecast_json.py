@@ -173,7 +173,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "true in y": ({"series": [series(y=[1, 2, True, 4])]}, "series[0].y[2]"),
     "null in ds": ({"series": [series(ds=[None, *DAYS[1:]])]}, "series[0].ds[0]"),
     "fraction in ds": ({"series": [series(ds=[1.5, 2, 3, 4])]}, "series[0].ds[0]"),
-    "series not a list": ({"series": {"a": [1, 2]}}, "series"),
+    "series not a list": ({"series": "a"}, "series"),
+    "series an object of something else": ({"series": {"a": [1, 2]}}, "series.a"),
     "horizon 0": ({"series": [series()], "h": 0}, "h"),
     "horizon negative": ({"series": [series()], "h": -7}, "h"),
     "horizon absurd": ({"series": [series()], "h": 10**6}, "h"),
@@ -229,3 +230,104 @@ def test_escapes_in_keys_and_ids_are_understood(client: FlaskClient) -> None:
     response = client.post("/v1/forecast", data=body, content_type="application/json; charset=UTF-8")
     assert response.json is not None
     assert response.json["forecasts"][0]["unique_id"] == "Ünï:\"'\n"
+
+
+def columns(**fields: Any) -> dict[str, Any]:
+    return {"y": [1, 2, 3, 4, 7, 8, 9], "sizes": [4, 3]} | fields
+
+
+def test_series_in_columns(client: FlaskClient) -> None:
+    answer = ask(client, series=columns(), h=1, level=[])
+    assert answer["forecasts"] == [
+        {"unique_id": "0", "ds": [5], "LSTM": [4]},
+        {"unique_id": "1", "ds": [4], "LSTM": [9]},
+    ]
+    dated = columns(unique_id=["north", "south"], ds=[*DAYS, *DAYS[:3]])
+    answer = ask(client, series=dated, h=1, freq="D")
+    assert [(one["unique_id"], one["ds"]) for one in answer["forecasts"]] == [
+        ("north", ["2024-03-02"]),
+        ("south", ["2024-03-01"]),
+    ]
+
+
+def test_columns_and_a_list_get_the_same_answer(client: FlaskClient) -> None:
+    listed = [series("a"), series("b", ds=DAYS[:3], y=[7, None, 9])]
+    in_columns = {"y": [1, 2, 3, 4, 7, None, 9], "sizes": [4, 3], "ds": DAYS + DAYS[:3], "unique_id": ["a", "b"]}
+    assert ask(client, series=in_columns, freq="D") == ask(client, series=listed, freq="D")
+
+
+WRONG_COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
+    "sizes that do not add up": (columns(sizes=[4, 4]), "series.sizes"),
+    "no sizes": ({"y": [1, 2]}, "series.sizes"),
+    "a size of nothing": (columns(sizes=[4, 3, 0]), "series.sizes[2]"),
+    "a size below nothing": (columns(sizes=[4, 4, -1]), "series.sizes[2]"),
+    "a size that is a fraction": (columns(sizes=[4, 1.5, 1.5]), "series.sizes[1]"),
+    "text in y": (columns(y=[1, 2, 3, 4, 7, 8, "9"]), "series.y[6]"),
+    "nothing in y": ({"y": [], "sizes": []}, "series.y"),
+    "too few ids": (columns(unique_id=["a"]), "series.unique_id"),
+    "an id twice": (columns(unique_id=["a", "a"]), "series.unique_id[1]"),
+    "an empty id": (columns(unique_id=["a", ""]), "series.unique_id[1]"),
+    "too few timestamps": (columns(ds=DAYS), "series.ds"),
+    "another field": (columns(X=[]), "series.X"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_COLUMNS)
+def test_what_is_wrong_with_columns_is_named_once_by_its_path(client: FlaskClient, case: str) -> None:
+    body, field = WRONG_COLUMNS[case]
+    problem = refused(client, series=body)
+    assert field in [error["field"] for error in problem["errors"]]
+    assert len({error["field"] for error in problem["errors"]}) == len(problem["errors"])
+    assert "(" not in "".join(error["field"] for error in problem["errors"])
+
+
+def test_the_place_of_a_bad_timestamp_in_columns_is_a_path(client: FlaskClient) -> None:
+    bad = columns(ds=[*DAYS[:3], "tomorrow", *DAYS[:2], DAYS[1]])
+    problem = refused(client, series=bad, freq="D")
+    assert [error["field"] for error in problem["errors"]] == ["series.ds[3]", "series.ds[6]"]
+    (skipped,) = ask(client, series=columns(ds=[*DAYS, *DAYS[:2], "tomorrow"]), freq="D")["skipped"]
+    assert skipped["unique_id"] == "1"
+
+
+def test_the_same_key_twice_in_columns_is_refused(client: FlaskClient) -> None:
+    body = json.dumps({"series": columns(unique_id=["a:b", "c"])})
+    assert client.post("/v1/forecast", data=body, content_type="application/json").status_code == 200
+    twice = body.replace('"sizes"', '"sizes": [7], "sizes"')
+    assert client.post("/v1/forecast", data=twice, content_type="application/json").status_code == 400
+
+
+def test_quantiles_in_place_of_levels(client: FlaskClient) -> None:
+    answer = ask(client, series=[series()], h=1, quantiles=[0.9, 0.1, 0.5])
+    assert (answer["level"], answer["quantiles"]) == ([], [0.1, 0.5, 0.9])
+    assert answer["forecasts"] == [
+        {"unique_id": "a", "ds": ["2024-03-02"], "LSTM": [4], "LSTM-q-10": [-76], "LSTM-q-50": [4], "LSTM-q-90": [84]}
+    ]
+
+
+WRONG_QUANTILES = {"0": [0.0], "1": [0.5, 1], "none": [], "text": ["0.5"], "too near 0": [1e-9], "a number": 0.5}
+
+
+@pytest.mark.parametrize("case", WRONG_QUANTILES)
+def test_wrong_quantiles(client: FlaskClient, case: str) -> None:
+    problem = refused(client, series=[series()], quantiles=WRONG_QUANTILES[case])
+    assert problem["errors"][0]["field"].startswith("quantiles")
+
+
+def test_quantiles_or_levels_and_not_both(client: FlaskClient) -> None:
+    problem = refused(client, series=[series()], quantiles=[0.1], level=[80])
+    assert problem["errors"][0]["field"] == "quantiles"
+
+
+def test_each_series_that_is_too_short_has_its_own_reason(client: FlaskClient) -> None:
+    short = [series(name, ds=DAYS[:count], y=[1] * count) for name, count in (("one", 1), ("two", 2))]
+    problem = refused(client, series=short, freq="D")
+    assert [error["expected"] for error in problem["errors"]] == [
+        "Series 'one' has 1 values, 3 are needed.",
+        "Series 'two' has 2 values, 3 are needed.",
+    ]
+
+
+def test_time_steps_beyond_64_bits_set_their_series_aside(client: FlaskClient) -> None:
+    body = [series(ds=[1, 2, 3, 4]), series("far", ds=[1, 2, 3, 2**70])]
+    (skipped,) = ask(client, series=body)["skipped"]
+    assert skipped["unique_id"] == "far"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from service.models.watcher import Watcher
 from werkzeug.test import TestResponse
 
 from forecaster import OutputError, StoreError
 from service import create_app
-from service.models.watcher import Watcher
 from service.settings import Settings
 
 from .conftest import BODY, model_folder, open_registry

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service.models.failures import MOST_LOOKS
+from service.models.watcher import Watcher
 
 from forecaster import Forecaster, Frequency, ModelStore, StoreError, open_store
-from service.models.failures import MOST_LOOKS
 from service.models.registry import ModelRegistry
 from service.models.served import ServedModel
-from service.models.watcher import Watcher
 from tests.examples import bits_of, tiny, trained, weekly
 
 from .conftest import LastValue, fake_base, load_fake, model_folder, new_registry

@@ -1,0 +1,213 @@
+"""Rows of a long table, as they were read: a panel of all their series, or of those that have no fault.
+
+Series are looked at one by one only after the panel of all of them has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster.errors import InputError
+from forecaster.frequency import Frequency, IntArray, TimeArray
+from forecaster.panel import Panel
+from forecaster.timestamps import find_zone, parse_timestamps, to_wall
+
+__all__ = ["MISSING", "LongTable", "Numbering", "timestamps_of"]
+
+MISSING = frozenset(
+    ("", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none", "NaT")
+)
+
+
+class Numbering(dict[str, int]):
+    """Numbers texts in the order in which they first come."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+    def number(self, texts: Sequence[str]) -> IntArray:
+        """Return the numbers of these texts."""
+        return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LongTable:
+    """Rows of several series, in any order.
+
+    Attributes
+    ----------
+    names
+        Names of the N series.
+    codes
+        Which of them each row belongs to; every number from 0 to N - 1 occurs.
+    times
+        Numbers into ``stamps``; without these whole numbers that are the time steps themselves.
+    values
+        One for each row, NaN where missing.
+    stamps
+        The distinct timestamps, as text.
+    lines
+        Line of the file of each row, for messages; without them rows count from 1.
+    """
+
+    names: tuple[str, ...]
+    codes: IntArray
+    times: IntArray
+    values: NDArray[np.float64]
+    stamps: Sequence[str] | None = None
+    lines: IntArray | None = None
+
+    def panel(
+        self,
+        *,
+        freq: str | int | Frequency | None = None,
+        timezone: str | None = None,
+        faults: dict[str, InputError] | None = None,
+    ) -> Panel:
+        """Build the panel.
+
+        Parameters
+        ----------
+        freq, timezone
+            As :meth:`Panel.from_columns` takes them.
+        faults
+            Where given, series with a fault of their own are left out, and what is wrong with each of them is put
+            here by its name; those that are in it already are left out too.
+
+        Raises
+        ------
+        InputError
+            A series has a fault, or, with `faults`, none is without; the series have not one frequency.
+        ConfigError
+            The frequency or the time zone is unknown.
+        """
+        frequency = None if freq is None else Frequency.parse(freq)
+        if faults is None:
+            return self._panel(frequency, timezone)
+        if faults:
+            return self._panel_without(faults, next(iter(faults.values())), frequency, timezone)
+        try:
+            return self._panel(frequency, timezone)
+        except InputError as error:
+            return self._panel_without(faults, error, frequency, timezone)
+
+    def _panel(self, frequency: Frequency | None, timezone: str | None) -> Panel:
+        times, zone, utc = self._instants(timezone)
+        return Panel.from_codes(
+            self.names, self.codes, times, self.values, freq=frequency, timezone=zone, lines=self.lines, utc=utc
+        )
+
+    def _instants(self, timezone: str | None) -> tuple[NDArray[np.generic], str | None, bool]:
+        if self.stamps is None:
+            return self.times, timezone, False
+        return timestamps_of(
+            self.stamps, self.times, self.lines, timezone, word="Row" if self.lines is None else "Line"
+        )
+
+    def _panel_without(
+        self, faults: dict[str, InputError], first: InputError, frequency: Frequency | None, timezone: str | None
+    ) -> Panel:
+        """Return the panel of the series without a fault; `first` is what was wrong with all of them together."""
+        readable: list[tuple[int, LongTable, TimeArray]] = []
+        for code, part in self._series(faults):
+            try:
+                readable.append((code, part, part._wall(timezone)))
+            except InputError as error:
+                faults[part.names[0]] = error
+        if not readable:
+            raise first
+        if frequency is None:
+            names = [part.names[0] for _, part, _ in readable]
+            frequency = Frequency.infer([times for _, _, times in readable], ids=names)
+        good: list[int] = []
+        for code, part, _ in readable:
+            try:
+                part._panel(frequency, timezone)
+            except InputError as error:
+                faults[part.names[0]] = error
+            else:
+                good.append(code)
+        if not good:
+            raise first
+        return self._select(good)._panel(frequency, timezone)
+
+    def _wall(self, timezone: str | None) -> TimeArray:
+        """Return the times as a clock shows them, in which days are days long."""
+        times, zone, utc = self._instants(timezone)
+        return to_wall(times, find_zone(zone)) if utc and zone is not None else times
+
+    def _series(self, faults: dict[str, InputError]) -> Iterator[tuple[int, LongTable]]:
+        """Yield the number and the rows of each series that is not in `faults`."""
+        order = np.argsort(self.codes, kind="stable")
+        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names)))
+        for code, rows in enumerate(np.split(order, ends[:-1])):
+            if self.names[code] not in faults:
+                part = self._rows(rows)
+                yield code, replace(part, names=(self.names[code],), codes=np.zeros(len(rows), np.int64))
+
+    def _select(self, codes: Sequence[int]) -> LongTable:
+        """Return the rows of some series, in their order."""
+        renumbered = np.full(len(self.names), -1)
+        renumbered[codes] = np.arange(len(codes))
+        part = self._rows(np.flatnonzero(renumbered[self.codes] >= 0))
+        return replace(part, names=tuple(self.names[code] for code in codes), codes=renumbered[part.codes])
+
+    def _rows(self, rows: IntArray) -> LongTable:
+        times, stamps = self.times[rows], self.stamps
+        if stamps is not None:  # those that no row has must not be read: they may be at fault
+            used, times = np.unique(times, return_inverse=True)
+            stamps = [stamps[number] for number in used]
+        lines = None if self.lines is None else self.lines[rows]
+        return replace(self, codes=self.codes[rows], times=times, values=self.values[rows], stamps=stamps, lines=lines)
+
+
+def timestamps_of(
+    texts: Sequence[str], codes: IntArray, lines: IntArray | None, timezone: str | None, *, word: str
+) -> tuple[NDArray[np.generic], str | None, bool]:
+    """Read distinct timestamp texts and spread them over the rows.
+
+    Returns
+    -------
+    times, timezone, utc
+        As :meth:`Panel.from_columns` takes them.
+    """
+
+    def place(position: int) -> int:
+        row = int(np.argmax(codes == position))
+        return row + 1 if lines is None else int(lines[row])
+
+    stripped = [text.strip() for text in texts]
+    for position, text in enumerate(stripped):
+        if text in MISSING:
+            raise InputError(
+                f"{word} {place(position)}: the timestamp is missing. Fill it in.", row=place(position), column="ds"
+            )
+    try:
+        times, uniform, offsets = parse_timestamps(stripped)
+    except InputError as error:
+        if error.row is None:
+            raise
+        row = place(error.row - 1)
+        raise InputError(f"{word} {row}, column 'ds': {error}", row=row, column="ds") from None
+    if offsets is not None:
+        if timezone is None:
+            raise InputError(
+                "The timestamps have different UTC offsets, as daylight saving time makes them. Name their time zone "
+                "with timezone='Europe/Berlin' (--timezone Europe/Berlin).",
+                column="ds",
+            )
+        return (times - offsets.astype("timedelta64[s]"))[codes], timezone, True
+    if uniform is None or timezone is None:
+        return times[codes], timezone or uniform, False
+    seconds = 0 if uniform == "UTC" else _seconds(uniform)
+    return (times - np.timedelta64(seconds, "s"))[codes], timezone, True
+
+
+def _seconds(offset: str) -> int:
+    parts = [int(part) for part in offset[1:].split(":")]
+    return (-1 if offset[0] == "-" else 1) * (parts[0] * 3600 + parts[1] * 60)
