@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from forecaster.errors import InputError as InputError
     from forecaster.errors import MissingExtraError as MissingExtraError
     from forecaster.errors import ModelFormatError as ModelFormatError
+    from forecaster.errors import NewerFormatError as NewerFormatError
     from forecaster.errors import NotFittedError as NotFittedError
     from forecaster.errors import OutputError as OutputError
+    from forecaster.errors import StoreError as StoreError
     from forecaster.errors import TooShortError as TooShortError
+    from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
@@ -34,9 +37,14 @@ if TYPE_CHECKING:
     from forecaster.model import Forecaster as Forecaster
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
+    from forecaster.storage import describe_model as describe_model
+    from forecaster.store import ModelStore as ModelStore
+    from forecaster.store import open_store as open_store
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_forecast as write_forecast
+    from forecaster.versions import check_model_name as check_model_name
+    from forecaster.versions import new_version as new_version
 
 _HOME = {
     "Backtest": "backtest",
@@ -52,7 +60,10 @@ _HOME = {
     "ConfigError": "errors",
     "NotFittedError": "errors",
     "ModelFormatError": "errors",
+    "NewerFormatError": "errors",
     "OutputError": "errors",
+    "StoreError": "errors",
+    "UnknownVersionError": "errors",
     "MissingExtraError": "errors",
     "usable_cpus": "executors",
     "Forecast": "forecast",
@@ -61,9 +72,14 @@ _HOME = {
     "Forecaster": "model",
     "Panel": "panel",
     "base_folders": "pretrained",
+    "describe_model": "storage",
+    "ModelStore": "store",
+    "open_store": "store",
     "forecast_csv": "tables",
     "read_panel": "tables",
     "write_forecast": "tables",
+    "check_model_name": "versions",
+    "new_version": "versions",
 }
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - a table of names is not copied into a second list
 

@@ -41,6 +41,7 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     for k, network in enumerate(networks):
         begin = f"{k}."
         network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
+        network.freeze()
     return (
         engine,
         Frequency.parse(info["frequency"]),

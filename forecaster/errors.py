@@ -8,6 +8,9 @@
     ├── ConfigError           a setting is wrong (also a ValueError)
     ├── NotFittedError        the model has not been trained yet (also a RuntimeError)
     ├── ModelFormatError      a model folder is missing, damaged or too new
+    │   └── NewerFormatError  it was written by a newer version of the library
+    ├── UnknownVersionError   a store has no such version of a model (also a LookupError)
+    ├── StoreError            a store of models does not answer
     ├── OutputError           a result cannot be written (also an OSError)
     └── MissingExtraError     an optional package is not installed (also an ImportError)
 
@@ -60,6 +63,18 @@ class NotFittedError(ForecasterError, RuntimeError):
 
 class ModelFormatError(ForecasterError):
     """A model folder is missing, damaged, or written by a newer version."""
+
+
+class NewerFormatError(ModelFormatError):
+    """A model folder has a format that only newer versions read."""
+
+
+class UnknownVersionError(ForecasterError, LookupError):
+    """A store has no such version of a model."""
+
+
+class StoreError(ForecasterError):
+    """A store of models does not answer, or its copies cannot be written."""
 
 
 class OutputError(ForecasterError, OSError):

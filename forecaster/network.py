@@ -78,6 +78,13 @@ class Network:
         The shape.
     horizon : int
         Steps ahead the head gives, F.
+
+    Attributes
+    ----------
+    weights
+        The flat vector; read-only once the network is frozen.
+    memory
+        The same numbers, for kernels only: to them a read-only array is one of another type, compiled anew.
     """
 
     def __init__(self, config: NetworkConfig, horizon: int) -> None:
@@ -85,7 +92,8 @@ class Network:
         self.inputs = config.lags + 1  # the lags, and whether the newest of them was observed
         self.outputs = horizon * len(config.quantiles)
         self.parts = self._lay_out()
-        self.weights = zeros(sum(part.size for part in self.parts.values()))
+        self.memory = zeros(sum(part.size for part in self.parts.values()))
+        self.weights = self.memory
 
     def _lay_out(self) -> dict[str, Part]:
         hidden, dense = self.config.hidden, self.config.dense
@@ -125,6 +133,11 @@ class Network:
             self.parts[f"lstm.bias_l{k}"].real(self.weights)[1] = 1.0
         self.parts["head.weight"].real(self.weights)[:] *= 0.1
         self.parts["skip.weight"].real(self.weights)[:] = 0
+
+    def freeze(self) -> None:
+        """Make the weights read-only: from now on threads share them."""
+        self.weights = self.memory.view()
+        self.weights.flags.writeable = False
 
     def named_weights(self) -> dict[str, Array]:
         """Return copies by name in PyTorch's packing: ``weight_ih`` (4H, I) with gates in the order i, f, g, o."""

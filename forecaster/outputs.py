@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -16,7 +17,16 @@ from typing import BinaryIO, cast
 
 from forecaster.errors import OutputError
 
-__all__ = ["check_output", "extension_of", "replaced_beside", "write_folder", "write_whole"]
+__all__ = [
+    "check_output",
+    "clean_beside",
+    "extension_of",
+    "flush_folder",
+    "replaced_beside",
+    "write_folder",
+    "write_whole",
+    "written_beside",
+]
 
 _WRITING, _REPLACED = ".writing", ".replaced"
 """Endings of hidden folders: what is being written beside its place, and what was there, once in two steps."""
@@ -89,7 +99,7 @@ def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+def write_folder(path: Path, contents: Mapping[str, bytes], *, replace: bool = True) -> None:
     """Write a folder of files, or replace the one at `path`, so that a crash leaves one of the two, whole.
 
     What earlier crashes left beside it is removed. A file system that cannot exchange names (NFS) takes two steps, and
@@ -98,7 +108,7 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     Raises
     ------
     OSError
-        It cannot be written.
+        It cannot be written; FileExistsError if another is there that is not to be replaced.
     """
     beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-", suffix=_WRITING))
     try:
@@ -109,12 +119,17 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
                     file.flush()
                     os.fsync(file.fileno())
             beside.chmod(0o755)  # mkdtemp's folders are for the owner alone; this is for whoever may read beside it
-            _flush(beside)
-            _change_places(beside, path)
+            flush_folder(beside)
+            _change_places(beside, path) if replace else _take_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)  # half a folder, or the old one
-    _flush(path.parent)
-    _clean(path, contents)
+    flush_folder(path.parent)
+    clean_beside(path, contents)
+
+
+def written_beside(folder: Path) -> set[Path]:
+    """Return the places in `folder` that are being written beside, or were when a crash came."""
+    return {folder / left.name[1:].rpartition("-")[0] for left in folder.glob(f".*-????????{_WRITING}")}
 
 
 def replaced_beside(path: Path, names: Collection[str]) -> list[Path]:
@@ -137,6 +152,16 @@ def _change_places(beside: Path, path: Path) -> None:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
+def _take_place(beside: Path, path: Path) -> None:
+    """Put `beside` where nothing is, or an empty folder."""
+    try:
+        beside.rename(path)
+    except OSError as error:
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        raise
+
+
 def _exchanged(one: Path, other: Path) -> bool:
     """Exchange two names in one step; False where the system or the file system cannot."""
     try:
@@ -147,8 +172,8 @@ def _exchanged(one: Path, other: Path) -> bool:
     return done == 0
 
 
-def _clean(path: Path, names: Collection[str]) -> None:
-    """Remove what crashes left beside `path`; whoever is still at work holds a lock."""
+def clean_beside(path: Path, names: Collection[str]) -> None:
+    """Remove folders, of files with these names, that crashes left beside `path`; whoever is at work holds a lock."""
     for left in _left_beside(path, _WRITING, names) + _left_beside(path, _REPLACED, names):
         with suppress(OSError), _locked(left) as ours:  # the folder is written, whatever becomes of this one
             if ours:
@@ -181,7 +206,7 @@ def _locked(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _flush(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:

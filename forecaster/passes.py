@@ -49,17 +49,17 @@ class Packed:
     def refresh(self) -> None:
         """Take over the network's weights as they are now."""
         for name, packed in self.forward.items():
-            matrix = self.network.parts[name].stored(self.network.weights)
+            matrix = self.network.parts[name].stored(self.network.memory)
             rows, columns = matrix.shape
             pack(matrix.reshape(-1), 1, columns, columns, rows, packed)
         for name, packed in self.backward.items():
-            matrix = self.network.parts[name].stored(self.network.weights)
+            matrix = self.network.parts[name].stored(self.network.memory)
             rows, columns = matrix.shape
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
 
     def bias(self, name: str) -> Array:
         """Return a bias, padded."""
-        return self.network.parts[name].stored(self.network.weights)
+        return self.network.parts[name].stored(self.network.memory)
 
     @contextmanager
     def forecasting(self, rows: int) -> Iterator[Workspace]:

@@ -79,6 +79,7 @@ def _taking_out(network: Network, deseasonalise: bool) -> Network:
     """Return a copy of a network that sees no season, for series with one to take out or for others."""
     other = Network(replace(network.config, deseasonalise=deseasonalise), network.horizon)
     other.weights[:] = network.weights
+    other.freeze()
     return other
 
 

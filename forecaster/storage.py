@@ -18,6 +18,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import ModelFormatError, OutputError
+from forecaster.errors import ModelFormatError, NewerFormatError, OutputError
 from forecaster.gate import shown
 from forecaster.outputs import replaced_beside, write_folder
 from forecaster.scaling import RULE
 
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
+CURRENT = "current"
+"""A file beside versions of a model, which names the one in use (`versions`)."""
 
-_MOST_BYTES = {DESCRIPTION: 16 * 2**20, SUMS: 4096, WEIGHTS: 2 * 2**30}
+MOST_BYTES = {DESCRIPTION: 16 * 2**20, SUMS: 4096, WEIGHTS: 2 * 2**30}
+_HEADER_BYTES = 2**20
 
 
 def _is_whole(value: Any) -> bool:
@@ -87,7 +91,10 @@ def check_model_target(folder: str | os.PathLike[str]) -> Path:
     """
     path = Path(folder)
     if path.exists() and not _is_replaceable(path):
-        raise OutputError(f"{path} exists and is not a model folder, or holds other files too; choose another name.")
+        more = " To add a version to a model, use: forecaster publish." if (path / CURRENT).is_file() else ""
+        raise OutputError(
+            f"{path} exists and is not a model folder, or holds other files too; choose another name.{more}"
+        )
     above = path.absolute().parent
     while not above.exists():
         above = above.parent
@@ -101,7 +108,7 @@ def _is_replaceable(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = {entry.name for entry in path.iterdir()}
-    return not names or (DESCRIPTION in names and names <= set(_MOST_BYTES))
+    return not names or (DESCRIPTION in names and names <= set(MOST_BYTES))
 
 
 def save_model(
@@ -142,7 +149,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     from safetensors.numpy import load
 
     description = _described(Path(folder))
-    content = _checked(Path(folder), WEIGHTS)
+    content = _checked(Path(folder), WEIGHTS, most_weights(description))
     try:
         return description, load(content)
     except (SafetensorError, KeyError, ValueError) as error:
@@ -160,9 +167,29 @@ def describe_model(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return _described(Path(folder))
 
 
+def model_files(folder: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Return the files of a model folder by name, checked against its sums.
+
+    Raises
+    ------
+    ModelFormatError
+        As for `load_model`.
+    """
+    path = Path(folder)
+    description = _described(path)
+    contents = {DESCRIPTION: _checked(path, DESCRIPTION), WEIGHTS: _checked(path, WEIGHTS, most_weights(description))}
+    return contents | {SUMS: _read(path / SUMS)}
+
+
+def most_weights(description: Mapping[str, Any]) -> int:
+    """Return the most bytes that the weights of a model may take, going by its description."""
+    count = description["architecture"].get("weights")
+    return min(MOST_BYTES[WEIGHTS], 4 * count + _HEADER_BYTES) if _is_whole(count) else MOST_BYTES[WEIGHTS]
+
+
 def _described(path: Path) -> dict[str, Any]:
     if not path.is_dir():
-        earlier = replaced_beside(path, set(_MOST_BYTES))
+        earlier = replaced_beside(path, set(MOST_BYTES))
         if earlier:
             raise ModelFormatError(
                 f"there is no model folder at {path}: a save was interrupted. Rename {earlier[-1]}, the model that was "
@@ -172,7 +199,8 @@ def _described(path: Path) -> dict[str, Any]:
             f"there is no model folder at {path}. Train one with: forecaster train CSV --h N --model DIR"
         )
     if not (path / DESCRIPTION).is_file():
-        raise ModelFormatError(f"{path} is not a model folder: it has no {DESCRIPTION}.")
+        more = " It holds versions of one: name one of these." if (path / CURRENT).is_file() else ""
+        raise ModelFormatError(f"{path} is not a model folder: it has no {DESCRIPTION}.{more}")
     content = _read(path / DESCRIPTION)
     try:
         description = json.loads(content)
@@ -182,7 +210,7 @@ def _described(path: Path) -> dict[str, Any]:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ModelFormatError(f"{path / DESCRIPTION}: format_version must be a whole number from 1, got {version!r}.")
     if version > FORMAT_VERSION:  # before the sums: a newer format may keep other files
-        raise ModelFormatError(
+        raise NewerFormatError(
             f"{path} has model format {version}, this version reads up to {FORMAT_VERSION}. Upgrade the package."
         )
     _compare(path, DESCRIPTION, content)
@@ -206,8 +234,8 @@ def _check_fields(place: Path, description: Any) -> None:
             )
 
 
-def _checked(path: Path, name: str) -> bytes:
-    content = _read(path / name)
+def _checked(path: Path, name: str, most: int | None = None) -> bytes:
+    content = _read(path / name, most)
     _compare(path, name, content)
     return content
 
@@ -225,9 +253,12 @@ def _compare(path: Path, name: str, content: bytes) -> None:
         )
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int | None = None) -> bytes:
     try:
-        if path.stat().st_size > _MOST_BYTES[path.name]:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep whoever reads it waiting
+            raise ModelFormatError(f"{path} is not a file. Train or copy the model anew.")
+        if status.st_size > (most or MOST_BYTES[path.name]):
             raise ModelFormatError(f"{path} is larger than any model of this kind can be.")
         return path.read_bytes()
     except OSError as error:

@@ -28,7 +28,7 @@ from forecaster.training import Progress
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
-COMMANDS = ("train", "predict", "simulate", "backtest", "serve", "models", "warm-up")
+COMMANDS = ("train", "predict", "simulate", "backtest", "serve", "models", "publish", "rollback", "warm-up")
 
 
 def daily_csv(path: Path, lengths: dict[str, int]) -> Path:
@@ -516,7 +516,7 @@ def test_models_lists_them_and_names_the_damaged(
     shown = capsys.readouterr()
     assert "damaged bad: " in shown.err
     lines = shown.out.splitlines()
-    assert lines[0].split() == ["model", "frequency", "h", "series", "from", "to", "MASE"]
+    assert lines[0].split() == ["model", "frequency", "h", "series", "from", "to", "MASE", "version", "in", "use"]
     assert lines[1].split()[:6] == ["good", "1", "3", "2", "1", "60"]
     assert [line.split() for line in lines[2:]] == [["base", "any", "8-48"]]
 

@@ -2,52 +2,79 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from forecaster.cli.options import BASE, FILE, example, models_folder, models_in
+from forecaster.cli.options import BASE, example, models_store
 from forecaster.cli.report import PARTIAL, show_table
-from forecaster.errors import ModelFormatError
+from forecaster.errors import ModelFormatError, UnknownVersionError
+
+if TYPE_CHECKING:
+    from forecaster.store import ModelStore
+
+Row = dict[str, str]
 
 
-@click.command(short_help="List the models in a folder.", epilog=example("forecaster models"))
-@click.argument("folder", type=FILE, required=False)
-def models(folder: Path | None) -> int:
-    """List the models in FOLDER (default: FORECASTER_MODELS, or ./models), and the base weights of the package."""
-    folder = models_folder(folder)
-    rows, damaged = [], 0
-    for place in models_in(folder):
-        try:
-            rows.append(_row(place))
-        except ModelFormatError as error:
-            damaged += 1
-            click.echo(f"damaged {place.name}: {error}", err=True)
+@click.command(
+    short_help="List models and their versions.", epilog=example("forecaster models", "forecaster models --versions")
+)
+@click.argument("folder", required=False)
+@click.option("--versions", is_flag=True, help="List all versions, the newest of each model first.")
+def models(folder: str | None, versions: bool) -> int:
+    """List the models in FOLDER, each with the version in use, and the base weights of the package.
+
+    FOLDER is a folder or a URL such as s3://bucket/models (default: MODEL_STORE, FORECASTER_MODELS, or ./models).
+    """
+    store = models_store(folder)
+    rows: list[Row] = []
+    damaged: list[str] = []
+    for name in store.names():
+        _add_rows(store, name, rows, damaged, every=versions)
     if all(row["model"] != BASE for row in rows):
         rows.append(_base_row())
-    show_table(f"Models in {folder}", rows)
+    for fault in damaged:
+        click.echo(f"damaged {fault}", err=True)
+    show_table(f"Models in {store}", rows)
     return PARTIAL if damaged else 0
 
 
-def _row(place: Path) -> dict[str, str]:
+def _add_rows(store: ModelStore, name: str, rows: list[Row], damaged: list[str], *, every: bool) -> None:
+    """Add a row for the version in use, or for all, and what is wrong with those that have none."""
+    current = None
+    try:
+        current = store.current(name)
+    except ModelFormatError as error:
+        damaged.append(f"{name}: {error}")
+    chosen = [] if current is None else [current]
+    for version in store.versions(name) if every else chosen:
+        try:
+            rows.append(_row(store, name, version, in_use=version == current))
+        except (ModelFormatError, UnknownVersionError) as error:
+            damaged.append(f"{name}: {error}")
+
+
+def _row(store: ModelStore, name: str, version: str, *, in_use: bool) -> Row:
     from forecaster.storage import describe_model
 
-    info = describe_model(place)
+    info = describe_model(store.folder(name, version))
     training, mase = info["training"], (info["accuracy"] or {}).get("mase")
     return {
-        "model": place.name,
+        "model": name,
         "frequency": str(info["frequency"]),
         "h": str(info["horizon"]),
         "series": f"{training['series']:,}",
         "from": str(training["first"]),
         "to": str(training["last"]),
         "MASE": "" if mase is None else f"{mase:.3f}",
+        "version": version,
+        "in use": "yes" if in_use else "no",
     }
 
 
-def _base_row() -> dict[str, str]:
+def _base_row() -> Row:
     from forecaster.recipes import RECIPES
 
     horizons = [recipe.horizon for recipe in RECIPES]
-    empty = dict.fromkeys(("series", "from", "to", "MASE"), "")
+    empty = dict.fromkeys(("series", "from", "to", "MASE", "version", "in use"), "")
     return {"model": BASE, "frequency": "any", "h": f"{min(horizons)}-{max(horizons)}", **empty}

@@ -15,6 +15,7 @@ from forecaster.errors import ConfigError, InputError, OutputError
 if TYPE_CHECKING:
     from forecaster.model import Forecaster
     from forecaster.panel import Panel
+    from forecaster.store import ModelStore
     from forecaster.tables import ColumnNames
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -144,23 +145,39 @@ def said_of(forecaster: Forecaster) -> str:
     return "" if kind is None else f", by the base weights for {kind} series with a season of {forecaster.season}"
 
 
-def models_folder(given: Path | None) -> Path:
+def models_option(command: Command) -> Command:
+    """Add ``--models``, for `models_store`."""
+    text = "Folder of models, or a URL such as s3://bucket/models. [MODEL_STORE, FORECASTER_MODELS or ./models]"
+    return click.option("--models", metavar="PLACE", help=text)(command)
+
+
+def models_store(given: str | None, *, new: bool = False) -> ModelStore:
+    """Return the store of models: the place given, that of MODEL_STORE, or `models_folder`; a `new` folder is made."""
+    from forecaster.store import open_store
+
+    place = given or os.environ.get("MODEL_STORE", "").strip()
+    if "://" not in place:
+        place = str(models_folder(Path(place) if place else None, new=new))
+    return open_store(place, cache=state_folder() / "models-cache")
+
+
+def state_folder() -> Path:
+    """Return the folder for what is kept between runs, as the service has it."""
+    return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
+
+
+def models_folder(given: Path | None, *, new: bool = False) -> Path:
     """Return the folder of models: the one given, that of FORECASTER_MODELS, or ./models, which need not be there.
 
     Raises
     ------
     InputError
-        The one that was named is no folder.
+        The one that was named is no folder, and is not to be a `new` one.
     """
     named = given or os.environ.get("FORECASTER_MODELS")
-    if named and not Path(named).is_dir():
+    if named and not new and not Path(named).is_dir():
         raise InputError(f"There is no folder {named}. Models come there by: forecaster train ... --model {named}/NAME")
     return Path(named or "models")
-
-
-def models_in(folder: Path) -> list[Path]:
-    """Return the models in a folder; a hidden one is half-written or was replaced."""
-    return sorted(path.parent for path in folder.glob("*/model.json") if not path.parent.name.startswith("."))
 
 
 def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, example, models_folder, models_in
+from forecaster.cli.options import FILE, example, models_folder, models_store
 from forecaster.config import engine_choice
 from forecaster.errors import ConfigError
 
@@ -39,7 +39,7 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     _resolve("FORECASTER_CACHE_DIR", "")
     check_address(os.environ.get("FORECASTER_HOST", ""), os.environ.get("FORECASTER_PORT", ""))
     engine_choice()
-    if not models_in(folder):
+    if not os.environ.get("MODEL_STORE") and not models_store(str(folder), new=True).names():
         click.echo(f"No model in {folder}: forecasts come from the base weights of the package.", err=True)
     importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
     settings = gunicorn_settings()
