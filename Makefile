@@ -44,7 +44,7 @@ demo: $(VENV)/.installed-demo ## train on data/flights_daily.csv, forecast, plot
 ifneq ($(SERVE),0)
 	@echo 'Serving at http://127.0.0.1:$(PORT) (end it with Ctrl-C). In another terminal:'
 	@echo
-	@echo "  curl --data-binary @data/flights_daily.csv -H 'Content-Type: text/csv' 'http://127.0.0.1:$(PORT)/v1/forecast?h=14&freq=D'"
+	@echo "  curl --data-binary @data/flights_daily.csv -H 'Content-Type: text/csv' 'http://127.0.0.1:$(PORT)/v1/forecast?model=flights&h=14&freq=D'"
 	@echo
 	@$(BIN)/forecaster serve --models $(MODELS) --port $(PORT)
 endif

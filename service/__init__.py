@@ -10,6 +10,8 @@ from forecaster import Forecaster
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
+from service.models.store import store_of
+from service.models.watcher import Watcher
 from service.problems import register_problems
 from service.routes.forecast import forecast_routes
 from service.routes.models import model_routes
@@ -28,7 +30,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     settings
         Default: from the environment.
     registry
-        The models; default: those of the folder that the settings name, loaded before this returns.
+        The models; default: those of the folder or store that the settings name, loaded before this returns, and
+        looked after from then on by a thread.
 
     Returns
     -------
@@ -45,9 +48,10 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         load, pretrained = (
             partial(make, threads=settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
         )
-        registry = ModelRegistry(
-            settings.models, default=settings.default_model, load=load, pretrained=pretrained
-        ).open()
+        store = store_of(settings)
+        registry = ModelRegistry(store, default=settings.default_model, load=load, pretrained=pretrained).open()
+        if settings.reload_seconds:
+            Watcher(registry.refresh, settings.reload_seconds).start()
     app = Flask("service", static_folder=None)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)

@@ -14,6 +14,7 @@ from flask import Flask
 
 from service import create_app
 from service.models.registry import ModelRegistry
+from service.models.store import store_of
 from service.openapi import openapi_text
 from service.problems import kinds_table
 from service.settings import Settings, settings_table
@@ -27,7 +28,7 @@ PRINTED: dict[str, Callable[[], str]] = {
 
 def described_app() -> Flask:
     """Return the application with no model loaded, for its description."""
-    return create_app(Settings(), registry=ModelRegistry(Path("models")))
+    return create_app(Settings(), registry=ModelRegistry(store_of(Settings())))
 
 
 _TABLE = re.compile(r"(<!-- generated: python -m service (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -9,17 +9,19 @@ from flask import Response
 
 from forecaster import ColumnNames, Forecast, forecast_csv
 from service.contract import CSV, JSON
+from service.models.served import ServedModel
 
 __all__ = ["csv_answer", "json_answer"]
 
 
-def json_answer(forecast: Forecast, *, model: str, skipped: dict[str, str]) -> Response:
+def json_answer(forecast: Forecast, *, model: ServedModel, skipped: dict[str, str]) -> Response:
     """Return the forecast as a `service.schemas.forecasts.ForecastAnswer`.
 
     It is not validated on its way out: a test holds it to the schema.
     """
     answer = {
-        "model": model,
+        "model": model.name,
+        "version": model.version,
         "h": forecast.h,
         "freq": forecast.frequency.alias,
         "level": forecast.levels,
@@ -43,7 +45,13 @@ def _series_forecasts(forecast: Forecast) -> list[dict[str, Any]]:
     return answers
 
 
-def csv_answer(forecast: Forecast, *, model: str, skipped: dict[str, str], names: ColumnNames | None) -> Response:
+def csv_answer(
+    forecast: Forecast, *, model: ServedModel, skipped: dict[str, str], names: ColumnNames | None
+) -> Response:
     """Return the forecast as CSV; headers say which model made it and how many series have none."""
-    headers = {"Forecast-Model": model.encode("ascii", "replace").decode(), "Forecast-Skipped": str(len(skipped))}
+    headers = {
+        "Forecast-Model": model.name.encode("ascii", "replace").decode(),
+        "Forecast-Model-Version": model.version,
+        "Forecast-Skipped": str(len(skipped)),
+    }
     return Response(forecast_csv(forecast, names), content_type=f"{CSV}; charset=utf-8", headers=headers)

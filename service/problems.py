@@ -18,7 +18,7 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from forecaster import ConfigError, ForecasterError, InputError
+from forecaster import ConfigError, ForecasterError, InputError, StoreError
 from service.logs import frames_of
 from service.schemas.base import LONGEST_ID, FieldError, ProblemDetails
 
@@ -159,6 +159,9 @@ def _answer_library_error(error: ForecasterError) -> Response:
     if isinstance(error, InputError | ConfigError):
         fault = field_error(error)
         return _render("invalid-request", fault.expected, [fault])
+    if isinstance(error, StoreError):
+        logger.error("store of models", extra={"fields": {"request_id": g.get("request_id", ""), "reason": str(error)}})
+        return _render("unavailable", "The store of models does not answer. Try again later.")
     return _answer_unexpected(error)
 
 

@@ -64,7 +64,7 @@ class Settings:
         variable="MODEL_STORE",
     )
     default_model: str = _setting(
-        "", "Model for requests that name none, if it fits their frequency. Empty: the only one that fits."
+        "base", "Model for requests that name none. The service is ready when it has made a forecast."
     )
     reload_seconds: int = _setting(
         5, "Seconds between looks for new versions of models. 0: only at the start.", low=0, high=86_400

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecaster import base_folders
-from service.models.served import Model, ServedModel, digests, prove
+from service.models.served import Model, ServedModel, digests, now, prove, version_of
 
 __all__ = ["BASE", "BaseWeights"]
 
@@ -35,6 +35,7 @@ class BaseWeights:
     def __init__(self, *, load: Callable[[Path], Model], make: Callable[..., Model]) -> None:
         self.info: dict[str, Any] = {}
         self.sha256: dict[str, str] = {}
+        self.version = self.loaded = ""
         self._load = load
         self._made = lru_cache(_KEPT)(make)
 
@@ -47,9 +48,10 @@ class BaseWeights:
             kinds[kind] = {name: model.info[name] for name in ("horizon", "season")}
             self.sha256 |= {f"{kind}/{name}": digest for name, digest in digests(folder).items()}
         self.info = {"kinds": kinds}
+        self.version, self.loaded = version_of(self.sha256), now()
         return self
 
     def served(self, alias: str, season: int | None) -> ServedModel:
         """Return them for series of this frequency and season."""
         model = self._made(alias, season=season)
-        return ServedModel(BASE, model, model.info, self.sha256)
+        return ServedModel(BASE, model, model.info, self.sha256, self.version, self.loaded)

@@ -1,19 +1,32 @@
-"""The models of a folder: loaded once, shared by all threads, served after they have proven that they forecast.
+"""The models of a store: a new version is loaded beside the old one, and served after it has proven that it forecasts.
 
-Beside them the base weights of the package: they answer whoever asks for them, and everyone where nothing was trained.
+Beside them the base weights of the package, which answer those who ask for them, or name no model.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote
 
-from forecaster import Forecaster, Frequency
+from forecaster import (
+    Forecaster,
+    Frequency,
+    InputError,
+    ModelStore,
+    OutputError,
+    StoreError,
+)
 from service.models.base import BASE, BaseWeights
+from service.models.failures import Failure, failure_of
 from service.models.served import Model, ServedModel, digests, prove
+from service.models.snapshot import Snapshot
 from service.problems import Problem
-from service.schemas.base import FieldError
 
 __all__ = ["ModelRegistry"]
 
@@ -21,152 +34,251 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = "5"
 
+Found = Mapping[str, str | Exception | None]
+"""By name, the version in use; what was wrong with the pointer to it; or None where none is in use."""
+
 
 class ModelRegistry:
-    """The models in the sub-folders of `folder`.
+    """Which models are served.
 
     Parameters
     ----------
-    folder
-        Each sub-folder that holds a ``model.json`` is a model named like it.
+    store
+        Where they are kept.
     default
-        The model for requests that name none; empty to take the only one that fits.
+        The model for requests that name none.
     load
         Reads a model folder.
     pretrained
         Gives the base weights for a frequency and a season.
+
+    Attributes
+    ----------
+    snapshot
+        What is served now.
+    loads
+        How many loads had which outcome: "ok" or "failed".
+    looked
+        When the store last answered, in seconds since 1970; 0 before.
+    reachable
+        Whether it answered at the last look.
     """
 
     def __init__(
         self,
-        folder: Path,
+        store: ModelStore,
         *,
-        default: str = "",
+        default: str = BASE,
         load: Callable[[Path], Model] = Forecaster.load,
         pretrained: Callable[..., Model] = Forecaster.pretrained,
     ) -> None:
-        self.folder = folder
+        self.store = store
         self.default = default
-        self.models: dict[str, ServedModel] = {}
-        self.base: BaseWeights | None = None
-        self.failed: set[str] = set()
-        self._load = load
-        self._pretrained = pretrained
+        self.snapshot = Snapshot()
+        self.loads: Counter[str] = Counter()
+        self.looked = 0.0
+        self.reachable = True
+        self._load, self._pretrained = load, pretrained
+        self._base: BaseWeights | None = None
+        self._opened = False
+        self._changing = threading.Lock()
 
     def open(self) -> ModelRegistry:
         """Load every model and let it make a forecast; one that cannot is logged and left out."""
-        for path in sorted(self.folder.glob("*/model.json")):
-            name = path.parent.name
-            if name.startswith("."):  # a model that is being written
-                continue
-            try:
-                self.models[name] = self._prepare(path.parent)
-            except Exception as error:  # noqa: BLE001 - whatever ails one model, the others are served
-                self._leave_out(name, error)
-        if BASE not in self.models and BASE not in self.failed:  # else the name is the user's
-            try:
-                self.base = BaseWeights(load=self._load, make=self._pretrained).open()
-            except Exception as error:  # noqa: BLE001 - the same
-                self._leave_out(BASE, error)
-        found = {"ready": sorted(self._served), "failed": sorted(self.failed)}
-        logger.info("no model, base weights answer" if self._untrained else "models loaded", extra={"fields": found})
-        if self._lacks_default():
-            logger.error("FORECASTER_DEFAULT_MODEL names no model", extra={"fields": {"model": self.default} | found})
+        self.refresh()
+        ready, failed = sorted(self.snapshot.served), sorted(self.snapshot.failures)
+        logger.info("models loaded", extra={"fields": {"ready": ready, "failed": failed}})
+        if self.default not in ready:
+            logger.error("the default model is not ready", extra={"fields": {"model": self.default}})
         return self
 
-    def _prepare(self, folder: Path) -> ServedModel:
-        model = self._load(folder)
-        prove(model)
-        return ServedModel(folder.name, model, model.info, digests(folder))
+    def refresh(self) -> None:
+        """Look for what has changed in the store, and serve it; where that fails, the version before stays."""
+        with self._changing:
+            found = self._look()
+            if found is not None:
+                self._serve(found)
+                self._opened = True
 
-    def _leave_out(self, name: str, error: Exception) -> None:
-        self.failed.add(name)
-        fields = {"model": name, "error": type(error).__name__, "reason": str(error)}
-        logger.error("model left out", extra={"fields": fields})
+    def _look(self) -> Found | None:
+        """Return the versions in use; if the store does not answer, those of its copies at the start, else None."""
+        try:
+            found = _in_use(self.store)
+        except StoreError as error:
+            if self.reachable:  # said once, not at every look
+                logger.error("the store of models does not answer", extra={"fields": {"reason": str(error)}})
+            self.reachable = False
+            return None if self._opened else self._pulled_before()
+        if not self.reachable:
+            logger.info("the store of models answers again")
+        self.reachable, self.looked = True, time.time()
+        return found
 
-    @property
-    def _served(self) -> dict[str, ServedModel | BaseWeights]:
-        return {**self.models, **({BASE: self.base} if self.base is not None else {})}
+    def _pulled_before(self) -> Found:
+        try:
+            return {} if self.store.fallback is None else _in_use(self.store.fallback)
+        except StoreError:  # the copies cannot be read either
+            return {}
 
-    @property
-    def served(self) -> list[ServedModel | BaseWeights]:
-        """All that have made a forecast, in the order of their names, the base weights last."""
-        return list(self._served.values())
+    def _serve(self, found: Found) -> None:
+        models: dict[str, ServedModel] = {}
+        failures: dict[str, Failure] = {}
+        for name, version in found.items():
+            made = None if version is None else self._version(name, version)
+            if isinstance(made, Failure):
+                failures[name] = made
+                made = self.snapshot.models.get(name)
+            if made is not None:
+                models[name] = made
+        base = self._base_beside(models, failures)
+        unpublished = tuple(name for name, version in found.items() if version is None)
+        self.snapshot = Snapshot(MappingProxyType(models), base, MappingProxyType(failures), unpublished)
+        if self.reachable:
+            self.store.keep({name: models[name].version if name in models else None for name in found})
 
-    @property
-    def _untrained(self) -> bool:
-        """Whether base weights answer all: not where something was trained that cannot be loaded."""
-        return self.base is not None and not self.models and not self.failed
+    def _version(self, name: str, version: str | Exception) -> ServedModel | Failure:
+        """Return the version to serve, loaded if it is not yet, or why it is not."""
+        served, failure = self.snapshot.models.get(name), self.snapshot.failures.get(name)
+        if isinstance(version, Exception):
+            return self._failed(name, None, version)
+        if served is not None and served.version == version:
+            return served
+        if failure is not None and failure.version == version and failure.wait > 0:
+            return failure.waited()
+        try:
+            made = self._prepare(name, version)
+        except Exception as error:  # noqa: BLE001 - whatever ails one model, the others are served
+            return self._failed(name, version, error)
+        logger.info("model loaded", extra={"fields": {"model": name, "version": version}})
+        return made
 
-    def require_ready(self) -> None:
-        """Raise a 503 unless a model (the default one, if configured) has made a forecast."""
-        if not self.models and not self._untrained and not (self.base is not None and self.default == BASE):
-            detail = "No model has made a forecast yet: see the service's log. Models are read from FORECASTER_MODELS."
-        elif self._lacks_default():
-            what = "one that could not be loaded" if self.default in self.failed else "none of them"
-            detail = (
-                f"The models {self._names(self._served)} are ready, but FORECASTER_DEFAULT_MODEL names {what}. "
-                "Set it to one of these, or unset it, and start the service again."
-            )
-        else:
-            return
-        raise Problem("not-ready", detail, headers={"Retry-After": RETRY_SECONDS})
+    def _prepare(self, name: str, version: str) -> ServedModel:
+        """Load a version and let it make a forecast."""
+        try:
+            folder = self.store.folder(name, version)
+            model = self._load(folder)
+            prove(model)
+            made = ServedModel(name, model, model.info, digests(folder), version)
+            self.store.folder(name, version)  # a plain folder may have been replaced meanwhile: another version
+        except Exception:
+            self.loads["failed"] += 1
+            raise
+        self.loads["ok"] += 1
+        return made
 
-    def _lacks_default(self) -> bool:
-        return bool(self.default) and self.default not in self._served
+    def _failed(self, name: str, version: str | None, error: Exception) -> Failure:
+        before = self.snapshot.failures.get(name)
+        failure = failure_of(version, error, before)
+        if before is None or (before.version, before.fault) != (failure.version, failure.fault):  # once, not each time
+            stays = self.snapshot.models.get(name)
+            fields = {"model": name, "version": version, "fault": failure.fault, "error": type(error).__name__}
+            fields |= {"reason": str(error), "stays": stays.version if stays else None}
+            logger.error("model left out", extra={"fields": fields})
+        return failure
 
-    def choose(self, name: str | None, frequency: Frequency, season: int | None = None) -> ServedModel:
-        """Return the model called `name`; without a name the default one, or the only one, of those that fit.
+    def _base_beside(self, models: Mapping[str, ServedModel], failures: dict[str, Failure]) -> BaseWeights | None:
+        """Return the base weights, unless a model of the store has their name; once served, they stay until it is."""
+        if BASE in models or (BASE in failures and self.snapshot.base is None):
+            return None
+        if self._base is None:
+            try:
+                self._base = BaseWeights(load=self._load, make=self._pretrained).open()
+            except Exception as error:  # noqa: BLE001 - the models of the store are served without them
+                failures[BASE] = self._failed(BASE, None, error)
+        return self._base
 
-        A model fits series of the frequency it was trained on. Steps without dates go with every model. The base
-        weights fit all series, and take a season.
+    def versions(self, name: str) -> list[str]:
+        """Return the versions of a model, newest first; none for the base weights, which come with the package.
 
         Raises
         ------
         Problem
-            There is no such model, it does not fit, or several do; it has a season of its own.
+            There is no such model.
+        """
+        try:
+            versions = self.store.versions(name)
+        except InputError:  # nothing can be called so
+            versions = []
+        if not versions and name not in {*self.snapshot.served, *self.snapshot.failures}:
+            raise Problem("unknown-path", "There is no model of this name. GET /v1/models lists them.")
+        return versions
+
+    def publish(self, name: str, version: str) -> None:
+        """Put a version into use, here at once; other processes see it at their next look.
+
+        Raises
+        ------
+        Problem
+            There is no such model or version; it cannot be served, or the store not be written: nothing has changed.
+        """
+        if version not in self.versions(name):
+            raise Problem("unknown-version", f"GET /v1/models/{quote(name)} lists the versions.")
+        with self._changing:
+            try:
+                made = self._prepare(name, version)
+                self.store.set_current(name, version)
+            except (OutputError, StoreError) as error:
+                _log_refused(name, version, error)
+                raise Problem("unavailable", "The store of models cannot be read or written; see the log.") from None
+            except Exception as error:  # noqa: BLE001 - as when it is loaded
+                _log_refused(name, version, error)
+                fault = failure_of(version, error, None).fault
+                detail = f"The version cannot be served ({fault}), so the one before stays in use."
+                raise Problem("conflict", detail) from None
+            self._swap(made)
+        logger.info("version put into use", extra={"fields": {"model": name, "version": version}})
+
+    def _swap(self, made: ServedModel) -> None:
+        now, name = self.snapshot, made.name
+        models = dict(sorted({**now.models, name: made}.items()))
+        failures = {key: failure for key, failure in now.failures.items() if key != name}
+        base = None if name == BASE else now.base
+        unpublished = tuple(key for key in now.unpublished if key != name)
+        self.snapshot = Snapshot(MappingProxyType(models), base, MappingProxyType(failures), unpublished)
+
+    def require_ready(self) -> None:
+        """Raise a 503 unless the default model has made a forecast."""
+        if self.default in self.snapshot.served:
+            return
+        known = {*self.snapshot.failures, *self.snapshot.unpublished}
+        what = "could not be loaded: see the service's log" if self.default in known else "is not there"
+        detail = (
+            f"The default model, {self.default}, {what}. FORECASTER_DEFAULT_MODEL names it, FORECASTER_MODELS or "
+            "MODEL_STORE the place where it is looked for."
+        )
+        raise Problem("not-ready", detail, headers={"Retry-After": RETRY_SECONDS})
+
+    def choose(self, name: str | None, frequency: Frequency, season: int | None = None) -> ServedModel:
+        """Return the model called `name`, or the default one; `Snapshot.choose` has the rules.
+
+        Raises
+        ------
+        Problem
+            The service is not ready; there is no such model, or it does not fit.
         """
         self.require_ready()
-        if self.base is not None and (name == BASE or (name is None and self.is_default(BASE))):
-            return self.base.served(frequency.alias, season)
-        chosen = self._trained(name, frequency)
-        if season is not None:
-            expected = f"nothing, since the model {chosen.name} was trained with a season of its own{self._or_base}"
-            error = FieldError(field="season", expected=expected, got="a season")
-            raise Problem("invalid-request", f"season: expected {expected}.", errors=[error])
-        return chosen
-
-    def _trained(self, name: str | None, frequency: Frequency) -> ServedModel:
-        if name is not None and name not in self.models:
-            raise _no_model("model", f"one of {self._names(self._served)}", got="another name")
-        candidates = {name: self.models[name]} if name is not None else self.models
-        fitting = {n: model for n, model in candidates.items() if model.info["frequency"] == frequency.alias}
-        if not fitting and frequency.is_integer:
-            fitting = candidates
-        if not fitting:
-            expected = f"the frequency of a model: {self._names(candidates)}{self._or_base}"
-            raise _no_model("freq", expected, got=frequency.alias)
-        if len(fitting) > 1 and self.default not in fitting:
-            raise _no_model("model", f"a choice between {self._names(fitting)}", got="nothing")
-        return fitting[self.default] if self.default in fitting else next(iter(fitting.values()))
-
-    def _names(self, names: Iterable[str]) -> str:
-        models = self.models
-        frequencies = {name: models[name].info["frequency"] if name in models else "any frequency" for name in names}
-        return ", ".join(f"{name} ({frequencies[name]})" for name in sorted(names))
+        return self.snapshot.choose(name or self.default, frequency, season, default=name is None)
 
     @property
-    def _or_base(self) -> str:
-        return "" if self.base is None else f"; or the model {BASE}, the base weights, for any frequency and season"
-
-    def is_default(self, name: str) -> bool:
-        """Return whether requests that name no model get this one, if it fits."""
-        if self.default:
-            return name == self.default
-        return set({BASE} if self._untrained else self.models) == {name}
+    def served(self) -> list[ServedModel | BaseWeights]:
+        """All that have made a forecast, in the order of their names, the base weights last."""
+        return list(self.snapshot.served.values())
 
 
-def _no_model(field: str, expected: str, *, got: str) -> Problem:
-    detail = f"{field}: expected {expected}. GET /v1/models lists the models."
-    kind = "unknown-model" if field == "model" else "invalid-request"
-    return Problem(kind, detail, errors=[FieldError(field=field, expected=expected, got=got)])
+def _log_refused(name: str, version: str, error: Exception) -> None:
+    fields = {"model": name, "version": version, "error": type(error).__name__, "reason": str(error)}
+    logger.error("version not put into use", extra={"fields": fields})
+
+
+def _in_use(store: ModelStore) -> Found:
+    found: dict[str, str | Exception | None] = {}
+    for name in store.names():
+        try:
+            version = store.current(name)
+            if version is not None or store.versions(name):
+                found[name] = version
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one model, the others are served
+            found[name] = error
+    return found

@@ -51,6 +51,7 @@ def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
                 {JSON: ForecastAnswer, CSV: {"type": "string"}},
                 {
                     "Forecast-Model": "CSV only: the model that made the forecasts.",
+                    "Forecast-Model-Version": "CSV only: the version of it that did.",
                     "Forecast-Skipped": "CSV only: how many series have no forecast; JSON gives the reasons.",
                 },
             )
@@ -77,12 +78,13 @@ def forecast_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
         served = registry.choose(options.model, frequency, options.season)
         h = options.h or int(served.info["horizon"])
         check_limits(intake.panel, options, h, settings)
-        g.fields |= {"model": served.name, "series": len(intake.panel), "values": len(intake.panel.values), "h": h}
+        g.fields |= {"model": served.name, "version": served.version}
+        g.fields |= {"series": len(intake.panel), "values": len(intake.panel.values), "h": h}
         made, skipped = _forecast(served, intake, options, h)
         g.fields["skipped"] = len(skipped)
         if wanted == JSON:
-            return json_answer(made, model=served.name, skipped=skipped)
-        return csv_answer(made, model=served.name, skipped=skipped, names=intake.names)
+            return json_answer(made, model=served, skipped=skipped)
+        return csv_answer(made, model=served, skipped=skipped, names=intake.names)
 
     return routes
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+from pydantic import ValidationError
 
 from service.contract import JSON, Answer, operation
-from service.models.base import BaseWeights
 from service.models.registry import ModelRegistry
-from service.models.served import ServedModel
-from service.schemas.models import ModelDescription, ModelList
+from service.problems import Problem, problem_of_validation
+from service.schemas.models import ModelDescription, ModelList, ModelVersion, ModelVersions, VersionChoice
 
 __all__ = ["model_routes"]
+
+NAME = {"name": "Name of a model."}
 
 
 def model_routes(registry: ModelRegistry) -> Blueprint:
@@ -26,16 +30,81 @@ def model_routes(registry: ModelRegistry) -> Blueprint:
     )
     def models() -> Response:
         """List the models."""
-        ready = [_described(served, registry) for served in registry.served]
-        failed = [
-            ModelDescription(name=name, status="failed", default=False, sha256={}, info={})
-            for name in sorted(registry.failed)
-        ]
-        return Response(ModelList(models=ready + failed).model_dump_json(), content_type=JSON)
+        described = [ModelDescription(**_described(name, registry)) for name in _names(registry)]
+        return Response(ModelList(models=described).model_dump_json(), content_type=JSON)
+
+    @routes.get("/<name>")
+    @operation(
+        id="showModel",
+        summary="Show a model and its versions",
+        scope="forecast",
+        path=NAME,
+        answers={200: Answer("The model.", {JSON: ModelVersions})},
+        problems=("unknown-path", "unavailable"),
+    )
+    def model(name: str) -> Response:
+        """Show a model and its versions."""
+        return _with_versions(name, registry)
+
+    @routes.put("/<name>/current")
+    @operation(
+        id="chooseVersion",
+        summary="Choose the version of a model that answers",
+        description="To publish a version, or to go back to an earlier one. It is loaded and makes a forecast before "
+        "it is put into use; if it cannot, nothing changes. The process that answers serves it at once, others within "
+        "FORECASTER_RELOAD_SECONDS.",
+        scope="admin",
+        path=NAME,
+        body={JSON: VersionChoice},
+        answers={200: Answer("The model, with that version in use.", {JSON: ModelVersions})},
+        problems=(
+            "malformed-body",
+            "unknown-path",
+            "unknown-version",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "invalid-request",
+            "unavailable",
+        ),
+    )
+    def choose_version(name: str) -> Response:
+        """Choose the version of a model that answers."""
+        choice = _read_choice()
+        registry.publish(name, choice.version)
+        g.fields |= {"model": name, "version": choice.version}
+        return _with_versions(name, registry)
 
     return routes
 
 
-def _described(served: ServedModel | BaseWeights, registry: ModelRegistry) -> ModelDescription:
-    default = registry.is_default(served.name)
-    return ModelDescription(name=served.name, status="ready", default=default, sha256=served.sha256, info=served.info)
+def _read_choice() -> VersionChoice:
+    if request.mimetype != JSON:
+        raise Problem("unsupported-media-type", "Send application/json, and say so with Content-Type.")
+    try:
+        return VersionChoice.model_validate_json(request.get_data(cache=False))
+    except ValidationError as error:
+        raise problem_of_validation(error) from None
+
+
+def _names(registry: ModelRegistry) -> list[str]:
+    now = registry.snapshot
+    return list(dict.fromkeys([*now.served, *sorted({*now.failures, *now.unpublished})]))
+
+
+def _with_versions(name: str, registry: ModelRegistry) -> Response:
+    versions = registry.versions(name)
+    described = _described(name, registry)
+    listed = [ModelVersion(version=version, answers=version == described["version"]) for version in versions]
+    return Response(ModelVersions(**described, versions=listed).model_dump_json(), content_type=JSON)
+
+
+def _described(name: str, registry: ModelRegistry) -> dict[str, Any]:
+    now = registry.snapshot
+    served, failure = now.served.get(name), now.failures.get(name)
+    described = {"name": name, "default": name == registry.default, "fault": failure.fault if failure else None}
+    if served is None:
+        status = "failed" if failure else "unpublished"
+        return described | {"status": status, "version": None, "loaded": None, "sha256": {}, "info": {}}
+    parts = {"version": served.version, "loaded": served.loaded, "sha256": served.sha256, "info": served.info}
+    return described | {"status": "ready"} | parts

@@ -66,7 +66,7 @@ class ForecastOptions(Strict):
     model: Identifier | None = Field(
         default=None,
         description="A name from /v1/models; base for the base weights, which fit every frequency. Default: the "
-        "configured one, or the only one, that fits the frequency; base where nothing was trained.",
+        "configured one, which is base unless the operator chose another.",
     )
     season: int | None = Field(
         default=None,
@@ -118,6 +118,7 @@ class ForecastAnswer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str
+    version: str = Field(description="The version of the model that made all of these forecasts.")
     h: int
     freq: str = Field(description='The frequency of the series; "1" for integer steps.')
     level: list[float]

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-__all__ = ["ModelDescription", "ModelList"]
+from service.models.failures import Fault
+from service.schemas.base import Strict
+
+__all__ = ["ModelDescription", "ModelList", "ModelVersion", "ModelVersions", "VersionChoice"]
 
 
 class ModelDescription(BaseModel):
-    """One model of the folder, or the base weights of the package."""
+    """One model of the store, or the base weights of the package."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
-    status: Literal["ready", "failed"] = Field(description="ready: it has made a forecast since the service started.")
+    status: Literal["ready", "failed", "unpublished"] = Field(
+        description="ready: a version has made a forecast, and answers. failed: none has. unpublished: there are "
+        "versions, and none was put into use."
+    )
     default: bool = Field(description="Whether it answers requests that name no model.")
-    sha256: dict[str, str] = Field(description="Files of the model and their digests, checked when it was loaded.")
+    version: str | None = Field(description="The version that answers.")
+    loaded: str | None = Field(description="When this version was loaded, by the process that gives this answer.")
+    fault: Fault | None = Field(
+        description="Why the version that should answer does not, while an earlier one may; the log has more."
+    )
+    sha256: dict[str, str] = Field(description="Files of the version and their digests, checked when it was loaded.")
     info: dict[str, Any] = Field(
         description="What model.json holds: architecture, frequency, horizon, accuracy, …. Of the base weights: "
         "horizon and season for each of the kinds of series they know."
@@ -30,3 +41,26 @@ class ModelList(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     models: list[ModelDescription]
+
+
+class ModelVersion(BaseModel):
+    """One version of a model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    answers: bool = Field(description="Whether it is the one that answers.")
+
+
+class ModelVersions(ModelDescription):
+    """A model and its versions."""
+
+    versions: list[ModelVersion] = Field(description="Newest first; none for the base weights of the package.")
+
+
+class VersionChoice(Strict):
+    """Which version of a model is to answer."""
+
+    version: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(
+        description="One of the model's versions."
+    )

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecaster import Forecast, Panel, TooShortError
+from forecaster import Forecast, Panel, TooShortError, open_store
 from service import create_app
 from service.models.registry import ModelRegistry
 from service.settings import Settings
@@ -79,8 +79,13 @@ def fake_base(alias: str, *, season: int | None = None) -> LastValue:
     return LastValue(frequency=alias, horizon=6, season=season)
 
 
+def new_registry(folder: Path, **options: Any) -> ModelRegistry:
+    store = open_store(folder, cache=folder / ".copies")
+    return ModelRegistry(store, **{"load": load_fake, "pretrained": fake_base, **options})
+
+
 def open_registry(folder: Path, **options: Any) -> ModelRegistry:
-    return ModelRegistry(folder, **{"load": load_fake, "pretrained": fake_base, **options}).open()
+    return new_registry(folder, **options).open()
 
 
 def make_app(folder: Path, settings: Settings | None = None) -> Flask:
@@ -93,7 +98,7 @@ def make_app(folder: Path, settings: Settings | None = None) -> Flask:
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     model_folder(tmp_path, "daily")
-    return make_app(tmp_path)
+    return make_app(tmp_path, Settings(default_model="daily"))
 
 
 @pytest.fixture

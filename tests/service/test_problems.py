@@ -227,7 +227,7 @@ def test_an_unknown_time_zone_is_answered_with_examples(client: FlaskClient) -> 
 
 
 def test_every_kind_of_problem_is_raised_somewhere() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(service.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(service.__file__).parent.rglob("*.py"))
     for kind in KINDS:
         assert len(re.findall(f'"{kind}"', source)) > 1, kind
 

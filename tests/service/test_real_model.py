@@ -44,7 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(models: Path) -> FlaskClient:
-    return create_app(Settings(models=models)).test_client()
+    return create_app(Settings(models=models, default_model="tiny", reload_seconds=0)).test_client()
 
 
 def test_it_is_ready_and_lists_the_model_as_it_is_on_disk(client: FlaskClient, models: Path) -> None:
@@ -76,7 +76,7 @@ def test_another_frequency_than_the_models_is_refused(client: FlaskClient) -> No
     assert response.status_code == 422
     assert response.json is not None
     assert response.json["errors"][0]["field"] == "freq"
-    assert "tiny (D)" in response.json["detail"]
+    assert "the default model, tiny" in response.json["detail"]
 
 
 def test_series_without_timestamps_work_with_every_model(client: FlaskClient) -> None:
@@ -88,7 +88,7 @@ def test_series_without_timestamps_work_with_every_model(client: FlaskClient) ->
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """A service in an empty folder."""
-    return create_app(Settings(models=tmp_path_factory.mktemp("empty"))).test_client()
+    return create_app(Settings(models=tmp_path_factory.mktemp("empty"), reload_seconds=0)).test_client()
 
 
 def test_where_nothing_is_trained_the_base_weights_answer_at_once(untrained: FlaskClient) -> None:

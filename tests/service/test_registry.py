@@ -10,12 +10,11 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from forecaster import ModelFormatError, base_folders
+from forecaster import NewerFormatError, base_folders
 from service import create_app
-from service.models.registry import ModelRegistry
 from service.settings import Settings
 
-from .conftest import BODY, LastValue, fake_base, load_fake, make_app, model_folder, open_registry
+from .conftest import BODY, LastValue, fake_base, load_fake, make_app, model_folder, new_registry, open_registry
 
 
 def client_of(folder: Path, **settings: Any) -> FlaskClient:
@@ -67,17 +66,18 @@ def test_a_service_without_anything_lives_but_is_not_ready(tmp_path: Path) -> No
     assert {name: model["status"] for name, model in listed(client).items()} == {"base": "failed"}
 
 
-def test_where_all_that_was_trained_has_failed_base_weights_do_not_step_in(tmp_path: Path) -> None:
+def test_base_weights_answer_where_all_that_was_trained_has_failed(tmp_path: Path) -> None:
     (model_folder(tmp_path, "sick") / "SHA256SUMS").unlink()
     client = client_of(tmp_path)
-    assert listed(client)["base"]["default"] is False
-    assert client.get("/readyz").status_code == 503
-    assert client.post("/v1/forecast", json=BODY).status_code == 503
+    assert {name: model["status"] for name, model in listed(client).items()} == {"base": "ready", "sick": "failed"}
+    assert client.get("/readyz").status_code == 200
+    assert model_of(client.post("/v1/forecast", json=BODY)) == "base"
+    assert client.post("/v1/forecast", json=BODY | {"model": "sick"}).status_code == 422
 
 
 def test_base_weights_stand_beside_what_was_trained(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
-    client = client_of(tmp_path)
+    client = client_of(tmp_path, default_model="daily")
     assert {name: model["default"] for name, model in listed(client).items()} == {"daily": True, "base": False}
     assert model_of(client.post("/v1/forecast", json=BODY)) == "daily"
     assert model_of(client.post("/v1/forecast", json=DATED | {"model": "base"})) == "base"
@@ -89,7 +89,7 @@ def test_base_weights_stand_beside_what_was_trained(tmp_path: Path) -> None:
 
 def test_a_trained_model_has_a_season_of_its_own(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
-    client = client_of(tmp_path)
+    client = client_of(tmp_path, default_model="daily")
     asked = BODY | {"season": 7, "model": "daily"}
     csv = client.post("/v1/forecast?season=7", data="ds,y\n1,1\n2,2\n3,3\n", content_type="text/csv")
     for response in (client.post("/v1/forecast", json=asked), csv):
@@ -135,14 +135,15 @@ def test_a_folder_called_base_is_the_users_own(tmp_path: Path) -> None:
     assert model_of(client.post("/v1/forecast", json=BODY | {"model": "base"})) == "base"
     (tmp_path / "base" / "SHA256SUMS").unlink()
     model_folder(tmp_path, "daily")
-    client = client_of(tmp_path)
+    assert client_of(tmp_path).get("/readyz").status_code == 503
+    client = client_of(tmp_path, default_model="daily")
     assert listed(client)["base"]["status"] == "failed"
     assert client.post("/v1/forecast", json=BODY | {"model": "base"}).status_code == 422
 
 
-def test_the_base_weights_can_be_the_default(tmp_path: Path) -> None:
+def test_the_base_weights_are_the_default(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
-    client = client_of(tmp_path, default_model="base")
+    client = client_of(tmp_path)
     assert client.get("/readyz").status_code == 200
     assert {name: model["default"] for name, model in listed(client).items()} == {"daily": False, "base": True}
     assert model_of(client.post("/v1/forecast", json=BODY)) == "base"
@@ -158,7 +159,7 @@ def test_it_is_ready_once_a_model_has_made_a_forecast(tmp_path: Path) -> None:
             asked.append(1)
             return super().forecast(*args, **options)
 
-    registry = ModelRegistry(tmp_path, load=lambda _: Watched(), pretrained=fake_base)
+    registry = new_registry(tmp_path, load=lambda _: Watched(), default="daily")
     client = create_app(Settings(), registry=registry).test_client()
     assert client.get("/readyz").status_code == 503
     registry.open()
@@ -188,7 +189,8 @@ def test_a_model_that_cannot_forecast_is_left_out_and_the_others_served(
     client = create_app(Settings(), registry=registry).test_client()
     statuses = {name: model["status"] for name, model in listed(client).items()}
     assert statuses == {"good": "ready", "base": "ready", "sick": "failed"}
-    assert model_of(client.post("/v1/forecast", json=BODY)) == "good"
+    assert listed(client)["sick"]["fault"] == "no-forecast"
+    assert model_of(client.post("/v1/forecast", json=BODY | {"model": "good"})) == "good"
     assert client.post("/v1/forecast", json=BODY | {"model": "sick"}).status_code == 422
     assert any("sick" in str(vars(record).get("fields")) for record in caplog.records)
 
@@ -200,13 +202,14 @@ def test_a_damaged_model_does_not_stop_the_service(tmp_path: Path) -> None:
 
     def load(path: Path) -> LastValue:
         if path.name == "newer":
-            raise ModelFormatError("format 99")
+            raise NewerFormatError("format 99")
         return load_fake(path)
 
     model_folder(tmp_path, "newer")
     registry = open_registry(tmp_path, load=load)
-    assert registry.failed == {"cut", "newer", "old"}
-    assert not registry.models
+    faults = {name: failure.fault for name, failure in registry.snapshot.failures.items()}
+    assert faults == {"cut": "error", "newer": "newer-format", "old": "error"}
+    assert not registry.snapshot.models
 
 
 def test_folders_that_are_being_written_are_not_models(tmp_path: Path) -> None:
@@ -214,8 +217,8 @@ def test_folders_that_are_being_written_are_not_models(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     registry = open_registry(tmp_path)
-    assert not registry.models
-    assert not registry.failed
+    assert not registry.snapshot.models
+    assert not registry.snapshot.failures
 
 
 def test_models_are_listed_with_what_they_are(client: FlaskClient) -> None:
@@ -228,32 +231,31 @@ def test_models_are_listed_with_what_they_are(client: FlaskClient) -> None:
 DATED = {"series": [{"unique_id": "a", "ds": ["2024-01-01", "2024-02-01", "2024-03-01"], "y": [1, 2, 3]}]}
 
 
-def test_of_several_models_the_one_of_the_same_frequency_answers(tmp_path: Path) -> None:
+def test_a_model_answers_for_its_frequency_and_for_steps_without_dates(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
     model_folder(tmp_path, "monthly", frequency="MS")
     client = client_of(tmp_path)
-    assert model_of(client.post("/v1/forecast", json=DATED)) == "monthly"
-    assert model_of(client.post("/v1/forecast", json=BODY | {"freq": "D"})) == "daily"
-    assert client.post("/v1/forecast", json=DATED | {"model": "daily"}).status_code == 422
+    assert model_of(client.post("/v1/forecast", json=DATED | {"model": "monthly"})) == "monthly"
     assert model_of(client.post("/v1/forecast", json=BODY | {"model": "monthly"})) == "monthly"
-    undecided = client.post("/v1/forecast", json=BODY)
-    assert undecided.status_code == 422
-    assert "daily (D), monthly (MS)" in undecided.text
-    weekly = client.post("/v1/forecast", json=BODY | {"freq": "W"})
-    assert weekly.status_code == 422
-    assert weekly.json is not None
-    assert weekly.json["errors"][0]["field"] == "freq"
+    problem = problem_of(client.post("/v1/forecast", json=DATED | {"model": "daily"}))
+    assert problem["detail"].startswith("freq: expected D, the frequency of the model daily; or the model base")
+    unknown = problem_of(client.post("/v1/forecast", json=BODY | {"model": "hourly"}))
+    assert "base (any), daily (D), monthly (MS)" in unknown["detail"]
 
 
-def test_the_default_model_is_a_setting(tmp_path: Path) -> None:
+def test_the_default_model_is_a_setting_and_no_other_steps_in(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
     model_folder(tmp_path, "monthly", frequency="MS")
     client = client_of(tmp_path, default_model="daily")
     assert model_of(client.post("/v1/forecast", json=BODY)) == "daily"
-    assert model_of(client.post("/v1/forecast", json=DATED)) == "monthly"
+    problem = problem_of(client.post("/v1/forecast", json=DATED))
+    assert problem["detail"].startswith(
+        "freq: expected D, the frequency of the default model, daily; or the model base"
+    )
+    assert problem["errors"][0] == {"field": "freq", "expected": problem["errors"][0]["expected"], "got": "MS"}
 
 
-@pytest.mark.parametrize(("default", "told"), [("yearly", "names none of them"), ("sick", "could not be loaded")])
+@pytest.mark.parametrize(("default", "told"), [("yearly", "is not there"), ("sick", "could not be loaded")])
 def test_a_default_model_that_is_not_there_is_named_as_the_cause(
     tmp_path: Path, default: str, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -263,13 +265,10 @@ def test_a_default_model_that_is_not_there_is_named_as_the_cause(
     for response in (client.get("/readyz"), client.post("/v1/forecast", json=BODY)):
         assert response.status_code == 503
         assert response.json is not None
-        assert response.json["detail"].startswith(
-            "The models base (any frequency), daily (D) are ready, but FORECASTER_DEFAULT_MODEL "
-        )
-        assert told in response.json["detail"]
-    (record,) = [record for record in caplog.records if "FORECASTER_DEFAULT_MODEL" in record.message]
+        assert response.json["detail"].startswith(f"The default model, {default}, {told}")
+    (record,) = [record for record in caplog.records if record.message == "the default model is not ready"]
     assert record.levelname == "ERROR"
-    assert vars(record)["fields"] == {"model": default, "ready": ["base", "daily"], "failed": ["sick"]}
+    assert vars(record)["fields"] == {"model": default}
 
 
 def test_threads_share_a_model(client: FlaskClient) -> None:
