@@ -21,6 +21,7 @@ from typing import Any
 
 from forecaster.errors import (
     ConfigError,
+    ForecasterError,
     MissingExtraError,
     ModelFormatError,
     OutputError,
@@ -141,7 +142,7 @@ class RemoteStore:
 
     def keep(self, in_use: Mapping[str, str | None]) -> None:
         """Remove copies that are neither in use nor were before; that some cannot be removed does no harm."""
-        with suppress(OSError, StoreError, ModelFormatError):
+        with suppress(OSError, ForecasterError):
             for name in set(self._copies.names()) - set(in_use):
                 shutil.rmtree(self._copies.folder_of_models / name)
             for name, version in in_use.items():

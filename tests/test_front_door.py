@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import forecaster
-from forecaster import TrainingConfig
+from forecaster import Forecaster, TrainingConfig
 from forecaster.kernels._jit import KERNELS
 from tests.examples import tiny, weekly
 
@@ -116,6 +116,7 @@ def test_after_warming_up_nothing_is_left_to_compile_or_load() -> None:
     assert Path(done["folder"]).is_dir()
     before = (Counts.compiled, Counts.loaded)
     tiny().fit(weekly(40)).forecast(h=7)
+    Forecaster.load(ROOT / "tests" / "data" / "tiny_model").forecast(weekly(40), h=7)  # its weights are read-only
     tiny(training=TrainingConfig(steps=2, batch_size=150)).fit([1, None, 3, 4, 5, 0, 7, -8, 9, 10]).forecast()
     assert (Counts.compiled, Counts.loaded) == before
     assert (warm_up()["compiled"], warm_up()["loaded"]) == before

@@ -18,7 +18,6 @@ from forecaster import (
     Forecaster,
     Frequency,
     InputError,
-    ModelFormatError,
     ModelStore,
     OutputError,
     StoreError,
@@ -109,13 +108,17 @@ class ModelRegistry:
             if self.reachable:  # said once, not at every look
                 logger.error("the store of models does not answer", extra={"fields": {"reason": str(error)}})
             self.reachable = False
-            if self._opened:
-                return None
-            return {} if self.store.fallback is None else _in_use(self.store.fallback)
+            return None if self._opened else self._pulled_before()
         if not self.reachable:
             logger.info("the store of models answers again")
         self.reachable, self.looked = True, time.time()
         return found
+
+    def _pulled_before(self) -> Found:
+        try:
+            return {} if self.store.fallback is None else _in_use(self.store.fallback)
+        except StoreError:  # the copies cannot be read either
+            return {}
 
     def _serve(self, found: Found) -> None:
         models: dict[str, ServedModel] = {}
@@ -215,11 +218,12 @@ class ModelRegistry:
                 made = self._prepare(name, version)
                 self.store.set_current(name, version)
             except (OutputError, StoreError) as error:
-                logger.error("no version was put into use", extra={"fields": {"model": name, "reason": str(error)}})
+                _log_refused(name, version, error)
                 raise Problem("unavailable", "The store of models cannot be read or written; see the log.") from None
             except Exception as error:  # noqa: BLE001 - as when it is loaded
-                failure = failure_of(version, error, None)
-                detail = f"The version cannot be served ({failure.fault}), so the one before stays in use."
+                _log_refused(name, version, error)
+                fault = failure_of(version, error, None).fault
+                detail = f"The version cannot be served ({fault}), so the one before stays in use."
                 raise Problem("conflict", detail) from None
             self._swap(made)
         logger.info("version put into use", extra={"fields": {"model": name, "version": version}})
@@ -261,6 +265,11 @@ class ModelRegistry:
         return list(self.snapshot.served.values())
 
 
+def _log_refused(name: str, version: str, error: Exception) -> None:
+    fields = {"model": name, "version": version, "error": type(error).__name__, "reason": str(error)}
+    logger.error("version not put into use", extra={"fields": fields})
+
+
 def _in_use(store: ModelStore) -> Found:
     found: dict[str, str | Exception | None] = {}
     for name in store.names():
@@ -268,6 +277,8 @@ def _in_use(store: ModelStore) -> Found:
             version = store.current(name)
             if version is not None or store.versions(name):
                 found[name] = version
-        except ModelFormatError as error:
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one model, the others are served
             found[name] = error
     return found

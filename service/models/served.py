@@ -53,6 +53,11 @@ class ServedModel:
     version: str
     loaded: str = field(default_factory=now)
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the log line of a request says of it."""
+        return {"model": self.name, "version": self.version}
+
 
 def prove(model: Model) -> None:
     """Make a forecast, so that no request is the first to find out that something is missing.

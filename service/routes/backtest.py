@@ -93,7 +93,13 @@ def _compare(intake: Intake, options: BacktestOptions, served: ServedModel, sett
     panel, spread = intake.panel, intervals_of(options.level, None)
     h = options.h or int(served.info["horizon"])
     check_limits(panel, h, settings, columns=_MODELS * options.windows * spread.columns)
-    g.fields |= {"model": served.name, "series": len(panel), "values": len(panel.values), "h": h}
+    g.fields |= {
+        "model": served.name,
+        "version": served.version,
+        "series": len(panel),
+        "values": len(panel.values),
+        "h": h,
+    }
     once = forecast_cost(served.model, series=len(panel), values=len(panel.values), h=h, columns=spread.columns)
     turn.take(options.windows * once + comparison_cost(series=len(panel), windows=options.windows))
     model = _InTurn(served.model, turn)

@@ -112,8 +112,7 @@ def _forecast(
     served = registry.choose(options.model, frequency_of(options) or panel.frequency, options.season)
     h = options.h or int(served.info["horizon"])
     check_limits(panel, h, settings, columns=spread.columns)
-    g.fields |= {"model": served.name, "version": served.version}
-    g.fields |= {"series": len(panel), "values": len(panel.values), "h": h}
+    g.fields |= served.fields | {"series": len(panel), "values": len(panel.values), "h": h}
     cost = forecast_cost(served.model, series=len(panel), values=len(panel.values), h=h, columns=spread.columns)
     turn.take(cost)
     writer = Writer(wanted, intake.skipped, intake.names)

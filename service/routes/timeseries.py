@@ -98,7 +98,7 @@ class _Outcomes:
         values = sum(len(panel.values) for _, panel in work)
         g.fields |= {"series": len(self.request.inputs), "values": values, "h": h}
         if work:
-            g.fields["model"] = work[0][0].name
+            g.fields |= work[0][0].fields
         for served, panel in work:
             for piece in forecast_pieces(served.model, panel, h=h, level=spread.levels, quantiles=spread.quantiles):
                 if piece.forecast is not None:

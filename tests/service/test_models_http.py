@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from service.models.watcher import Watcher
 from werkzeug.test import TestResponse
 
 from forecaster import OutputError, StoreError
 from service import create_app
+from service.models.watcher import Watcher
 from service.settings import Settings
 
 from .conftest import BODY, model_folder, open_registry
@@ -107,10 +107,14 @@ def test_a_version_that_is_not_there(client: FlaskClient) -> None:
         assert kind_of(put(client, name, version)) == "404 unknown-version"
 
 
-def test_a_version_that_cannot_be_served_changes_nothing(client: FlaskClient, folder: Path) -> None:
+def test_a_version_that_cannot_be_served_changes_nothing(
+    client: FlaskClient, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (folder / "sales" / SECOND / "model.json").write_text("{", encoding="ascii")
     response = put(client, "sales", SECOND)
     assert kind_of(response) == "409 conflict"
+    (record,) = [record for record in caplog.records if record.message == "version not put into use"]
+    assert vars(record)["fields"]["error"] == "JSONDecodeError"
     assert str(folder) not in response.text
     assert (folder / "sales" / "current").read_text(encoding="ascii") == FIRST
     sales = ok(client.get("/v1/models/sales"))

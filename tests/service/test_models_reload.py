@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service.models.failures import MOST_LOOKS
-from service.models.watcher import Watcher
 
 from forecaster import Forecaster, Frequency, ModelStore, StoreError, open_store
+from service.models.failures import MOST_LOOKS
 from service.models.registry import ModelRegistry
 from service.models.served import ServedModel
+from service.models.watcher import Watcher
 from tests.examples import bits_of, tiny, trained, weekly
 
 from .conftest import LastValue, fake_base, load_fake, model_folder, new_registry
@@ -263,6 +263,31 @@ def test_a_folder_that_cannot_be_read_at_the_start_leaves_the_base_weights(tmp_p
     registry = new_registry(tmp_path / "models").open()
     assert not registry.reachable
     assert [served.name for served in registry.served] == ["base"]
+
+
+def test_whatever_ails_the_pointer_of_one_model_the_others_are_served(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version(folder, FIRST, name="web")
+    use(folder, FIRST, name="web")
+    (folder / "web" / SECOND).symlink_to(SECOND)  # a loop
+    use(folder, SECOND, name="web")
+    registry = new_registry(folder).open()
+    assert versions(registry) == {"sales": FIRST}
+    assert faults(registry).keys() == {"web"}
+    store = Remote(folder, tmp_path / "copies")
+    (tmp_path / "copies").write_text("no folder", encoding="ascii")
+    store.silent = True
+    assert versions(registry_of(store)) == {}  # type: ignore[arg-type]
+    current = type(registry.store).current
+
+    def fail(self: Any, name: str) -> str | None:
+        if name == "web":
+            raise RuntimeError("unexpected")
+        return current(self, name)
+
+    monkeypatch.setattr(type(registry.store), "current", fail)
+    assert faults(new_registry(folder).open()) == {"web": "error"}
 
 
 def test_a_watcher_looks_until_it_is_stopped_and_survives_a_look_that_fails(

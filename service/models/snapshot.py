@@ -1,0 +1,82 @@
+"""What is served at one moment, and which of it answers a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from forecaster import Frequency
+from service.models.base import BASE, BaseWeights
+from service.models.failures import Failure
+from service.models.served import ServedModel
+from service.problems import Problem
+from service.schemas.base import FieldError
+
+__all__ = ["Snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Models that are served; never changed, only replaced by another.
+
+    Attributes
+    ----------
+    models
+        By name, the versions that answer.
+    base
+        The base weights, unless the store has a model of their name.
+    failures
+        By name, what should be served and is not; an earlier version may answer meanwhile.
+    unpublished
+        Names of models with versions of which none is in use.
+    """
+
+    models: Mapping[str, ServedModel] = field(default_factory=dict)
+    base: BaseWeights | None = None
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    unpublished: tuple[str, ...] = ()
+
+    @property
+    def served(self) -> dict[str, ServedModel | BaseWeights]:
+        """All that have made a forecast, in the order of their names, the base weights last."""
+        return {**self.models, **({BASE: self.base} if self.base is not None else {})}
+
+    def choose(self, name: str, frequency: Frequency, season: int | None, *, default: bool) -> ServedModel:
+        """Return the model of this name, for series of this frequency; `default` if nobody has named it.
+
+        A model fits series of the frequency it was trained on. Steps without dates go with every model. The base
+        weights fit all series, and take a season.
+
+        Raises
+        ------
+        Problem
+            There is no such model, or it does not fit; it has a season of its own.
+        """
+        if name == BASE and self.base is not None:
+            return self.base.served(frequency.alias, season)
+        if name not in self.models:
+            raise _refused("model", f"one of {self._names(self.served)}", got="another name")
+        chosen = self.models[name]
+        trained = chosen.info["frequency"]
+        if trained != frequency.alias and not frequency.is_integer:
+            which = f"the default model, {name}" if default else f"the model {name}"
+            expected = f"{trained}, the frequency of {which}{self._or_base}"
+            raise _refused("freq", expected, got=frequency.alias)
+        if season is not None:
+            expected = f"nothing, since the model {name} was trained with a season of its own{self._or_base}"
+            raise _refused("season", expected, got="a season")
+        return chosen
+
+    def _names(self, names: Iterable[str]) -> str:
+        frequencies = {name: self.models[name].info["frequency"] if name in self.models else "any" for name in names}
+        return ", ".join(f"{name} ({frequencies[name]})" for name in sorted(names)) or "none, since none is ready"
+
+    @property
+    def _or_base(self) -> str:
+        return "" if self.base is None else f"; or the model {BASE}, the base weights, for any frequency and season"
+
+
+def _refused(field: str, expected: str, *, got: str) -> Problem:
+    detail = f"{field}: expected {expected}. GET /v1/models lists the models."
+    kind = "unknown-model" if field == "model" else "invalid-request"
+    return Problem(kind, detail, errors=[FieldError(field=field, expected=expected, got=got)])
