@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecaster import Forecast, Panel, TooShortError
+from forecaster import Forecast, Forecaster, NetworkConfig, Panel, TooShortError, TrainingConfig
 from service import create_app
 from service.models.registry import ModelRegistry
 from service.settings import Settings
@@ -100,3 +100,14 @@ def app(tmp_path: Path) -> Flask:
 def client(app: Flask) -> Iterator[FlaskClient]:
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with one tiny model."""
+    folder = tmp_path_factory.mktemp("models")
+    days = np.arange(120)
+    panel = Panel.from_columns(["a"] * 120, np.datetime64("2023-01-01") + days, 10 + days % 7 + np.sin(days), freq="D")
+    network = NetworkConfig(lags=7, positions=14, layers=1, hidden=8, dense=8)
+    Forecaster(h=4, network=network, training=TrainingConfig(steps=4, batch_size=8)).fit(panel).save(folder / "tiny")
+    return folder
