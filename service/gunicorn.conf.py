@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from forecaster import ConfigError
+from service.keys import check_door
 from service.logs import log_config
 from service.settings import Settings
 
 try:
     _settings = Settings.from_environment()
+    check_door(_settings)
 except ConfigError as error:  # gunicorn would print a traceback
     sys.stderr.write(f"error: {error}\n")
     sys.exit(2)

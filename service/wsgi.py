@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service import create_app
+from service.app import create_app
 from service.settings import Settings
 
 app = create_app(Settings.from_environment())
