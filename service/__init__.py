@@ -7,15 +7,15 @@ needs no web framework, and should not wait for one.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, which the smallest process of the service does not wait for
 if TYPE_CHECKING:
     from service.app import create_app as create_app
 
 __all__ = ["create_app"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module("service.app"), name)
