@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
 from forecaster import ConfigError
 from service.keys import check_door
 from service.logs import log_config

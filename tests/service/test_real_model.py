@@ -24,8 +24,8 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
-def client(models: Path) -> FlaskClient:
-    return create_app(Settings(models=models)).test_client()
+def client(models: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    return create_app(Settings(models=models, state=tmp_path_factory.mktemp("state"))).test_client()
 
 
 def test_it_is_ready_and_lists_the_model_as_it_is_on_disk(client: FlaskClient, models: Path) -> None:
@@ -69,7 +69,8 @@ def test_series_without_timestamps_work_with_every_model(client: FlaskClient) ->
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """A service in an empty folder."""
-    return create_app(Settings(models=tmp_path_factory.mktemp("empty"))).test_client()
+    folder = tmp_path_factory.mktemp("empty")
+    return create_app(Settings(models=folder, state=folder / ".state")).test_client()
 
 
 def test_where_nothing_is_trained_the_base_weights_answer_at_once(untrained: FlaskClient) -> None:
@@ -157,7 +158,7 @@ import json, sys
 from pathlib import Path
 from service import create_app
 from service.settings import Settings
-client = create_app(Settings(models=Path(sys.argv[1]))).test_client()
+client = create_app(Settings(models=Path(sys.argv[1]), state=Path(sys.argv[3]))).test_client()
 body = json.loads(sys.argv[2])
 assert client.post("/v1/forecast", json=body, headers={"Accept": "text/csv"}).status_code == 200
 csv = "unique_id,ds,y\\n" + "".join(f"a,2024-01-{day:02d},{day}\\n" for day in range(1, 20))
@@ -167,8 +168,8 @@ print(*sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 """
 
 
-def test_serving_never_imports_pandas_or_its_like(models: Path) -> None:
-    command = [sys.executable, "-W", "error", "-c", LIGHT, str(models), json.dumps(BODY)]
+def test_serving_never_imports_pandas_or_its_like(models: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", LIGHT, str(models), json.dumps(BODY), str(tmp_path)]
     made = subprocess.run(  # noqa: S603 - our own words
         command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE, check=False
     )
