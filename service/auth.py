@@ -137,7 +137,7 @@ def _mark(path: Path) -> tuple[int, ...]:
     """Return what changes when a file is replaced, written or taken away."""
     try:
         found = os.stat(path)  # noqa: PTH116 - half the time of Path.stat, at every request
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return _ABSENT
     except OSError as error:
         return (error.errno or 0,)

@@ -31,18 +31,18 @@ _DROP_SYN = (  # classic BPF: code, jump if true, jump if false, operand
 
 def is_draining() -> bool:
     """Return whether the service is about to stop; never where no parent of ours started this process."""
-    watch = _watch()
-    return watch is not None and bool(watch.poll(0))
+    pipe = _pipe()
+    if pipe is None:
+        return False
+    watch = select.poll()  # not kept: two threads cannot ask the same one
+    watch.register(pipe, select.POLLHUP)
+    return bool(watch.poll(0))
 
 
 @lru_cache(maxsize=1)
-def _watch() -> select.poll | None:
+def _pipe() -> int | None:
     number = os.environ.get(VARIABLE, "")
-    if not number.isdecimal():
-        return None
-    watch = select.poll()
-    watch.register(int(number), select.POLLHUP)
-    return watch
+    return int(number) if number.isdecimal() else None
 
 
 def hold_back_newcomers(listener: socket.socket) -> None:

@@ -127,7 +127,7 @@ def read_keys(path: Path) -> list[Key]:
         with path.open("rb") as file:
             others_write = os.fstat(file.fileno()).st_mode & _OTHERS_WRITE
             text = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise ConfigError(

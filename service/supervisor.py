@@ -186,9 +186,9 @@ class Supervisor:
         worker.pid = 0
         if self._step:
             return
-        worker.pause = SHORTEST_PAUSE if now - worker.began >= LONG_LIFE else min(2 * worker.pause, LONGEST_PAUSE)
-        worker.due = now + worker.pause
-        fields = {"pid": pid, "code": code, "seconds": worker.pause}
+        pause = SHORTEST_PAUSE if now - worker.began >= LONG_LIFE else worker.pause
+        worker.due, worker.pause = now + pause, min(2 * pause, LONGEST_PAUSE)
+        fields = {"pid": pid, "code": code, "seconds": pause}
         self._log.warning("a job worker ended and is started again", extra={"fields": fields})
 
 

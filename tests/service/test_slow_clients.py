@@ -160,7 +160,7 @@ def test_clients_that_never_read_their_answers_are_let_go(server: Running) -> No
 
 
 LINE = b"POST /v1/forecast HTTP/1.1\r\nHost: localhost\r\n"
-CHUNKS = CHUNKS + b""
+CHUNKS = LINE + b"Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
 HOSTILE: dict[str, tuple[bytes, int]] = {
     "a flood of headers": (LINE + b"".join(b"canary77-%d: 1\r\n" % n for n in range(5_000)) + b"\r\n", 431),
     "65 headers": (LINE + b"".join(b"a%d: 1\r\n" % n for n in range(65)) + b"\r\n", 431),
