@@ -1,71 +1,21 @@
-"""The HTTP service: forecasts of the models in a folder."""
+"""The HTTP service: forecasts of the models in a folder.
+
+`create_app` is imported when it is first used (PEP 562): what starts the service, works on its jobs or makes its keys
+needs no web framework, and should not wait for one.
+"""
 
 from __future__ import annotations
 
-from functools import partial
+import importlib
 
-from flask import Flask
-
-from forecaster import Forecaster
-from service.admission import Admission
-from service.contract import operation_of
-from service.guard import register_guard
-from service.models.registry import ModelRegistry
-from service.models.store import store_of
-from service.models.watcher import Watcher
-from service.problems import register_problems
-from service.routes.backtest import backtest_routes
-from service.routes.forecast import forecast_routes
-from service.routes.models import model_routes
-from service.routes.openapi import openapi_routes
-from service.routes.ops import ops_routes
-from service.routes.timeseries import timeseries_routes
-from service.settings import Settings
+TYPE_CHECKING = False  # as in typing, which the smallest process of the service does not wait for
+if TYPE_CHECKING:
+    from service.app import create_app as create_app
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None, *, registry: ModelRegistry | None = None) -> Flask:
-    """Join the rooms of the service into a WSGI application.
-
-    Parameters
-    ----------
-    settings
-        Default: from the environment.
-    registry
-        The models; default: those of the folder or store that the settings name, loaded before this returns, and
-        looked after from then on by a thread.
-
-    Returns
-    -------
-    Flask
-        The application.
-
-    Raises
-    ------
-    forecaster.ConfigError
-        If the environment holds a setting that cannot be.
-    """
-    settings = settings or Settings.from_environment()
-    if registry is None:
-        load, pretrained = (
-            partial(make, threads=settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
-        )
-        store = store_of(settings)
-        registry = ModelRegistry(store, default=settings.default_model, load=load, pretrained=pretrained).open()
-        if settings.reload_seconds:
-            Watcher(registry.refresh, settings.reload_seconds).start()
-    app = Flask("service", static_folder=None)
-    app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
-    register_guard(app, settings)
-    register_problems(app)
-    admission = Admission(settings)
-    app.register_blueprint(forecast_routes(registry, settings, admission))
-    app.register_blueprint(timeseries_routes(registry, settings, admission))
-    app.register_blueprint(backtest_routes(registry, settings, admission))
-    app.register_blueprint(model_routes(registry))
-    app.register_blueprint(ops_routes(registry))
-    app.register_blueprint(openapi_routes())
-    for rule in app.url_map.iter_rules():
-        operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
-    return app
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("service.app"), name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from service import create_app
+from service.app import create_app
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
 from service.openapi import openapi_text

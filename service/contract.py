@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask
 from pydantic import BaseModel
+
+from service.keys import SCOPES, Scope
 
 __all__ = ["CSV", "JSON", "SCOPES", "Answer", "Operation", "Scope", "Shape", "operation", "operation_of"]
 
 JSON = "application/json"
 CSV = "text/csv"
-
-Scope = Literal["forecast", "train", "admin", "metrics"]
-SCOPES: dict[Scope, str] = {
-    "forecast": "Ask for forecasts and backtests, read models, run forecasting jobs.",
-    "train": "Run training jobs, which add versions of models.",
-    "admin": "Choose which version of a model answers; read the jobs of all keys.",
-    "metrics": "Read /metrics, and nothing else.",
-}
 
 Shape = type[BaseModel] | Mapping[str, Any]
 """A type that validates or describes, or a piece of JSON Schema."""

@@ -11,7 +11,8 @@ from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
-from service.auth import ANYONE
+from service.auth import ANYONE, Doorman
+from service.contract import operation_of
 from service.problems import Problem
 from service.settings import Settings
 
@@ -20,14 +21,19 @@ __all__ = ["register_guard"]
 logger = logging.getLogger("service.request")
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_NO_FRAMES = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": f"default-src 'none'; {_NO_FRAMES}",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 PROBES = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
+PAGE_HEADERS = {  # a page may use what the service itself serves, and nothing inline
+    "Content-Security-Policy": f"default-src 'self'; object-src 'none'; {_NO_FRAMES}",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 _PORT = re.compile(r":\d+$")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -37,7 +43,9 @@ def register_guard(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes + 1  # one more than allowed, see bodies.read_body
     app.before_request(_start)
     app.before_request(partial(_refuse_other_hosts, settings.admitted_hosts))
+    app.before_request(_refuse_other_targets)
     app.before_request(_refuse_other_sites)
+    app.before_request(partial(_refuse_without_key, app, Doorman(settings)))
     app.after_request(_add_headers)
     app.after_request(_log)  # runs first: Flask calls these in reverse order
 
@@ -59,18 +67,40 @@ def _refuse_other_hosts(admitted: tuple[str, ...] | None) -> None:
         raise Problem("untrusted-host", "Use localhost, or a name that FORECASTER_TRUSTED_HOSTS lists.")
 
 
+def _refuse_other_targets() -> None:
+    """Refuse a request line that names another host than the Host header does: two readers would take it for two."""
+    target = request.environ.get("RAW_URI", "/")
+    if "://" in target.partition("?")[0] and not target.startswith("/"):
+        authority = target.partition("://")[2].partition("/")[0].partition("?")[0]
+        if authority.lower() != request.host.lower():
+            raise Problem("bad-request", "The request line and the Host header name two hosts. Send one.")
+
+
 def _refuse_other_sites() -> None:
     """Refuse a browser that acts for a page of another site: it can reach services on its own machine."""
     if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("Origin")
-    own = {None, f"http://{request.host}", f"https://{request.host}"}
-    if origin not in own or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+    host = request.host.lower()  # with its port, as browsers write both; a proxy has to pass it on
+    own = {None, f"http://{host}", f"https://{host}"}
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if (origin and origin.lower()) not in own or site not in {"none", "same-origin"}:
         raise Problem("cross-site", "Send the request from the service's own page, or from a program.")
 
 
+def _refuse_without_key(app: Flask, doorman: Doorman) -> None:
+    """Refuse whoever may not use the route, before anything of the body is read."""
+    if request.url_rule is None:  # answered with 404 or 405
+        return
+    scope = operation_of(app, request.url_rule.endpoint).scope
+    if scope is not None:
+        g.caller = doorman.caller()
+        g.caller.require(scope)
+
+
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
+    headers = HEADERS | PAGE_HEADERS if response.mimetype == "text/html" else HEADERS
+    for name, value in headers.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-ID"] = g.get("request_id", "")
     return response
@@ -85,6 +115,7 @@ def _log(response: Response) -> Response:
         "milliseconds": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 2),
         "bytes_in": request.content_length,
         "bytes_out": response.content_length,
+        **({"key": g.caller.key_id} if g.get("caller", ANYONE).key_id else {}),
         **g.get("fields", {}),
     }
     probe = fields["route"] in PROBES and response.status_code == HTTPStatus.OK

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
 from forecaster import ConfigError
+from service.keys import check_door
 from service.logs import log_config
 from service.settings import Settings
 
 try:
     _settings = Settings.from_environment()
+    check_door(_settings)
 except ConfigError as error:  # gunicorn would print a traceback
     sys.stderr.write(f"error: {error}\n")
     sys.exit(2)
@@ -27,6 +30,17 @@ timeout = 120
 graceful_timeout = _settings.graceful_timeout
 max_requests = 0
 keepalive = 5
+worker_connections = 1_000  # each may hold 128 KiB of a request that is still arriving
+# A request's head: its line, and as many header fields as a program has reason to send.
+limit_request_line = 4_094
+limit_request_fields = 64
+limit_request_field_size = 8_190
+# A proxy on this machine may say that it was reached by https, which is shown on the page at the root; nobody may say
+# anything about paths.
+forwarded_allow_ips = "127.0.0.1,::1"
+forwarder_headers = ""
+header_map = "drop"  # X_Name would become the same variable as X-Name
+sendfile = False  # files too are sent at the client's pace, which is watched
 # The heartbeat touches a file: on a disk under load that can block for longer than the timeout.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder gunicorn makes a name in
 # It wants a writable home, which a container with a read-only root has not.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,20 @@ class Settings:
         """
         if self.trusted_hosts:
             return (*map(str.lower, self.trusted_hosts), *LOOPBACK)
-        return LOOPBACK if self.host in {*LOOPBACK, "::1"} else None
+        return (*LOOPBACK, self.host.lower()) if self.is_loopback else None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service; a name other than localhost may become any address."""
+        try:
+            return ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    @property
+    def lets_anyone_in(self) -> bool:
+        """Whether requests need no key while there is none."""
+        return self.is_loopback or self.allow_anonymous
 
 
 def variable_of(item: Field[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 
-from service import create_app
+from service.app import create_app
 from service.settings import Settings
 
 SETTLED_SECONDS = 20

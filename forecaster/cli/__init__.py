@@ -28,7 +28,18 @@ WRONG = 2
 INTERRUPTED = 130
 
 
-_NAMES = ("train", "predict", "simulate", "backtest", "serve", "models", "publish", "rollback", "warm-up")
+_NAMES = (
+    "train",
+    "predict",
+    "simulate",
+    "backtest",
+    "serve",
+    "keys",
+    "models",
+    "publish",
+    "rollback",
+    "warm-up",
+)
 _MODULES = {name: name.replace("-", "_") for name in _NAMES}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from forecaster.cli import commands
@@ -23,13 +25,18 @@ Written by `make docs` from the help texts; a test holds the two together.
 def reference() -> str:
     """Return docs/cli.md."""
     with _context(commands, "forecaster", None) as top:
-        parts = [_HEAD, _section("forecaster", top)]
-        for name in commands.list_commands(top):
-            command = commands.get_command(top, name)
+        return "\n".join([_HEAD, *_sections("forecaster", top)])
+
+
+def _sections(title: str, context: click.Context) -> Iterator[str]:
+    """Give the section of a command, and after it those of the commands below it."""
+    yield _section(title, context)
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
             if command is not None:
-                with _context(command, name, top) as context:
-                    parts.append(_section(f"forecaster {name}", context))
-    return "\n".join(parts)
+                with _context(command, name, context) as below:
+                    yield from _sections(f"{title} {name}", below)
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:

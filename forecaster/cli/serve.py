@@ -36,18 +36,18 @@ def serve(host: str | None, port: int | None, models: Path | None, workers: int 
     os.environ.update({f"FORECASTER_{name}": str(value) for name, value in given.items() if value is not None})
     folder = models_folder(None)
     _resolve("FORECASTER_MODELS", str(folder))
-    _resolve("FORECASTER_CACHE_DIR", "")
+    for variable in ("FORECASTER_CACHE_DIR", "FORECASTER_STATE", "FORECASTER_KEYS"):
+        _resolve(variable, "")
     check_address(os.environ.get("FORECASTER_HOST", ""), os.environ.get("FORECASTER_PORT", ""))
     engine_choice()
     if not os.environ.get("MODEL_STORE") and not models_store(str(folder), new=True).names():
         click.echo(f"No model in {folder}: forecasts come from the base weights of the package.", err=True)
     importlib.import_module("forecaster.kernels")  # settles the processor's level, here where a wrong one gets a line
-    settings = gunicorn_settings()
     # Gunicorn puts its working folder first on the import path, where a stranger's "service" package could stand.
-    os.chdir(settings.parents[1])
-    command = [sys.executable, "-P", "-m", "gunicorn", "-c", str(settings), "service.wsgi:app"]
+    os.chdir(service_folder().parent)
+    command = [sys.executable, "-P", "-m", "service.supervisor"]
     sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 - no shell is wanted; the server takes this process's place and signals
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted; the service takes this process's place and signals
 
 
 def check_address(host: str, port: str) -> None:
@@ -82,8 +82,8 @@ def check_address(host: str, port: str) -> None:
         ) from None
 
 
-def gunicorn_settings() -> Path:
-    """Return where gunicorn.conf.py of the service is, without importing the service.
+def service_folder() -> Path:
+    """Return where the package of the service is, without importing it.
 
     Raises
     ------
@@ -92,13 +92,12 @@ def gunicorn_settings() -> Path:
     """
     spec = importlib.util.find_spec("service")
     for folder in (spec and spec.submodule_search_locations) or ():
-        settings = Path(folder, "gunicorn.conf.py").absolute()
-        if settings.is_file():
-            return settings
+        if Path(folder, "supervisor.py").is_file():
+            return Path(folder).absolute()
     raise ConfigError("The package 'service' of this project is not installed. Install forecaster again.")
 
 
 def _resolve(variable: str, default: str) -> None:
     path = os.environ.get(variable) or default
     if path:
-        os.environ[variable] = str(Path(path).resolve())
+        os.environ[variable] = str(Path(path).expanduser().resolve())

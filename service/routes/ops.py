@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template_string, request
 
 from service.contract import JSON, Answer, operation
+from service.draining import is_draining
 from service.models.registry import ModelRegistry
+from service.problems import Problem
 from service.schemas.base import Health, ServerLive, ServerReady
 
-__all__ = ["ops_routes"]
+__all__ = ["ops_routes", "refuse_while_draining"]
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Forecaster</title>
@@ -41,11 +43,12 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
         id="ready",
         summary="Whether a model is loaded and has made a forecast",
         scope=None,
-        answers={200: Answer("It has.", {JSON: Health})},
+        answers={200: Answer("It has, and the service is not stopping.", {JSON: Health})},
         problems=("not-ready",),
     )
     def readyz() -> Response:
         """Say that a model is loaded and has made a forecast."""
+        refuse_while_draining()
         registry.require_ready()
         return _health(Health(status="ready"))
 
@@ -65,11 +68,12 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
         id="serverReady",
         summary="Whether a model is loaded and has made a forecast, in the Open Inference Protocol",
         scope=None,
-        answers={200: Answer("It has.", {JSON: ServerReady})},
+        answers={200: Answer("It has, and the service is not stopping.", {JSON: ServerReady})},
         problems=("not-ready",),
     )
     def server_ready() -> Response:
         """Say that a model is loaded and has made a forecast."""
+        refuse_while_draining()
         registry.require_ready()
         return _health(ServerReady(ready=True))
 
@@ -85,6 +89,12 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
         return render_template_string(PAGE, url=request.host_url, count=len(registry.served))
 
     return routes
+
+
+def refuse_while_draining() -> None:
+    """Raise the problem that turns load balancers away from a service that is about to stop."""
+    if is_draining():
+        raise Problem("not-ready", "The service is stopping.", headers={"Retry-After": "5"})
 
 
 def _health(health: Health | ServerLive | ServerReady) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecaster import Forecast, Panel, TooShortError, open_store
+from forecaster import Forecast, Forecaster, NetworkConfig, Panel, TooShortError, TrainingConfig, open_store
 from service import create_app
 from service.models.registry import ModelRegistry
-from service.settings import Settings
+from service.settings import STATE, Settings
 
 ENOUGH = 3
 BODY = {"series": [{"unique_id": "a", "y": [1, 2, 3, 4, 5]}], "h": 2}
@@ -92,6 +93,8 @@ def open_registry(folder: Path, **options: Any) -> ModelRegistry:
 
 def make_app(folder: Path, settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
+    if settings.state == STATE:  # that of whoever runs the tests
+        settings = replace(settings, state=folder / ".state")
     app = create_app(settings, registry=open_registry(folder, default=settings.default_model))
     app.config["PROPAGATE_EXCEPTIONS"] = False  # as in production: a failure is an answer
     return app
@@ -107,3 +110,14 @@ def app(tmp_path: Path) -> Flask:
 def client(app: Flask) -> Iterator[FlaskClient]:
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with one tiny model."""
+    folder = tmp_path_factory.mktemp("models")
+    days = np.arange(120)
+    panel = Panel.from_columns(["a"] * 120, np.datetime64("2023-01-01") + days, 10 + days % 7 + np.sin(days), freq="D")
+    network = NetworkConfig(lags=7, positions=14, layers=1, hidden=8, dense=8)
+    Forecaster(h=4, network=network, training=TrainingConfig(steps=4, batch_size=8)).fit(panel).save(folder / "tiny")
+    return folder

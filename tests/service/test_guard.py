@@ -22,7 +22,7 @@ PATHS = ["/", "/livez", "/readyz", "/v1/models", "/openapi.json", "/nowhere", "/
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_has_security_headers_and_an_id(client: FlaskClient, path: str) -> None:
     headers = client.get(path).headers
-    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'" if path == "/" else "default-src 'none'")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cache-Control"] == "no-store"

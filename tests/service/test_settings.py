@@ -58,8 +58,9 @@ def gunicorn_settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> di
     return runpy.run_path(str(Path(service.__file__).with_name("gunicorn.conf.py")))
 
 
-def test_gunicorn_takes_its_settings_from_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = gunicorn_settings(monkeypatch, HOST="::", PORT="9000", WORKERS="3", THREADS="5", GRACEFUL_TIMEOUT="9")
+def test_gunicorn_takes_its_settings_from_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = {"HOST": "::", "PORT": "9000", "WORKERS": "3", "THREADS": "5", "GRACEFUL_TIMEOUT": "9"}
+    found = gunicorn_settings(monkeypatch, **asked, ALLOW_ANONYMOUS="true", STATE=str(tmp_path))
     assert found["bind"] == "[::]:9000"
     assert (found["workers"], found["threads"], found["graceful_timeout"]) == (3, 5, 9)
     assert load_class(found["worker_class"]) is Worker
@@ -73,3 +74,16 @@ def test_workers_follow_the_processors(monkeypatch: pytest.MonkeyPatch, cpus: in
     assert Settings().worker_count == workers
     assert Settings().model_threads == threads
     assert Settings(workers=1).model_threads == cpus
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("LOCALHOST", True), ("::1", True), ("[::1]", True),
+     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("::ffff:7f00:1", False), ("localhost.example", False),  # noqa: S104 - only settings here
+     ("", False)],
+)  # fmt: skip
+def test_what_only_this_machine_can_reach(host: str, is_loopback: bool) -> None:
+    assert Settings(host=host).is_loopback is is_loopback
+    assert (Settings(host=host).admitted_hosts is None) is not is_loopback
+    assert Settings(host=host).lets_anyone_in is is_loopback
+    assert Settings(host=host, allow_anonymous=True).lets_anyone_in
