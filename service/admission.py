@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+from service.baton import BATON
 from service.models.served import Model
 from service.problems import Problem
 from service.schemas.base import FieldError
@@ -106,7 +107,7 @@ class Admission:
         Problem
             Too many wait already, or the request's time is over.
         """
-        with self._changed:
+        with BATON.aside(), self._changed:
             if turn in self._working:
                 return
             if self._is_full and len(self._line) >= self.settings.queue:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from flask import Flask
 
 from forecaster import Forecaster
 from service.admission import Admission
+from service.baton import BatonTaking, Together
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
@@ -49,13 +52,14 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     settings = settings or Settings.from_environment()
     if registry is None:
         load, pretrained = (
-            partial(make, threads=settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
+            partial(_model, make, settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
         )
         store = store_of(settings)
         registry = ModelRegistry(store, default=settings.default_model, load=load, pretrained=pretrained).open()
         if settings.reload_seconds:
             Watcher(registry.refresh, settings.reload_seconds).start()
     app = Flask("service", static_folder=None)
+    app.wsgi_app = BatonTaking(app.wsgi_app)  # type: ignore[method-assign]  # as Flask has it for middleware
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
@@ -69,3 +73,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     for rule in app.url_map.iter_rules():
         operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app
+
+
+def _model(make: Callable[..., Forecaster], threads: int, *what: Any, **how: Any) -> Together:
+    return Together(make(*what, threads=threads, **how))

@@ -1,4 +1,4 @@
-"""Small requests take turns and are forecast together, and nobody can tell."""
+"""Small requests run one at a time and are forecast together, and nobody can tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from forecaster import Forecast, Panel, TooShortError
-from service.turns import FEW, SMALL_BODY, Together, Turns, TurnTaking
+from service.baton import FEW, SMALL_BODY, Baton, BatonTaking, Together
 from tests.service.conftest import LastValue
 
 
@@ -34,25 +34,25 @@ def one(name: str, *values: float) -> Panel:
     return Panel.from_values(values or (1.0, 2.0, 3.0, 4.0), unique_id=name)
 
 
-def meet(turns: Turns, work: list[Callable[[], Any]]) -> list[Any]:
-    """Do all at once, each with a turn that it waits for while another thread has it; return results or errors."""
+def meet(baton: Baton, work: list[Callable[[], Any]]) -> list[Any]:
+    """Do all at once, each waiting for the baton that this thread has; return results or errors."""
     results: list[Any] = [None] * len(work)
     waiting = threading.Barrier(len(work) + 1, timeout=20)
 
     def run(number: int) -> None:
         waiting.wait()
         try:
-            with turns.taken():
+            with baton.taken():
                 results[number] = work[number]()
         except Exception as error:  # noqa: BLE001 - looked at by the test
             results[number] = error
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(work))]
-    with turns.taken():
+    with baton.taken():
         for thread in threads:
             thread.start()
         waiting.wait()
-        while len(turns._ready) < len(work):
+        while len(baton._ready) < len(work):
             threading.Event().wait(0.001)
     for thread in threads:
         thread.join(20)
@@ -61,10 +61,10 @@ def meet(turns: Turns, work: list[Callable[[], Any]]) -> list[Any]:
 
 
 def test_requests_that_meet_are_one_forecast_and_each_gets_its_own() -> None:
-    turns, model = Turns(), Counting()
-    together = Together(model, turns)
+    baton, model = Baton(), Counting()
+    together = Together(model, baton)
     panels = [one("a", 1, 2, 3, 4 + number) for number in range(6)]  # all of one name: they know nothing of each other
-    made = meet(turns, [lambda panel=panel: together.forecast(panel, h=2) for panel in panels])
+    made = meet(baton, [lambda panel=panel: together.forecast(panel, h=2) for panel in panels])
     assert model.asked == [6]
     for number, forecast in enumerate(made):
         assert forecast.ids == ("a",)
@@ -74,8 +74,8 @@ def test_requests_that_meet_are_one_forecast_and_each_gets_its_own() -> None:
 
 
 def test_another_horizon_level_or_frequency_is_another_forecast() -> None:
-    turns, model = Turns(), Counting()
-    together, other = Together(model, turns), Together(Counting(), turns)
+    baton, model = Baton(), Counting()
+    together, other = Together(model, baton), Together(Counting(), baton)
     dated = Panel.from_values([1, 2, 3, 4], freq=7, unique_id="a")
     work = [
         lambda: together.forecast(one("a"), h=2),
@@ -85,7 +85,7 @@ def test_another_horizon_level_or_frequency_is_another_forecast() -> None:
         lambda: other.forecast(one("e"), h=2),
         lambda: together.forecast(one("f"), h=2),
     ]
-    made = meet(turns, work)
+    made = meet(baton, work)
     assert sorted(model.asked) == [1, 1, 1, 2]
     assert [forecast.h for forecast in made] == [2, 3, 2, 2, 2, 2]
     assert made[2].levels == (90,)
@@ -93,14 +93,14 @@ def test_another_horizon_level_or_frequency_is_another_forecast() -> None:
 
 
 def test_a_fault_is_told_to_the_one_whose_it_is() -> None:
-    turns, model = Turns(), Counting()
-    together = Together(model, turns)
+    baton, model = Baton(), Counting()
+    together = Together(model, baton)
     work = [
         lambda: together.forecast(one("good"), h=2),
         lambda: together.forecast(one("short", 1), h=2),
         lambda: together.forecast(Panel.joined([one("x", 5, 5, 5), one("y", 1)]), h=2),
     ]
-    good, short, both = meet(turns, work)
+    good, short, both = meet(baton, work)
     assert good.point.tolist() == [[4, 4]]
     assert isinstance(short, TooShortError)
     assert "'short'" in str(short)
@@ -113,24 +113,24 @@ def test_a_model_that_fails_fails_all_that_asked_it_and_no_other_request() -> No
         def forecast(self, *_panel: Any, **_options: Any) -> Forecast:
             raise RuntimeError("broken")
 
-    turns = Turns()
-    broken, whole = Together(Broken(), turns), Together(Counting(), turns)
-    made = meet(turns, [lambda: broken.forecast(one("a"), h=1)] * 3 + [lambda: whole.forecast(one("b"), h=1)])
+    baton = Baton()
+    broken, whole = Together(Broken(), baton), Together(Counting(), baton)
+    made = meet(baton, [lambda: broken.forecast(one("a"), h=1)] * 3 + [lambda: whole.forecast(one("b"), h=1)])
     assert [str(error) for error in made[:3]] == ["broken"] * 3
     assert made[3].ids == ("b",)
-    assert meet(turns, [lambda: whole.forecast(one("c"), h=1)])[0].ids == ("c",)
+    assert meet(baton, [lambda: whole.forecast(one("c"), h=1)])[0].ids == ("c",)
 
 
 def test_who_is_alone_waits_for_nobody() -> None:
-    turns, model = Turns(), Counting()
-    with turns.taken():
-        assert Together(model, turns).forecast(one("a"), h=1).ids == ("a",)
-    assert not turns.held
-    assert Together(model, turns).forecast(one("a"), h=1).ids == ("a",)  # and without a turn
+    baton, model = Baton(), Counting()
+    with baton.taken():
+        assert Together(model, baton).forecast(one("a"), h=1).ids == ("a",)
+    assert not baton.held
+    assert Together(model, baton).forecast(one("a"), h=1).ids == ("a",)  # and without it
 
 
-def test_a_large_forecast_lets_others_have_their_turn() -> None:
-    turns = Turns()
+def test_a_large_forecast_lets_others_run() -> None:
+    baton = Baton()
     began, may_end = threading.Event(), threading.Event()
 
     class Slow(Counting):
@@ -142,29 +142,29 @@ def test_a_large_forecast_lets_others_have_their_turn() -> None:
     large = Panel.joined([one(str(number)) for number in range(FEW + 1)])
 
     def ask() -> None:
-        with turns.taken():
-            made.append(Together(Slow(), turns).forecast(large, h=1))
-            assert turns.held
+        with baton.taken():
+            made.append(Together(Slow(), baton).forecast(large, h=1))
+            assert baton.held
 
     made: list[Forecast] = []
     thread = threading.Thread(target=ask)
     thread.start()
     assert began.wait(20)
-    with turns.taken():
-        assert Together(Counting(), turns).forecast(one("a"), h=1).ids == ("a",)
+    with baton.taken():
+        assert Together(Counting(), baton).forecast(one("a"), h=1).ids == ("a",)
     may_end.set()
     thread.join(20)
     assert len(made[0]) == FEW + 1
 
 
 def test_thousands_of_meetings_lose_nobody() -> None:
-    turns = Turns()
-    together = Together(Counting(), turns)
+    baton = Baton()
+    together = Together(Counting(), baton)
     made: list[float] = []
 
     def ask(number: int) -> None:
         for step in range(200):
-            with turns.taken():
+            with baton.taken():
                 value = 1000.0 * number + step
                 made.append(float(together.forecast(one("a", 1, 2, value), h=1).point[0, 0]) - value)
 
@@ -175,7 +175,7 @@ def test_thousands_of_meetings_lose_nobody() -> None:
         thread.join(60)
         assert not thread.is_alive()
     assert made == [0.0] * 2400
-    assert not turns._taken
+    assert not baton._taken
 
 
 @pytest.mark.parametrize(
@@ -188,16 +188,16 @@ def test_thousands_of_meetings_lose_nobody() -> None:
         ("/livez", "5", False),
     ],
 )
-def test_only_small_requests_for_forecasts_take_turns(path: str, length: str, taken: bool) -> None:
-    turns = Turns()
+def test_only_small_requests_for_forecasts_take_it(path: str, length: str, taken: bool) -> None:
+    baton = Baton()
     seen: list[bool] = []
 
     def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
-        seen.append(turns.held)
+        seen.append(baton.held)
         assert environ["wsgi.input"].read(5) == b"hello"
         return []
 
     environ = {"PATH_INFO": path, "CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"hello")}
-    TurnTaking(app, turns)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]  # nothing is started
+    BatonTaking(app, baton)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]  # nothing is started
     assert seen == [taken]
-    assert not turns.held
+    assert not baton.held

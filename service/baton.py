@@ -1,13 +1,13 @@
-"""Small requests take turns, and those that meet are forecast together.
+"""Small requests run one at a time, and those that meet are forecast together.
 
 One thread of a process runs Python at a time. Threads that all want to hand that right to each other some fifty times a
 request, at every call of a kernel and every lock; a third of the processor goes into it under load. So a small request
-keeps its turn until it is answered, or has come to its forecast. What a forecast of one series costs is mostly the way
-to the kernels and back, which eight series share as well as one: so a request that has come there lets others catch up,
-and the last of them makes the forecasts of all. Nobody waits who is alone. Once the
+takes the baton and keeps it until it is answered, or has come to its forecast. What a forecast of one series costs is
+mostly the way to the kernels and back, which eight series share as well as one: so a request that has come there lets
+others catch up, and the last of them makes the forecasts of all. Nobody waits who is alone. Once the
 kernels are loaded no bit of a forecast depends on the series beside it (tests/test_pretrained.py), so nobody can tell.
 
-Measured with 16 connections to two workers: 1.55 ms of processor time a request without turns, 1.08 with them.
+Measured with 16 connections to two workers: 1.55 ms of processor time a request without it, 1.08 with it.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from service.models.served import Model
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["Together", "TurnTaking", "Turns"]
+__all__ = ["BATON", "Baton", "BatonTaking", "Together"]
 
 FEW = 8
 """Series that are a small forecast; a larger one has its own work to do."""
 SMALL_BODY = 64 * 2**10
-"""Bytes of a small request's body: it is read before the turn comes, since nobody waits for a slow client."""
+"""Bytes of a small request's body: it is read before, since nobody waits for a slow client."""
 PATHS = frozenset({"/v1/forecast", "/v1/timeseries/forecast"})
 
 
-class Turns:
+class Baton:
     """The right to run Python, handed from one thread to the next."""
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class Turns:
 
     @property
     def held(self) -> bool:
-        """Whether this thread has the turn."""
+        """Whether this thread has it."""
         return getattr(self._here, "held", False)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Have the turn for a while."""
+        """Have it for a while."""
         self._take()
         try:
             yield
@@ -63,7 +63,7 @@ class Turns:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Let others have the turn while this thread is at work that takes long."""
+        """Let others have it while this thread waits, or is at work that takes long."""
         if not self.held:
             yield
             return
@@ -74,7 +74,7 @@ class Turns:
             self._take()
 
     def forecast(self, model: Model, panel: Panel, h: int | None, level: tuple[float, ...]) -> Forecast:
-        """Forecast with those that have come as far, once all have that have begun; this thread has the turn."""
+        """Forecast with those that have come as far, once all have that have begun; this thread has the baton."""
         asked = _Asked(model, panel, h, level)
         with self._mutex:
             self._asked.append(asked)
@@ -82,7 +82,7 @@ class Turns:
             if not last:
                 self._hand_on()
         if not last:
-            asked.woken.acquire()  # with the turn; a lock and no event, since that is four times as quick
+            asked.woken.acquire()  # with the baton; a lock and no event, since that is four times as quick
         if not asked.done:
             self._forecast_all_like(asked)
         return asked.answer()
@@ -113,13 +113,17 @@ class Turns:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        """Give the turn to the next that is ready, or else to the first that has come to its forecast."""
+        """Give it to the next that is ready, or else to the first that has come to its forecast."""
         if self._ready:
             self._ready.popleft().release()
         elif self._asked:
             self._asked[0].woken.release()
         else:
             self._taken = False
+
+
+BATON = Baton()
+"""Of this process, which has one interpreter."""
 
 
 class _Asked:
@@ -186,19 +190,19 @@ def _rows(made: Forecast, ids: tuple[str, ...], rows: slice) -> Forecast:
 
 
 class Together:
-    """A model whose small forecasts are made together with others of the same turn.
+    """A model whose small forecasts are made together with others of the same time.
 
     Parameters
     ----------
     model
         The model that makes them.
-    turns
-        Those of the process.
+    baton
+        That of the process.
     """
 
-    def __init__(self, model: Model, turns: Turns) -> None:
+    def __init__(self, model: Model, baton: Baton = BATON) -> None:
         self._model = model
-        self._turns = turns
+        self._baton = baton
 
     @property
     def info(self) -> dict[str, Any]:
@@ -209,18 +213,18 @@ class Together:
         self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)
     ) -> Forecast:
         """Forecast a panel, as the model would alone."""
-        if panel is not None and self._turns.held and len(panel) <= FEW:
-            return self._turns.forecast(self._model, panel, h, level)
-        with self._turns.aside():
+        if panel is not None and self._baton.held and len(panel) <= FEW:
+            return self._baton.forecast(self._model, panel, h, level)
+        with self._baton.aside():
             return self._model.forecast(panel, h=h, level=level)
 
 
-class TurnTaking:
-    """WSGI middleware: small requests for forecasts take turns, all others pass."""
+class BatonTaking:
+    """WSGI middleware: small requests for forecasts take the baton, all others pass."""
 
-    def __init__(self, app: WSGIApplication, turns: Turns) -> None:
+    def __init__(self, app: WSGIApplication, baton: Baton = BATON) -> None:
         self._app = app
-        self._turns = turns
+        self._baton = baton
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
@@ -228,5 +232,5 @@ class TurnTaking:
         if environ.get("PATH_INFO") not in PATHS or not length.isdecimal() or int(length) > SMALL_BODY:
             return self._app(environ, start_response)
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
-        with self._turns.taken():
+        with self._baton.taken():
             return self._app(environ, start_response)
