@@ -10,7 +10,7 @@ from flask import Flask
 
 from forecaster import Forecaster
 from service.admission import Admission
-from service.baton import BatonTaking, Together
+from service.baton import Together
 from service.contract import operation_of
 from service.guard import register_guard
 from service.models.registry import ModelRegistry
@@ -59,7 +59,6 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         if settings.reload_seconds:
             Watcher(registry.refresh, settings.reload_seconds).start()
     app = Flask("service", static_folder=None)
-    app.wsgi_app = BatonTaking(app.wsgi_app)  # type: ignore[method-assign]  # as Flask has it for middleware
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)

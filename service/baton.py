@@ -12,29 +12,24 @@ Measured with 16 connections to two workers: 1.55 ms of processor time a request
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from forecaster import Forecast, Panel
 from service.models.served import Model
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-__all__ = ["BATON", "Baton", "BatonTaking", "Together"]
+__all__ = ["BATON", "Baton", "Together"]
 
 FEW = 8
 """Series that are a small forecast; a larger one has its own work to do."""
 SMALL_BODY = 64 * 2**10
-"""Bytes of a small request's body: it is read before, since nobody waits for a slow client."""
-PATHS = frozenset({"/v1/forecast", "/v1/timeseries/forecast"})
+"""Bytes of a small request's body."""
 
 
 class Baton:
@@ -53,8 +48,11 @@ class Baton:
         return getattr(self._here, "held", False)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Have it for a while."""
+    def taken(self, size: int = 0) -> Iterator[None]:
+        """Have it for a while, for a request whose body has `size` bytes; a large one does without."""
+        if size > SMALL_BODY:
+            yield
+            return
         self._take()
         try:
             yield
@@ -217,20 +215,3 @@ class Together:
             return self._baton.forecast(self._model, panel, h, level)
         with self._baton.aside():
             return self._model.forecast(panel, h=h, level=level)
-
-
-class BatonTaking:
-    """WSGI middleware: small requests for forecasts take the baton, all others pass."""
-
-    def __init__(self, app: WSGIApplication, baton: Baton = BATON) -> None:
-        self._app = app
-        self._baton = baton
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
-        length = environ.get("CONTENT_LENGTH", "")
-        if environ.get("PATH_INFO") not in PATHS or not length.isdecimal() or int(length) > SMALL_BODY:
-            return self._app(environ, start_response)
-        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
-        with self._baton.taken():
-            return self._app(environ, start_response)

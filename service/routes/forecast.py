@@ -8,6 +8,7 @@ from flask import Blueprint, Response, g, request
 
 from service.admission import Admission, Turn, body_cost, forecast_cost
 from service.answers import Writer
+from service.baton import BATON
 from service.bodies import media_type_sent, media_type_wanted, read_body
 from service.contract import CSV, JSON, Answer, operation
 from service.forecasting import forecast_pieces
@@ -74,7 +75,7 @@ def forecast_routes(registry: ModelRegistry, settings: Settings, admission: Admi
         wanted = media_type_wanted(*sorted((JSON, CSV), key=lambda one: one != sent))
         registry.require_ready()
         body = read_body(settings)
-        with admission.turn() as turn:
+        with BATON.taken(len(body)), admission.turn() as turn:
             turn.take(body_cost(len(body), is_json=sent == JSON))
             intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
             return _forecast(intake, options, wanted, registry, settings, turn)

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, g
 from forecaster import Forecast, Frequency, InputError, LongTable, Panel
 from service.admission import Admission, Turn, body_cost, forecast_cost
 from service.answers import to_json
+from service.baton import BATON
 from service.bodies import media_type_sent, media_type_wanted, read_body
 from service.contract import JSON, Answer, operation
 from service.forecasting import forecast_pieces
@@ -51,7 +52,7 @@ def timeseries_routes(registry: ModelRegistry, settings: Settings, admission: Ad
         registry.require_ready()
         refuse_query()
         body = read_body(settings)
-        with admission.turn() as turn:
+        with BATON.taken(len(body)), admission.turn() as turn:
             turn.take(body_cost(len(body), is_json=True))
             request = read_json(TimeSeriesRequest, body, settings)
             _check_sizes(request, settings)

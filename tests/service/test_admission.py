@@ -211,7 +211,7 @@ def held(tmp_path: Path) -> Iterator[Flask]:
     """A service whose large forecasts wait to be let."""
     model_folder(tmp_path, "daily")
     Held.started, Held.go = threading.Event(), threading.Event()
-    registry = open_registry(tmp_path, load=lambda _: Held(), pretrained=fake_base)
+    registry = open_registry(tmp_path, default="daily", load=lambda _: Held(), pretrained=fake_base)
     yield create_app(Settings(models=tmp_path, concurrency=1, queue=0), registry=registry)
     Held.go.set()
 
@@ -251,7 +251,7 @@ class Slow(LastValue):
 def test_work_is_given_up_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr("service.app.Admission", lambda settings: Admission(settings, Slow.clock))
     model_folder(tmp_path, "daily")
-    registry = open_registry(tmp_path, load=lambda _: Slow())
+    registry = open_registry(tmp_path, default="daily", load=lambda _: Slow())
     client = create_app(Settings(models=tmp_path, request_seconds=3), registry=registry).test_client()
     body = {"series": {"y": [1, 2, 3, 4, 5, 6] * 1_000, "sizes": [6] * 1_000}, "h": 1, "level": []}
     started = Slow.clock.now

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from forecaster import Forecast, Panel, TooShortError
-from service.baton import FEW, SMALL_BODY, Baton, BatonTaking, Together
+from service.baton import FEW, SMALL_BODY, Baton, Together
 from tests.service.conftest import LastValue
 
 
@@ -178,26 +176,9 @@ def test_thousands_of_meetings_lose_nobody() -> None:
     assert not baton._taken
 
 
-@pytest.mark.parametrize(
-    ("path", "length", "taken"),
-    [
-        ("/v1/forecast", "5", True),
-        ("/v1/forecast", str(SMALL_BODY + 1), False),
-        ("/v1/forecast", "", False),
-        ("/v1/forecast", "-5", False),
-        ("/livez", "5", False),
-    ],
-)
-def test_only_small_requests_for_forecasts_take_it(path: str, length: str, taken: bool) -> None:
+def test_a_large_request_does_without_it() -> None:
     baton = Baton()
-    seen: list[bool] = []
-
-    def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
-        seen.append(baton.held)
-        assert environ["wsgi.input"].read(5) == b"hello"
-        return []
-
-    environ = {"PATH_INFO": path, "CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"hello")}
-    BatonTaking(app, baton)(environ, lambda *_: None)  # type: ignore[arg-type, return-value]  # nothing is started
-    assert seen == [taken]
-    assert not baton.held
+    for size, taken in ((0, True), (SMALL_BODY, True), (SMALL_BODY + 1, False)):
+        with baton.taken(size):
+            assert baton.held == taken
+        assert not baton.held
