@@ -180,8 +180,17 @@ class Settings:
 
     @property
     def state_folder(self) -> Path:
-        """The folder for what the service keeps."""
-        return self.state.expanduser()
+        """The folder for what the service keeps.
+
+        Raises
+        ------
+        ConfigError
+            It is in a home, and there is none.
+        """
+        try:
+            return self.state.expanduser()
+        except RuntimeError:
+            raise ConfigError("There is no home folder to keep keys and jobs in. Set FORECASTER_STATE.") from None
 
     @property
     def keys_file(self) -> Path:
