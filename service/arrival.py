@@ -63,10 +63,12 @@ class Arrival:
         self._bytes += data
         if self._head_end < 0:
             self._head_end = self._bytes.find(_END, searched)
-            if self._head_end < 0:
-                self._refuse_hopeless()
-            else:
-                self._needed = self._length_of_all()
+            error = _fault_of(self._bytes) if self._head_end < 0 else None
+            if self._head_end > LONGEST_HEAD:
+                error = LimitRequestHeaders("too large in all")
+            if error is not None:
+                raise error
+            self._needed = self._length_of_all() if self._head_end >= 0 else None
 
     @property
     def arrived(self) -> Arrived:
@@ -97,11 +99,6 @@ class Arrival:
             return start  # no body, or a head that the parser refuses
         length = int(announced[0][1])
         return start + length if length <= MOST_AT_ONCE else None
-
-    def _refuse_hopeless(self) -> None:
-        error = _fault_of(self._bytes)
-        if error is not None:
-            raise error
 
 
 def _fault_of(head: bytearray) -> ParseException | None:

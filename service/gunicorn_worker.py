@@ -124,21 +124,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return False
         connection = Connection(self.cfg, sock, address, listener.getsockname(), seconds=self._seconds)
         self.nr_conns += 1
-        self._watch(connection, time.monotonic() + self._seconds)
-        self._on_readable(connection, sock)  # most send at once
+        connection.deadline = time.monotonic() + self._seconds
+        self._on_readable(connection, sock)  # most have sent by now
         return True
 
     # --- a connection
 
     def _watch(self, connection: Connection, deadline: float) -> None:
         connection.deadline = deadline
-        connection.sock.setblocking(False)
-        self._watched.add(connection)
-        self.poller.register(connection.sock.raw, selectors.EVENT_READ, partial(self._on_readable, connection))
+        if connection not in self._watched:
+            connection.sock.setblocking(False)
+            self._watched.add(connection)
+            self.poller.register(connection.sock.raw, selectors.EVENT_READ, partial(self._on_readable, connection))
 
     def _unwatch(self, connection: Connection) -> None:
-        self._watched.discard(connection)
-        with contextlib.suppress(OSError, KeyError, ValueError):
+        if connection in self._watched:
+            self._watched.remove(connection)
             self.poller.unregister(connection.sock.raw)
 
     def _drop(self, connection: Connection) -> None:
@@ -153,11 +154,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._drop(connection)
             return
         if data is None or (data and connection.is_closing):
-            return
-        if not data:
-            self._on_end(connection)
-        else:
+            self._watch(connection, connection.deadline)
+        elif data:
             self._feed(connection, data)
+        else:
+            self._on_end(connection)
 
     def _on_end(self, connection: Connection) -> None:
         """Act on the end of what a client sends; one that has sent a head may still wait for its answer."""
@@ -174,14 +175,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._refuse(connection, error)
             return
         arrived = connection.arrival.arrived
-        if arrived is not Arrived.PART:
-            self._unwatch(connection)
-            if arrived is Arrived.WHOLE:
-                self._begin(connection)
-            else:
-                connection.deadline = time.monotonic() + self._seconds
-                self._for_a_slot.append(connection)
-                self._give_slots()
+        if arrived is Arrived.PART:
+            self._watch(connection, connection.deadline)
+            return
+        self._unwatch(connection)
+        if arrived is Arrived.WHOLE:
+            self._begin(connection)
+        else:
+            connection.deadline = time.monotonic() + self._seconds
+            self._for_a_slot.append(connection)
+            self._give_slots()
 
     def _give_slots(self) -> None:
         while self._slots and self._for_a_slot:
@@ -204,9 +207,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._close_gently(conn)
             return
         rest = conn.take_back()
-        self._watch(conn, time.monotonic() + (self.cfg.keepalive if self.alive else SECONDS_TO_CLOSE))
         if rest:
             self._feed(conn, rest)
+        else:
+            self._watch(conn, time.monotonic() + (self.cfg.keepalive if self.alive else SECONDS_TO_CLOSE))
 
     def _give_up(self, connection: Connection) -> None:
         """End a connection whose time is up; one that has sent a part of a request is told why."""

@@ -165,7 +165,9 @@ def _media(shape: Any) -> Schema:
 def _problems(promised: Operation) -> Schema:
     kinds = [KINDS[name] for name in (*KINDS_OF_ALL, *promised.problems)]
     if promised.scope is not None:
-        kinds += [KINDS["no-key"], KINDS["not-allowed"]]
+        kinds += [KINDS["no-key"], KINDS["not-allowed"], KINDS["unavailable"]]
+    if promised.body:
+        kinds += [KINDS["too-slow"], KINDS["busy"]]
     titles: dict[int, list[str]] = {}
     for kind in kinds:
         titles.setdefault(kind.status, []).append(kind.title)

@@ -44,6 +44,7 @@ class Settings:
         False,
         "`true`: listen on an address other than loopback though there are no keys, for whoever reaches it. The "
         "container image sets it, since what reaches a container is chosen where its port is published.",
+        shown="`false`",
     )
     keys: Path | None = _setting(  # noqa: RUF009 - None never changes
         None, "File of API keys, made by `forecaster keys create`.", shown="`keys.json` in `FORECASTER_STATE`"
@@ -76,7 +77,10 @@ class Settings:
     )
     threads: int = _setting(8, "Threads in each worker.", low=1, high=64)
     read_seconds: int = _setting(
-        15, "Seconds in which a request must have arrived, plus one for each 64 KiB of its body.", low=1, high=3_600
+        15,
+        "Seconds that a client may take to send a request, and again to take the answer, plus one for each 64 KiB.",
+        low=1,
+        high=3_600,
     )
     drain_seconds: int = _setting(
         0,
@@ -176,8 +180,17 @@ class Settings:
 
     @property
     def state_folder(self) -> Path:
-        """The folder for what the service keeps."""
-        return self.state.expanduser()
+        """The folder for what the service keeps.
+
+        Raises
+        ------
+        ConfigError
+            It is in a home, and there is none.
+        """
+        try:
+            return self.state.expanduser()
+        except RuntimeError:
+            raise ConfigError("There is no home folder to keep keys and jobs in. Set FORECASTER_STATE.") from None
 
     @property
     def keys_file(self) -> Path:

@@ -51,6 +51,11 @@ FOREIGN = [
     {"Origin": "null"},
     {"Origin": "http://localhost:1234"},
     {"Origin": "http://[broken"},
+    {"Origin": "http://localhost", "Host": "localhost:8000"},
+    {"Origin": "http://localhost:80", "Host": "localhost:8000"},
+    {"Origin": "http://[::1]:8000", "Host": "localhost:8000"},
+    {"Origin": "file://"},
+    {"Origin": ""},
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
 ]
@@ -63,13 +68,36 @@ def test_pages_of_other_sites_cannot_post(client: FlaskClient, headers: dict[str
     assert response.content_type == "application/problem+json"
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}])
+OWN = [
+    {"Origin": "http://localhost"},
+    {"Origin": "https://localhost"},
+    {"Origin": "http://localhost:8000", "Host": "LOCALHOST:8000"},
+    {"Origin": "http://[::1]:8000", "Host": "[::1]:8000"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+]
+
+
+@pytest.mark.parametrize("headers", OWN)
 def test_the_services_own_page_can_post(client: FlaskClient, headers: dict[str, str]) -> None:
     assert client.post("/v1/forecast", json=BODY, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a b", "10.0.0.1"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "a b",
+        "10.0.0.1",
+        "::1",
+        "[::2]",
+        "localhost@evil",
+        "localhost.",
+        "[::1]evil",
+        ":8000",
+    ],
 )
 def test_on_loopback_other_host_names_are_refused(client: FlaskClient, host: str) -> None:
     response = client.get("/v1/models", headers={"Host": host})

@@ -87,3 +87,11 @@ def test_what_only_this_machine_can_reach(host: str, is_loopback: bool) -> None:
     assert (Settings(host=host).admitted_hosts is None) is not is_loopback
     assert Settings(host=host).lets_anyone_in is is_loopback
     assert Settings(host=host, allow_anonymous=True).lets_anyone_in
+
+
+def test_without_a_home_the_folder_of_state_has_to_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError))
+    with pytest.raises(ConfigError, match="FORECASTER_STATE"):
+        Settings().state_folder  # noqa: B018 - asking is enough
+    assert Settings(state=tmp_path).state_folder == tmp_path
