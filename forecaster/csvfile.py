@@ -333,19 +333,19 @@ class _Reader:
         return matrix
 
     def _value(self, cells: Sequence[str], line: int, column: int) -> float:
-        """Return the number in a cell; without one NaN, and the series has a fault."""
+        """Return the number in a cell; where there is none NaN, and the series has a fault."""
         try:
             return _numbers([cells[column]])[0]
         except ValueError:
-            error = self._not_a_number(cells, line, column)
+            series = cells[self.layout.id] if self.layout.id is not None else self.header[column]
         if self.faults is None:
-            raise error
-        self.faults.setdefault(str(error.series), error)
+            raise self._not_a_number(cells[column], line, column, series)
+        if series not in self.faults:
+            self.faults[series] = self._not_a_number(cells[column], line, column, series)
         return float("nan")
 
-    def _not_a_number(self, cells: Sequence[str], line: int, column: int) -> InputError:
-        text, name = cells[column], self.header[column]
-        series = cells[self.layout.id] if self.layout.id is not None else name
+    def _not_a_number(self, text: str, line: int, column: int, series: str) -> InputError:
+        name = self.header[column]
         hint = number_hint(text)
         if self.layout.is_wide and not hint:
             hint = (

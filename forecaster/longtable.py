@@ -5,8 +5,9 @@ Series are looked at one by one only after the panel of all of them has failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ MISSING = frozenset(
     ("", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "none", "NaT")
 )
 
+_GUESSES = 3
+"""Series that are blamed by what is wrong with all together, before each is looked at alone."""
+
 
 class Numbering(dict[str, int]):
     """Numbers texts in the order in which they first come."""
@@ -35,7 +39,7 @@ class Numbering(dict[str, int]):
         return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LongTable:
     """Rows of several series, in any order.
 
@@ -112,43 +116,81 @@ class LongTable:
     def _panel_without(
         self, faults: dict[str, InputError], first: InputError, frequency: Frequency | None, timezone: str | None
     ) -> Panel:
-        """Return the panel of the series without a fault; `first` is what was wrong with all of them together."""
-        readable: list[tuple[int, LongTable, TimeArray]] = []
-        for code, part in self._series(faults):
+        """Return the panel of the series without a fault; `first` is raised if there is none."""
+        for _ in range(_GUESSES):
+            rest = self._select(self._codes_but(faults))
+            if not rest.names:
+                raise first
             try:
-                readable.append((code, part, part._wall(timezone)))
+                return rest._panel(frequency, timezone)
             except InputError as error:
-                faults[part.names[0]] = error
-        if not readable:
-            raise first
-        if frequency is None:
-            names = [part.names[0] for _, part, _ in readable]
-            frequency = Frequency.infer([times for _, _, times in readable], ids=names)
-        good: list[int] = []
-        for code, part, _ in readable:
+                code = rest._series_at(error)
+                fault = None if code is None else rest._series(code)._fault(frequency, timezone)
+                if fault is None:  # it takes several to be wrong
+                    break
+                faults[rest.names[code or 0]] = fault
+        return self._panel_of_good(faults, first, frequency, timezone)
+
+    def _panel_of_good(
+        self, faults: dict[str, InputError], first: InputError, frequency: Frequency | None, timezone: str | None
+    ) -> Panel:
+        """Look at each series alone, for 0.2 ms, and return the panel of those without a fault."""
+        readable: dict[int, TimeArray] = {}
+        for code in self._codes_but(faults):
             try:
-                part._panel(frequency, timezone)
+                readable[code] = self._series(code)._wall(timezone)
             except InputError as error:
-                faults[part.names[0]] = error
-            else:
-                good.append(code)
+                faults[self.names[code]] = error
+        if frequency is None and readable:
+            frequency = Frequency.infer(list(readable.values()), ids=[self.names[code] for code in readable])
+        for code in readable:
+            fault = self._series(code)._fault(frequency, timezone)
+            if fault is not None:
+                faults[self.names[code]] = fault
+        good = self._codes_but(faults)
         if not good:
             raise first
         return self._select(good)._panel(frequency, timezone)
+
+    def _fault(self, frequency: Frequency | None, timezone: str | None) -> InputError | None:
+        """Return what is wrong with these rows, if anything is."""
+        try:
+            self._panel(frequency, timezone)
+        except InputError as error:
+            return error
+        return None
 
     def _wall(self, timezone: str | None) -> TimeArray:
         """Return the times as a clock shows them, in which days are days long."""
         times, zone, utc = self._instants(timezone)
         return to_wall(times, find_zone(zone)) if utc and zone is not None else times
 
-    def _series(self, faults: dict[str, InputError]) -> Iterator[tuple[int, LongTable]]:
-        """Yield the number and the rows of each series that is not in `faults`."""
-        order = np.argsort(self.codes, kind="stable")
-        ends = np.cumsum(np.bincount(self.codes, minlength=len(self.names)))
-        for code, rows in enumerate(np.split(order, ends[:-1])):
-            if self.names[code] not in faults:
-                part = self._rows(rows)
-                yield code, replace(part, names=(self.names[code],), codes=np.zeros(len(rows), np.int64))
+    @cached_property
+    def _order(self) -> IntArray:
+        """Rows sorted by series."""
+        return np.argsort(self.codes, kind="stable")
+
+    @cached_property
+    def _ends(self) -> IntArray:
+        """Where each series begins among the sorted rows, and the end."""
+        return np.concatenate(([0], np.cumsum(np.bincount(self.codes, minlength=len(self.names)))))
+
+    def _codes_but(self, faults: dict[str, InputError]) -> list[int]:
+        return [code for code, name in enumerate(self.names) if name not in faults]
+
+    def _series_at(self, error: InputError) -> int | None:
+        """Return the series that an error speaks of, if it says so."""
+        if error.series is not None:
+            return self.names.index(error.series)
+        if error.row is None:
+            return None
+        row = error.row - 1 if self.lines is None else int(np.argmax(self.lines == error.row))
+        return int(self.codes[row])
+
+    def _series(self, code: int) -> LongTable:
+        """Return the rows of one series."""
+        rows = self._order[self._ends[code] : self._ends[code + 1]]
+        return replace(self._rows(rows), names=(self.names[code],), codes=np.zeros(len(rows), np.int64))
 
     def _select(self, codes: Sequence[int]) -> LongTable:
         """Return the rows of some series, in their order."""

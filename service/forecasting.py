@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from forecaster import Forecast, Panel, TooShortError
+from forecaster import Forecast, InputError, Panel, TooShortError
 from service.admission import forecast_cost
 from service.models.served import Model
 from service.problems import message_of
@@ -56,15 +56,29 @@ def forecast_pieces(
     """
     size = size or _usual_size(model, h)
     for start in range(0, len(panel), size):
-        part = panel if len(panel) <= size else panel.select(np.arange(start, min(start + size, len(panel))))
+        part = panel if len(panel) <= size else _slice(panel, start, start + size)
         try:
             made = model.forecast(part, h=h, level=level)
         except TooShortError as error:
             reasons = error.skipped or dict.fromkeys(part.ids, str(error))
             yield Piece(len(part), len(part.values), None, _for_clients(reasons))
+        except InputError as error:
+            if error.series is None:  # a fault of them all
+                raise
+            if len(part) == 1:
+                yield Piece(1, len(part.values), None, _for_clients({part.ids[0]: str(error)}))
+                continue
+            half = -(
+                -len(part) // 2
+            )  # the series at fault, whose forecast would leave the calendar, is found by halving
+            yield from forecast_pieces(model, part, h=h, level=level, quantiles=quantiles, size=half)
         else:
             shown = replace(made, quantiles=quantiles)
             yield Piece(len(part), len(part.values), shown, _for_clients(made.skipped))
+
+
+def _slice(panel: Panel, start: int, end: int) -> Panel:
+    return panel.select(np.arange(start, min(end, len(panel))))
 
 
 def joined(forecasts: Sequence[Forecast]) -> Forecast:

@@ -139,7 +139,7 @@ def _colons(value: Any) -> int:
         return len(fields) + sum(_colons(getattr(value, name)) for name in fields)
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
         return sum(map(_colons, value))
-    if isinstance(value, list) and any(isinstance(one, str) for one in value):
+    if isinstance(value, list) and str in set(map(type, value)):
         return sum(one.count(":") for one in value if isinstance(one, str))
     return 0
 

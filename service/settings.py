@@ -106,12 +106,16 @@ class Settings:
     # Limits of all requests together.
     concurrency: int = _setting(
         1,
-        "Large requests that each worker works on at once; small ones (a few milliseconds) always pass.",
+        "Large requests that each worker works on at once; small ones (estimated below 20 ms) always pass.",
         low=1,
         high=64,
     )
     queue: int = _setting(
-        2, "Large requests that wait in each worker for that; more are answered 503 with Retry-After.", low=0, high=60
+        2,
+        "Large requests that wait in each worker for that; more are answered 503 with Retry-After. Keep it and "
+        "`FORECASTER_CONCURRENCY` together below `FORECASTER_THREADS`: the other threads are for small ones.",
+        low=0,
+        high=60,
     )
     # Jobs.
     state: Path = _setting(  # noqa: RUF009 - a Path never changes

@@ -72,7 +72,7 @@ class TimeSeriesRequest(Strict):
 
     model: Identifier = Field(description="A name from /v1/models; base for the base weights.")
     inputs: list[TimeSeriesInput] = Field(fail_fast=True, min_length=1, description="The series.")
-    options: TimeSeriesOptions = Field(description="What to forecast.")
+    options: TimeSeriesOptions = Field(description="How far, and which quantiles.")
     metadata: dict[str, Any] | None = Field(default=None, description="Anything of the caller's; not looked at.")
 
 

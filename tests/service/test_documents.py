@@ -51,14 +51,31 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_field_and_parameter_is_explained_or_has_a_telling_name() -> None:
-    for name in ("ForecastRequest", "Series", "ModelDescription", "FieldError"):
+    for name in (
+        "ForecastRequest",
+        "Series",
+        "Columns",
+        "BacktestRequest",
+        "TimeSeriesRequest",
+        "TimeSeriesInput",
+        "ModelDescription",
+        "FieldError",
+    ):
         for field, schema in DOCUMENT["components"]["schemas"][name]["properties"].items():
             assert schema.get("description") or field in {"name", "expected"}, (name, field)
 
 
-def test_the_example_is_a_request_that_works(client: FlaskClient) -> None:
-    example = DOCUMENT["components"]["schemas"]["ForecastRequest"]["example"]
-    assert client.post("/v1/forecast", json=example).status_code == 200
+EXAMPLES = {
+    "ForecastRequest": "/v1/forecast",
+    "BacktestRequest": "/v1/backtest",
+    "TimeSeriesRequest": "/v1/timeseries/forecast",
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_requests_that_work(client: FlaskClient, name: str) -> None:
+    example = DOCUMENT["components"]["schemas"][name]["example"]
+    assert client.post(EXAMPLES[name], json=example).status_code == 200
 
 
 TABLES = {"http-api.md": "problems", "operations.md": "settings"}
@@ -88,16 +105,30 @@ def test_gunicorns_settings_use_only_the_front_door_of_the_library() -> None:
     assert not re.search(r"(from|import) forecaster\.", text)
 
 
-def documented_bodies() -> list[str]:
+def documented_requests() -> list[tuple[str, str]]:
+    """Return path and body of the curl lines with a JSON body."""
     text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
-    return re.findall(r"application/json' -d '(.*?)'\n", text, re.DOTALL)
+    pattern = r"curl http://127\.0\.0\.1:8000(/\S+) -H 'Content-Type: application/json' -d '(.*?)'\n"
+    return re.findall(pattern, text, re.DOTALL)
+
+
+def documented_uploads() -> list[tuple[str, str]]:
+    """Return path and file of the curl lines with a CSV body."""
+    text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    pattern = r"curl 'http://127\.0\.0\.1:8000(/v1/\S+)' -H 'Content-Type: text/csv' --data-binary @(\S+)"
+    return re.findall(pattern, text)
 
 
 def test_curl_lines_of_the_documentation_work(client: FlaskClient) -> None:
-    assert documented_bodies()
-    for body in documented_bodies():
+    paths = {path for path, _ in documented_requests()}
+    assert {"/v1/forecast", "/v1/backtest", "/v1/timeseries/forecast"} <= paths
+    for path, body in documented_requests():
         ours = body.replace('"flights"', '"daily"')
-        response = client.post("/v1/forecast", data=ours, content_type="application/json")
+        response = client.post(path, data=ours, content_type="application/json")
+        assert response.status_code == 200, response.text
+    assert documented_uploads()
+    for path, file in documented_uploads():
+        response = client.post(path, data=(ROOT / file).read_bytes(), content_type="text/csv")
         assert response.status_code == 200, response.text
     page = client.get("/").text
     (body,) = re.findall(r"-d '(.*?)'", page)

@@ -56,10 +56,16 @@ def test_a_series_that_a_wrong_year_makes_too_long_is_named(client: FlaskClient)
         assert "'typo', has 738946 steps for 4 values" in text
 
 
-def test_a_series_that_ends_where_the_calendar_does_is_named(client: FlaskClient) -> None:
+def test_a_series_that_ends_where_the_calendar_does_is_skipped(client: FlaskClient) -> None:
     days = [f"9999-12-{day}" for day in range(28, 32)]
-    problem = refused(client, series=[series(), series("last", ds=days)], freq="D")
-    assert "'last' ends at 9999-12-31" in problem["detail"]
+    body = [*(series(str(number)) for number in range(6)), series("last", ds=days), series("fine")]
+    answer = ask(client, series=body, freq="D")
+    assert [forecast["unique_id"] for forecast in answer["forecasts"]] == ["0", "1", "2", "3", "4", "5", "fine"]
+    (skipped,) = answer["skipped"]
+    assert skipped["unique_id"] == "last"
+    assert "'last' ends at 9999-12-31" in skipped["reason"]
+    problem = refused(client, series=[series("last", ds=days)], freq="D")
+    assert problem["type"].endswith("no-forecast")
     assert "year 9999" in problem["detail"]
 
 
