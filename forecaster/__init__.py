@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
     from forecaster.csvfile import timestamps_of as timestamps_of
+    from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
@@ -46,6 +47,7 @@ _HOME = {
     "Limits": "csvfile",
     "parse_csv": "csvfile",
     "timestamps_of": "csvfile",
+    "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
     "TooShortError": "errors",

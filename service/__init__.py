@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from flask import Flask
@@ -9,9 +10,11 @@ from flask import Flask
 from forecaster import Forecaster
 from service.contract import operation_of
 from service.guard import register_guard
+from service.metrics.recorder import Metrics, register_metrics
 from service.models.registry import ModelRegistry
-from service.problems import register_problems
+from service.problems import Problem, register_problems
 from service.routes.forecast import forecast_routes
+from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
@@ -49,13 +52,25 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
             settings.models, default=settings.default_model, load=load, pretrained=pretrained
         ).open()
     app = Flask("service", static_folder=None)
+    metrics = Metrics()
+    metrics.sources.ready = partial(_answers, registry.require_ready)
+    register_metrics(app, metrics)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
     app.register_blueprint(forecast_routes(registry, settings))
     app.register_blueprint(model_routes(registry))
     app.register_blueprint(ops_routes(registry))
+    app.register_blueprint(metrics_routes(metrics))
     app.register_blueprint(openapi_routes())
     for rule in app.url_map.iter_rules():
         operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app
+
+
+def _answers(require: Callable[[], None]) -> bool:
+    try:
+        require()
+    except Problem:
+        return False
+    return True
