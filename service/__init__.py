@@ -19,6 +19,7 @@ from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
 from service.settings import Settings
+from service.tracing import register_tracing
 
 __all__ = ["create_app"]
 
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     metrics = Metrics()
     metrics.sources.ready = partial(_answers, registry.require_ready)
     register_metrics(app, metrics)
+    register_tracing(app)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
