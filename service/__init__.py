@@ -8,6 +8,7 @@ from functools import partial
 from flask import Flask
 
 from forecaster import Forecaster
+from service.assets import Assets
 from service.contract import operation_of
 from service.guard import register_guard
 from service.metrics.recorder import Metrics, register_metrics
@@ -18,6 +19,7 @@ from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
+from service.routes.pages import page_routes
 from service.settings import Settings
 from service.tracing import register_tracing
 
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(metrics_routes(metrics))
     app.register_blueprint(openapi_routes())
+    app.register_blueprint(page_routes(Assets()))
     for rule in app.url_map.iter_rules():
         operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app
