@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
+    from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.csvfile import ColumnNames as ColumnNames
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from forecaster.errors import ModelFormatError as ModelFormatError
     from forecaster.errors import NotFittedError as NotFittedError
     from forecaster.errors import OutputError as OutputError
+    from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.forecast import Forecast as Forecast
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Backtest": "backtest",
+    "Client": "client",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
     "ColumnNames": "csvfile",
@@ -56,6 +59,7 @@ _HOME = {
     "ModelFormatError": "errors",
     "OutputError": "errors",
     "MissingExtraError": "errors",
+    "ServiceError": "errors",
     "usable_cpus": "executors",
     "Forecast": "forecast",
     "SamplePaths": "forecast",
