@@ -38,6 +38,7 @@ class Example(NamedTuple):
 
 _DAYS = [f"2024-01-0{day}" for day in range(1, 8)]
 _SERIES = [{"unique_id": "shop", "ds": _DAYS, "y": [12, 9, 11, None, 17, 25, 21]}]
+_LONGER = [{"unique_id": "shop", "y": [12, 9, 11, 14, 17, 25, 21, 13, 9, 12, 15, 18, 27, 22, 13, 10]}]
 _TABLE = "unique_id,ds,y\n" + "".join(
     f"shop,{day},{value}\n" for day, value in zip(_DAYS, (12, 9, 11, 14, 17, 25, 21), strict=True)
 )
@@ -60,7 +61,7 @@ _FORECAST = {
 _FORECAST_TABLE = (
     "unique_id,ds,LSTM,LSTM-lo-80,LSTM-hi-80\nshop,2024-01-08,13.1,8.9,17.6\nshop,2024-01-09,11.2,6.8,16.0\n"
 )
-_JOB = {"id": "0c9a5f8e6d4b4b0f9c1e2a3b4c5d6e7f"}
+_JOB = {"job_id": "0c9a5f8e6d4b4b0f9c1e2a3b4c5d6e7f"}
 _VERSION = "20240501T120000Z-0a1b2c3d"
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
@@ -68,7 +69,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(media_type=JSON, body={"series": _SERIES, "h": 2, "freq": "D", "level": [80]}, answer=_FORECAST),
         Example(query={"h": "2", "level": "80"}, media_type=CSV, body=_TABLE, answer=_FORECAST_TABLE),
     ),
-    "POST /v1/backtest": (Example(media_type=JSON, body={"series": _SERIES, "h": 2, "freq": "D"}),),
+    "POST /v1/backtest": (Example(media_type=JSON, body={"series": _LONGER, "h": 2, "windows": 3}),),
     "POST /v1/timeseries/forecast": (
         Example(
             media_type=JSON,
@@ -79,7 +80,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
                         "name": "shop",
                         "series": [12, 9, 11, 14, 17, 25, 21],
                         "frequency": "D",
-                        "start_timestamp": "2024-01-01T00:00:00",
+                        "start_timestamp": "2024-01-01T00:00:00Z",
                     }
                 ],
                 "options": {"horizon": 2, "quantiles": [0.1, 0.5, 0.9]},
@@ -93,11 +94,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(query={"kind": "train", "name": "sales", "h": "14"}, media_type=CSV, body=_TABLE),
     ),
     "GET /v1/jobs": (Example(query={"limit": "20"}),),
-    "GET /v1/jobs/{id}": (Example(path=_JOB),),
-    "DELETE /v1/jobs/{id}": (Example(path=_JOB),),
-    "POST /v1/jobs/{id}/cancel": (Example(path=_JOB),),
-    "GET /v1/jobs/{id}/result": (Example(path=_JOB),),
-    "GET /v1/jobs/{id}/skipped": (Example(path=_JOB),),
+    "GET /v1/jobs/{job_id}": (Example(path=_JOB),),
+    "DELETE /v1/jobs/{job_id}": (Example(path=_JOB),),
+    "POST /v1/jobs/{job_id}/cancel": (Example(path=_JOB),),
+    "GET /v1/jobs/{job_id}/result": (Example(path=_JOB),),
+    "GET /v1/jobs/{job_id}/skipped": (Example(path=_JOB),),
     "GET /livez": (Example(answer={"status": "ok"}),),
     "GET /readyz": (Example(answer={"status": "ready"}),),
     "GET /static/{name}": (Example(path={"name": "docs.css"}),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ proc_name = "forecaster"
 
 # The workers share their metrics through files in a folder, which the environment names before any of them starts.
 folder.open_folder()
+importlib.import_module("prometheus_client")  # now that the folder has a name, and once for all workers
 
 
 def pre_fork(server: Any, worker: Any) -> None:

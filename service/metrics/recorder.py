@@ -43,6 +43,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has none; a second series for every counter
 
         self.sources = Sources()
+        if VARIABLE not in os.environ:  # no space for this worker; gunicorn's process may have imported it before
+            values.ValueClass = values.MutexValue
         self._folder = Path(os.environ[VARIABLE]) if values.ValueClass._multiprocess else None
         self._registry = CollectorRegistry()
         made = {name: self._make(name) for name, metric in METRICS.items() if metric.joined != "scrape"}
@@ -116,6 +118,11 @@ class Metrics:
             self._skipped.inc(fields["skipped"])
             self._forecast.inc(max(0, fields.get("series", 0) - fields["skipped"]))
             self._values.inc(fields.get("values", 0))
+
+    def refused(self, status: int, kind: str) -> None:
+        """Count an answer to what was no request, so that it has no route and no time."""
+        self._requests.labels("(none)", "(other)", str(status)).inc()
+        self._problems.labels(kind).inc()
 
     def large_requests(self, *, running: int, waiting: int) -> None:
         """Set how many large requests this worker works on, and how many wait for that."""

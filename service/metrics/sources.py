@@ -7,7 +7,7 @@ import platform
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import forecaster
 from forecaster import engine_in_use
@@ -27,22 +27,20 @@ PATIENCE = 2.0
 """Seconds that a scrape waits for the database; Prometheus gives a scrape ten."""
 
 
-class QueueFigures(NamedTuple):
-    """The jobs of the database, as the metrics tell them.
+class QueueFigures(Protocol):
+    """The jobs of the database, as the metrics tell them."""
 
-    Attributes
-    ----------
-    jobs
-        How many, by kind and status.
-    oldest_waiting
-        Seconds that the oldest waiting job has waited; 0 if none waits.
-    workers
-        Job workers that have given a sign of life within a lease.
-    """
+    @property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many, by kind and status."""
 
-    jobs: Mapping[tuple[str, str], int]
-    oldest_waiting: float
-    workers: int
+    @property
+    def oldest_waiting_seconds(self) -> float:
+        """Seconds that the oldest waiting job has waited; 0 if none waits."""
+
+    @property
+    def workers(self) -> int:
+        """Job workers that have given a sign of life lately."""
 
 
 @dataclass(slots=True)
@@ -152,8 +150,8 @@ class ScrapeCollector:
         figures = self._queue()
         told: dict[str, list[Labelled]] = {"forecaster_jobs_database_up": [((), float(figures is not None))]}
         if figures is not None:
-            told["forecaster_jobs"] = [(labels, count) for labels, count in figures.jobs.items()]
-            told["forecaster_jobs_oldest_waiting_seconds"] = [((), figures.oldest_waiting)]
+            told["forecaster_jobs"] = [(labels, count) for labels, count in figures.counts.items()]
+            told["forecaster_jobs_oldest_waiting_seconds"] = [((), figures.oldest_waiting_seconds)]
             told["forecaster_job_workers"] = [((), figures.workers)]
         return told
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from flask import Flask
@@ -24,11 +25,20 @@ from service.metrics import folder
 from service.metrics.definitions import BUCKETS, METRICS
 from service.metrics.processes import process_of
 from service.metrics.recorder import CONTENT_TYPE, Metrics
-from service.metrics.sources import Patient, QueueFigures
+from service.metrics.sources import Patient
 from service.problems import KINDS
 
 from .conftest import BODY
 from .servers import ROOT, Served, gunicorn
+
+
+class QueueFigures(NamedTuple):
+    """What the queue of jobs tells."""
+
+    counts: dict[tuple[str, str], int]
+    oldest_waiting_seconds: float
+    workers: int
+
 
 Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -87,6 +97,7 @@ def test_a_request_that_fails_is_no_longer_in_flight(client: FlaskClient, monkey
 
 def test_every_metric_that_is_told_is_in_the_table(app: Flask) -> None:
     metrics: Metrics = app.extensions["metrics"]
+    metrics.refused(431, "bad-request")
     metrics.large_requests(running=1, waiting=2)
     metrics.model_loaded(ready=False)
     metrics.looked_for_models(failed=True)
@@ -103,6 +114,8 @@ def test_every_metric_that_is_told_is_in_the_table(app: Flask) -> None:
         base = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
         assert {label for label, _ in labels} - {"le"} == set(METRICS[base].labels)
     found = numbers(text)
+    assert of(found, "forecaster_requests_total", route="(none)", method="(other)", status="431") == 1
+    assert of(found, "forecaster_problems_total", kind="bad-request") == 1
     assert of(found, "forecaster_large_requests", state="waiting") == 2
     assert of(found, "forecaster_model_loads_total", outcome="failed") == 1
     assert of(found, "forecaster_model_reload_failed") == 1
@@ -246,6 +259,15 @@ def test_a_worker_without_space_counts_for_itself(
     assert "no space for metrics" in caplog.text
     assert not list(shared.glob(f"*{os.getpid()}*"))
     monkeypatch.setenv(folder.VARIABLE, str(shared))
+
+
+ALONE = f"import os, prometheus_client; del os.environ[{folder.VARIABLE!r}]" + WORKER
+
+
+@pytest.mark.usefixtures("shared")
+def test_such_a_worker_does_so_though_it_was_forked_from_one_that_shares() -> None:
+    for _ in range(2):
+        assert of(work(ALONE), "forecaster_requests_in_flight") == 1
 
 
 def test_without_any_place_there_is_a_warning(
