@@ -176,8 +176,9 @@ def _begin(metrics: Metrics) -> Callable[[], None]:
 
 def _count(metrics: Metrics) -> Callable[[Response], Response]:
     def count(response: Response) -> Response:
-        seconds = time.perf_counter() - g.metered
-        metrics.answered(route_of(request), method_of(request), response.status_code, seconds, g.get("fields", {}))
+        asked, kept = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]  # half the time: each look through them costs
+        seconds = time.perf_counter() - kept.metered
+        metrics.answered(route_of(asked), method_of(asked), response.status_code, seconds, kept.get("fields", {}))
         return response
 
     return count
