@@ -10,7 +10,7 @@ from flask import render_template
 from markupsafe import Markup, escape
 
 from service.contract import SCOPES
-from service.examples import EXAMPLES, Example, curl_of
+from service.examples import EXAMPLES, Example, curl_of, text_of
 from service.problems import KINDS, KINDS_OF_ALL
 
 __all__ = ["documentation_page"]
@@ -151,8 +151,7 @@ def _problems_of(answer: Schema) -> list[str]:
 
 def _examples(path: str, method: str, url: str, *, key: bool) -> Iterator[tuple[str, str]]:
     for example in EXAMPLES.get(f"{method} {path}", (Example(),)):
-        answer = example.answer
-        text = answer if isinstance(answer, str) else "" if answer is None else json.dumps(answer, indent=2)
+        text = "" if example.answer is None else text_of(example.answer)
         yield curl_of(method, path, example, url=url, key=key), text
 
 

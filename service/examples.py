@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 
 from service.contract import CSV, JSON
 
-__all__ = ["EXAMPLES", "Example", "curl_of"]
+__all__ = ["EXAMPLES", "Example", "curl_of", "text_of"]
 
 
 class Example(NamedTuple):
@@ -106,6 +107,16 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
 """By method and path, as the description writes them; other routes need nothing but their path."""
 
 
+_PLAIN_ARRAY = re.compile(r"\[\s+([^\[\]{}]*?)\s+\]")
+
+
+def text_of(value: Any) -> str:
+    """Return a JSON value with a line for each member, and arrays of plain values on one; text as it is."""
+    if isinstance(value, str):
+        return value
+    return _PLAIN_ARRAY.sub(lambda found: "[" + " ".join(found[1].split()) + "]", json.dumps(value, indent=2))
+
+
 def curl_of(method: str, path: str, example: Example, *, url: str, key: bool) -> str:
     """Return a command that makes the request.
 
@@ -130,6 +141,5 @@ def curl_of(method: str, path: str, example: Example, *, url: str, key: bool) ->
         parts.append('-H "Authorization: Bearer $FORECASTER_KEY"')
     if example.media_type:
         parts.append(f"-H 'Content-Type: {example.media_type}'")
-        text = example.body if isinstance(example.body, str) else json.dumps(example.body)
-        parts.append(f"--data-binary {shlex.quote(text)}")
+        parts.append(f"--data-binary {shlex.quote(text_of(example.body))}")
     return " \\\n  ".join(parts)
