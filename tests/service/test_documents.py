@@ -129,6 +129,7 @@ EXAMPLE_ANSWERS = [
     for path, methods in DOCUMENT["paths"].items()
     for method in methods
     for example in EXAMPLES.get(f"{method.upper()} {path}", ())
+    if example.answer is not None
 ]
 
 
@@ -144,8 +145,6 @@ def test_every_route_that_needs_more_than_its_path_has_an_example() -> None:
 
 @pytest.mark.parametrize(("route", "example"), EXAMPLE_ANSWERS)
 def test_examples_of_the_description_are_answered_as_shown(client: FlaskClient, route: str, example: Example) -> None:
-    if example.answer is None:
-        pytest.skip("no answer is shown")
     method, path = route.split()
     body = example.body if isinstance(example.body, str) or example.body is None else json.dumps(example.body)
     if body is not None:
