@@ -13,10 +13,14 @@ import pytest
 from flask import Blueprint, Flask, Response, request
 
 from forecaster import Client, ServiceError
+from service.contract import Answer, operation
 from tests.test_docs import ROOT, SERVED, blocks
 
 from .conftest import make_app, model_folder
 from .servers import threaded
+
+
+PROMISES: dict[str, Any] = {"summary": "Stands in", "scope": None, "answers": {200: Answer("It does.")}}
 
 
 def stand_in_for_jobs() -> Blueprint:
@@ -31,21 +35,25 @@ def stand_in_for_jobs() -> Blueprint:
         return {"id": "0a1b", "kind": "forecast", "status": status, "progress": progress, "result": ended}
 
     @routes.post("")
+    @operation(id="submit", **PROMISES)
     def submit() -> tuple[dict[str, Any], int]:
         assert request.get_data()
         assert request.headers["Idempotency-Key"]
         return described("queued"), 202
 
     @routes.get("/0a1b")
+    @operation(id="look", **PROMISES)
     def look() -> dict[str, Any]:
         looks.append("look")
         return described("running" if len(looks) == 1 else "succeeded")
 
     @routes.get("/0a1b/result")
+    @operation(id="answer", **PROMISES)
     def answer() -> Response:
         return Response(result, content_type="text/csv")
 
     @routes.delete("/0a1b")
+    @operation(id="forget", **PROMISES)
     def forget() -> tuple[str, int]:
         return "", 204
 

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from service.__main__ import described_app, with_tables
+from service.contract import Answer, operation
 from service.examples import EXAMPLES, Example
 from service.openapi import openapi_text
 from service.problems import KINDS, Problem
@@ -92,11 +93,15 @@ def test_problems_are_shown_as_they_are_answered() -> None:
 
 
 def test_what_can_be_told_to_wait_is_told_how_long(client: FlaskClient, app: Flask) -> None:
+    promises: dict[str, Any] = {"summary": "Full", "scope": None, "answers": {200: Answer("It is not.")}}
+
     @app.get("/full")
+    @operation(id="full", **promises)
     def full() -> None:
         raise Problem("busy", "Wait.")
 
     @app.get("/later")
+    @operation(id="later", **promises)
     def later() -> None:
         raise Problem("too-many", "Wait.", headers={"Retry-After": "17"})
 
