@@ -19,7 +19,6 @@ from tests.test_docs import ROOT, SERVED, blocks
 from .conftest import make_app, model_folder
 from .servers import threaded
 
-
 PROMISES: dict[str, Any] = {"summary": "Stands in", "scope": None, "answers": {200: Answer("It does.")}}
 
 
