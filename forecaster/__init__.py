@@ -14,12 +14,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
     from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from forecaster.errors import NewerFormatError as NewerFormatError
     from forecaster.errors import NotFittedError as NotFittedError
     from forecaster.errors import OutputError as OutputError
+    from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import StoreError as StoreError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
@@ -52,12 +55,14 @@ if TYPE_CHECKING:
 _HOME = {
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
+    "Client": "client",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
     "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
+    "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
     "TooShortError": "errors",
@@ -69,6 +74,7 @@ _HOME = {
     "StoreError": "errors",
     "UnknownVersionError": "errors",
     "MissingExtraError": "errors",
+    "ServiceError": "errors",
     "usable_cpus": "executors",
     "Forecast": "forecast",
     "SamplePaths": "forecast",

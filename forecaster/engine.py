@@ -26,6 +26,14 @@ _LITTLE = 2**31
 """Multiply-adds that NumPy does in less time than loading the kernels takes; 2,000 windows of a usual network."""
 
 
+def engine_in_use() -> str:
+    """Return what forecasts in this process now: ``compiled`` kernels, or ``plain`` NumPy until they are ready."""
+    choice = engine_choice()
+    if choice == "auto":
+        return "compiled" if LOADER.ready.is_set() else "plain"
+    return choice
+
+
 class Engine:
     """Forecasts windows with the weights of networks, which must not change any more: the mean of what they say.
 

@@ -12,7 +12,8 @@
     ├── UnknownVersionError   a store has no such version of a model (also a LookupError)
     ├── StoreError            a store of models does not answer
     ├── OutputError           a result cannot be written (also an OSError)
-    └── MissingExtraError     an optional package is not installed (also an ImportError)
+    ├── MissingExtraError     an optional package is not installed (also an ImportError)
+    └── ServiceError          a service refuses a request or cannot be reached (also a RuntimeError)
 
 A message says what was expected, what came, and what to do; the place (series, row, column) travels in
 attributes as well, so that the service can answer with a field path without parsing text.
@@ -20,8 +21,9 @@ attributes as well, so that the service can answer with a field path without par
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 
 class ForecasterError(Exception):
@@ -94,3 +96,40 @@ class OutputError(ForecasterError, OSError):
 
 class MissingExtraError(ForecasterError, ImportError):
     """An optional package is needed and not installed."""
+
+
+class ServiceError(ForecasterError, RuntimeError):
+    """A service refuses a request, or cannot be reached.
+
+    Parameters
+    ----------
+    message : str
+        What came, and what to do.
+    status : int, optional
+        Status of the answer; 0 if there was none.
+    kind : str, optional
+        Kind of the problem, such as ``invalid-request``; ``unreachable`` if there was no answer.
+    detail : str, optional
+        What the service says.
+    errors : iterable of mappings, optional
+        Fields at fault: ``field``, ``expected``, and maybe ``got``, ``series``, ``row``.
+    request_id : str, optional
+        The id under which the service's log has the request.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        kind: str = "",
+        detail: str = "",
+        errors: Iterable[Mapping[str, Any]] = (),
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.detail = detail or message
+        self.errors = tuple(errors)
+        self.request_id = request_id

@@ -1,4 +1,4 @@
-"""``python -m service openapi | problems | settings`` prints what the documentation holds of them.
+"""``python -m service openapi | problems | metrics | settings`` prints what the documentation holds of them.
 
 ``python -m service tables FILE...`` writes the tables in these documents again.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from flask import Flask
 
 from service.app import create_app
+from service.metrics.definitions import metrics_table
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
 from service.openapi import openapi_text
@@ -22,6 +23,7 @@ from service.settings import Settings, settings_table
 PRINTED: dict[str, Callable[[], str]] = {
     "openapi": lambda: openapi_text(described_app()),
     "problems": lambda: kinds_table() + "\n",
+    "metrics": lambda: metrics_table() + "\n",
     "settings": lambda: settings_table() + "\n",
 }
 

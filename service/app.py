@@ -10,20 +10,25 @@ from flask import Flask
 
 from forecaster import Forecaster
 from service.admission import Admission
+from service.assets import Assets
 from service.baton import Together
 from service.contract import operation_of
 from service.guard import register_guard
+from service.metrics.recorder import Metrics, register_metrics
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
 from service.models.watcher import Watcher
-from service.problems import register_problems
+from service.problems import Problem, register_problems
 from service.routes.backtest import backtest_routes
 from service.routes.forecast import forecast_routes
+from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
+from service.routes.pages import page_routes
 from service.routes.timeseries import timeseries_routes
 from service.settings import Settings
+from service.tracing import register_tracing
 
 __all__ = ["create_app"]
 
@@ -59,6 +64,10 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         if settings.reload_seconds:
             Watcher(registry.refresh, settings.reload_seconds).start()
     app = Flask("service", static_folder=None)
+    metrics = Metrics()
+    metrics.sources.ready = partial(_answers, registry.require_ready)
+    register_metrics(app, metrics)
+    register_tracing(app)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
@@ -68,7 +77,9 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     app.register_blueprint(backtest_routes(registry, settings, admission))
     app.register_blueprint(model_routes(registry))
     app.register_blueprint(ops_routes(registry))
+    app.register_blueprint(metrics_routes(metrics))
     app.register_blueprint(openapi_routes())
+    app.register_blueprint(page_routes(Assets()))
     for rule in app.url_map.iter_rules():
         operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app
@@ -76,3 +87,11 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
 
 def _model(make: Callable[..., Forecaster], threads: int, *what: Any, **how: Any) -> Together:
     return Together(make(*what, threads=threads, **how))
+
+
+def _answers(require: Callable[[], None]) -> bool:
+    try:
+        require()
+    except Problem:
+        return False
+    return True

@@ -9,19 +9,20 @@ import uuid
 from functools import partial
 from http import HTTPStatus
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from service.auth import ANYONE, Doorman
 from service.contract import operation_of
 from service.problems import Problem
 from service.settings import Settings
 
-__all__ = ["register_guard"]
+__all__ = ["method_of", "register_guard", "route_of"]
 
 logger = logging.getLogger("service.request")
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _NO_FRAMES = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+METHODS = {*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"}
 HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; {_NO_FRAMES}",
     "X-Content-Type-Options": "nosniff",
@@ -106,16 +107,28 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
+def route_of(asked: Request) -> str:
+    """Return the rule of a request's route, for log and metrics; its path is the user's."""
+    return asked.url_rule.rule if asked.url_rule else "(none)"
+
+
+def method_of(asked: Request) -> str:
+    """Return a request's method, for log and metrics; one that is none of HTTP's is the user's word."""
+    return asked.method if asked.method in METHODS else "(other)"
+
+
 def _log(response: Response) -> Response:
+    caller = g.get("caller", ANYONE)
     fields = {
         "request_id": g.get("request_id", ""),
-        "method": request.method if request.method in {*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE"} else "(other)",
-        "route": request.url_rule.rule if request.url_rule else "(none)",
+        "method": method_of(request),
+        "route": route_of(request),
         "status": response.status_code,
         "milliseconds": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 2),
         "bytes_in": request.content_length,
         "bytes_out": response.content_length,
-        **({"key": g.caller.key_id} if g.get("caller", ANYONE).key_id else {}),
+        **({"key": caller.key_id} if caller.key_id else {}),
+        **({"trace_id": g.trace_id} if "trace_id" in g else {}),
         **g.get("fields", {}),
     }
     probe = fields["route"] in PROBES and response.status_code == HTTPStatus.OK

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
 from forecaster import ConfigError
 from service.keys import check_door
 from service.logs import log_config
+from service.metrics import folder
 from service.settings import Settings
 
 try:
@@ -48,3 +51,27 @@ control_socket_disable = True
 accesslog = None  # the service writes its own line for each request
 logconfig_dict = log_config(_settings.log_level)
 proc_name = "forecaster"
+
+# The workers share their metrics through files in a folder, which the environment names before any of them starts.
+folder.open_folder()
+importlib.import_module("prometheus_client")  # now that the folder has a name, and once for all workers
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a number to the worker that is about to be started: metrics know it by that, not by its process id."""
+    worker.place = folder.free_place({other.place for other in server.WORKERS.values()})
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's
+    """Make the files of the worker, in the worker."""
+    folder.claim(worker.place)
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - gunicorn's
+    """Keep what a worker that has ended counted."""
+    folder.bury(worker.pid)
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001 - gunicorn's
+    """Leave nothing behind."""
+    folder.close_folder()

@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_ERRORS = 20
+RETRIED = {429, 503}
+RETRY_SECONDS = "5"
+"""Retry-After of such a problem that names no other time."""
 LONGEST_MESSAGE = 1_000  # an id of a CSV can be of any length
 
 
@@ -145,8 +148,11 @@ def problem_text(
 
 
 def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
+    g.setdefault("fields", {})["problem"] = kind  # for the log and the metrics
     body = problem_text(kind, detail, errors, request_id=g.get("request_id", ""), status=status)
-    return Response(body, status=status or KINDS[kind].status, content_type=PROBLEM_TYPE)
+    status = status or KINDS[kind].status
+    headers = {"Retry-After": RETRY_SECONDS} if status in RETRIED else None
+    return Response(body, status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 
 def _answer_problem(problem: Problem) -> Response:

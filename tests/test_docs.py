@@ -17,6 +17,7 @@ from service import create_app
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+SERVED = ROOT / "docs" / "client.md"  # talks to a service: tests/service/test_client.py runs it
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -39,7 +40,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("checkout")
-@pytest.mark.parametrize("path", [path for path in DOCUMENTS if blocks(path, "python")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if path != SERVED and blocks(path, "python")], ids=lambda path: path.name
+)
 def test_python_blocks_run_one_after_the_other(path: Path) -> None:
     names: dict[str, object] = {"__name__": "document"}
     for number, text in enumerate(blocks(path, "python"), 1):

@@ -18,7 +18,8 @@ PAGE = """<!doctype html>
 <p>Forecasts with prediction intervals for time series, from {{ count }} model{{ "" if count == 1 else "s" }}.
 <pre>curl {{ url }}v1/forecast -H 'Content-Type: application/json' \\
   -d '{"series": [{"unique_id": "a", "y": [5, 7, 9, 8, 6, 3, 2, 5, 8, 9, 8, 7, 4, 2]}], "h": 7}'</pre>
-<p>Models: <a href="v1/models">v1/models</a>. Description of all routes: <a href="openapi.json">openapi.json</a>.
+<p>Models: <a href="v1/models">v1/models</a>. All routes: <a href="docs">docs</a>, for programs
+<a href="openapi.json">openapi.json</a>.
 </html>
 """
 

@@ -61,6 +61,7 @@ class LastValue:
             lower=point[:, None, :] - spread,
             upper=point[:, None, :] + spread,
             skipped=reasons,
+            timezone=kept.timezone,
         )
 
 

@@ -1,0 +1,131 @@
+"""The client and the service understand each other; docs/client.md does what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from flask import Blueprint, Flask, Response, request
+
+from forecaster import Client, ServiceError
+from service.contract import Answer, operation
+from tests.test_docs import ROOT, SERVED, blocks
+
+from .conftest import make_app, model_folder
+from .servers import threaded
+
+PROMISES: dict[str, Any] = {"summary": "Stands in", "scope": None, "answers": {200: Answer("It does.")}}
+
+
+def stand_in_for_jobs() -> Blueprint:
+    """Answer as the routes of jobs do: the second look at a job finds it ended."""
+    routes = Blueprint("stand_in", __name__, url_prefix="/v1/jobs")
+    result = b"unique_id,ds,LSTM\na,2024-01-01,1\n"
+    looks: list[str] = []
+
+    def described(status: str) -> dict[str, Any]:
+        ended = {"bytes": len(result), "sha256": hashlib.sha256(result).hexdigest()} if status == "succeeded" else None
+        progress = {"percent": 100 if ended else 0}
+        return {"id": "0a1b", "kind": "forecast", "status": status, "progress": progress, "result": ended}
+
+    @routes.post("")
+    @operation(id="submit", **PROMISES)
+    def submit() -> tuple[dict[str, Any], int]:
+        assert request.get_data()
+        assert request.headers["Idempotency-Key"]
+        return described("queued"), 202
+
+    @routes.get("/0a1b")
+    @operation(id="look", **PROMISES)
+    def look() -> dict[str, Any]:
+        looks.append("look")
+        return described("running" if len(looks) == 1 else "succeeded")
+
+    @routes.get("/0a1b/result")
+    @operation(id="answer", **PROMISES)
+    def answer() -> Response:
+        return Response(result, content_type="text/csv")
+
+    @routes.delete("/0a1b")
+    @operation(id="forget", **PROMISES)
+    def forget() -> tuple[str, int]:
+        return "", 204
+
+    return routes
+
+
+@pytest.fixture
+def url(app: Flask) -> Iterator[str]:
+    with threaded(app) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url, retries=0) as client:
+        yield client
+
+
+def test_frames_files_and_lists_are_forecast(client: Client) -> None:
+    days = pd.date_range("2024-01-01", periods=4, tz="Europe/Berlin")
+    frame = pd.DataFrame({"unique_id": list("aaaab"), "ds": [*days, days[0]], "y": [1, None, 3, 4, 5]})
+    forecast = client.forecast(frame, h=2, level=[80], freq="D")
+    assert list(forecast.columns) == ["unique_id", "ds", "LSTM", "LSTM-lo-80", "LSTM-hi-80"]
+    assert list(forecast.attrs["skipped"]) == ["b"]
+    assert list(forecast["ds"]) == list(pd.date_range("2024-01-05", periods=2, tz="Europe/Berlin"))
+    assert list(forecast["LSTM"]) == [4, 4]
+    hours = pd.date_range("2024-03-30 22:00", periods=4, freq="h", tz="Europe/Berlin")
+    forecast = client.forecast(pd.DataFrame({"ds": hours, "y": [1, 2, 3, 4]}), h=2, model="base")
+    assert list(forecast["ds"]) == list(pd.date_range("2024-03-31 03:00", periods=2, freq="h", tz="Europe/Berlin"))
+    answer = client.forecast(ROOT / "data" / "flights_daily.csv", h=3)
+    assert (answer.model, answer.freq, answer.h) == ("daily", "D", 3)
+    assert len(answer.forecasts) == 29
+    assert client.forecast([1, 2, 3], h=1, level=[]).forecasts[0]["LSTM"] == [3]
+
+
+def test_refusals_arrive_with_their_fields(client: Client) -> None:
+    with pytest.raises(ServiceError) as caught:
+        client.forecast([1, 2, 3], model="other")
+    error = caught.value
+    assert (error.status, error.kind) == (422, "unknown-model")
+    assert error.errors[0]["field"] == "model"
+    assert len(error.request_id) == 32
+
+
+def test_models_and_readiness(client: Client) -> None:
+    assert [model["name"] for model in client.models()] == ["daily", "base"]
+    assert client.ready() is True
+
+
+def test_a_service_without_its_model_is_not_ready(tmp_path: Path) -> None:
+    with threaded(make_app(tmp_path / "models")) as url, Client(url, retries=0) as client:
+        assert client.ready() is True
+    folder = model_folder(tmp_path / "broken", "daily")
+    (folder / "model.json").write_text("{")
+    with threaded(make_app(tmp_path / "broken")) as url, Client(url, retries=0) as client:
+        assert client.ready() is False
+
+
+def test_the_blocks_of_its_document_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_folder(tmp_path / "models", "daily")
+    app = make_app(tmp_path / "models")
+    app.register_blueprint(stand_in_for_jobs())
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("forecaster.transport.sleep", [].append)
+    names: dict[str, object] = {"__name__": "document"}
+    with threaded(app) as url:
+        for number, text in enumerate(blocks(SERVED, "python"), 1):
+            code = text.replace("http://127.0.0.1:8000", url)
+            exec(compile(code, f"client.md, block {number}", "exec"), names)  # noqa: S102 - our own document
+    assert (tmp_path / "forecast.csv").read_text().startswith("unique_id,ds,LSTM")
+    shown = capsys.readouterr().out
+    assert "0 %\n100 %" in shown
+    assert "422 limit-exceeded h: expected at most" in shown

@@ -1,0 +1,128 @@
+"""Dashboard and alerts speak of metrics and labels that the service has."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.metrics.definitions import METRICS
+from service.problems import KINDS
+
+yaml = pytest.importorskip("yaml")
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+ALERTS = DEPLOY / "alerts.yml"
+DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana-dashboard.json").read_text(encoding="utf-8"))
+RULES: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
+TARGETS = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+EXPRESSIONS = [(rule["alert"], rule["expr"]) for rule in RULES] + TARGETS
+OF_PROMETHEUS = {"job", "instance", "le"}
+FUNCTIONS = {"rate", "increase", "changes", "histogram_quantile", "sum", "min", "max", "time"}
+WORDS = {"by", "on", "and", "or", "offset"}
+TOKEN = re.compile(
+    r"""(?P<text>"[^"]*")|(?P<range>\[(?:\d+[smhd]|\$__rate_interval)\])|(?P<duration>\d+[smhd]\b)
+    |(?P<number>\d+(?:\.\d+)?(?:e\d+)?)|(?P<name>[a-zA-Z_]\w*)|(?P<operator>=~|!~|==|!=|>=|<=|[-+*/<>=(){},])|\s+""",
+    re.VERBOSE,
+)
+METRIC = re.compile(r"\b(forecaster_\w+|up)\b(?:\{([^}]*)\})?")
+
+
+def tokens(expression: str) -> list[tuple[str, str]]:
+    found, at = [], 0
+    while at < len(expression):
+        match = TOKEN.match(expression, at)
+        assert match, f"not PromQL from here: {expression[at:]}"
+        found += [(match.lastgroup, match[0])] if match.lastgroup else []
+        at = match.end()
+    return found
+
+
+@pytest.mark.parametrize(("name", "expression"), EXPRESSIONS)
+def test_expressions_are_promql_word_by_word(name: str, expression: str) -> None:
+    depth: list[str] = []
+    for kind, word in tokens(expression):
+        if word in "({":
+            depth.append(word)
+        elif word in ")}":
+            assert depth.pop() + word in {"()", "{}"}, name
+        elif kind == "name" and depth[-1:] != ["{"]:
+            labels = {label for metric in METRICS.values() for label in metric.labels} | OF_PROMETHEUS
+            assert word in FUNCTIONS | WORDS | labels or METRIC.fullmatch(word), (name, word)
+    assert not depth, name
+
+
+def base(name: str) -> str:
+    return name if name in METRICS else re.sub("_(bucket|sum|count)$", "", name)
+
+
+@pytest.mark.parametrize(("name", "expression"), EXPRESSIONS)
+def test_metrics_and_labels_exist(name: str, expression: str) -> None:
+    used = METRIC.findall(expression)
+    assert used, name
+    labels: set[str] = set(OF_PROMETHEUS)
+    for metric, matchers in used:
+        if metric == "up":
+            continue
+        assert base(metric) in METRICS, (name, metric)
+        own = set(METRICS[base(metric)].labels) | OF_PROMETHEUS
+        labels |= own
+        assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)) <= own, name
+    grouped = [
+        label.strip() for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression) for label in group.split(",")
+    ]
+    assert set(grouped) <= labels, name
+    assert set(re.findall(r'kind="([^"]*)"', expression)) <= set(KINDS), name
+
+
+def test_counters_are_looked_at_as_rates_and_gauges_as_they_are() -> None:
+    for name, expression in EXPRESSIONS:
+        for metric in set(re.findall(r"forecaster_\w+", expression)):
+            is_counted = METRICS[base(metric)].kind != "gauge"
+            looked = re.search(rf"(rate|increase)\({metric}\b", expression) is not None
+            assert looked == is_counted, (name, metric)
+
+
+def test_legends_and_variables_name_labels_that_are_left() -> None:
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            metric = METRICS[base(METRIC.findall(target["expr"])[0][0])]
+            named = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+            assert named <= set(metric.labels) | OF_PROMETHEUS, panel["title"]
+            used = set(re.findall(r"\$(\w+)", target["expr"])) - {"__rate_interval"}
+            assert used <= {variable["name"] for variable in DASHBOARD["templating"]["list"]}
+    for variable in DASHBOARD["templating"]["list"]:
+        for metric_name, label in re.findall(r"label_values\((\w+), (\w+)\)", variable["query"]):
+            assert label in set(METRICS[metric_name].labels) | OF_PROMETHEUS
+
+
+def test_every_alert_says_what_is_wrong_and_how_bad_it_is() -> None:
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+    for rule in RULES:
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert rule["annotations"]["summary"].endswith(".")
+
+
+def test_every_panel_has_a_place_of_its_own() -> None:
+    places: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        grid = panel["gridPos"]
+        own = {(grid["x"] + x, grid["y"] + y) for x in range(grid["w"]) for y in range(grid["h"])}
+        assert not own & places, panel["title"]
+        assert max(x for x, _ in own) < 24
+        places |= own
+
+
+def test_every_metric_is_on_the_dashboard_or_watched() -> None:
+    shown = {base(name) for _, expression in EXPRESSIONS for name in re.findall(r"forecaster_\w+", expression)}
+    assert shown == set(METRICS)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_takes_the_rules() -> None:
+    subprocess.run(["promtool", "check", "rules", str(ALERTS)], check=True, timeout=60)  # noqa: S603, S607 - our own file
