@@ -71,11 +71,19 @@ class Admission:
         The limits.
     clock
         Seconds that only go forward.
+    told
+        Is told how many large requests are worked on and how many wait, when that changes.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        told: Callable[[int, int], None] = lambda _working, _waiting: None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self._told = told
         self._changed = Condition()
         self._working: list[Turn] = []
         self._line: deque[Turn] = deque()
@@ -113,12 +121,14 @@ class Admission:
             if self._is_full and len(self._line) >= self.settings.queue:
                 raise self._busy()
             self._line.append(turn)
+            self._told(self.working, self.waiting)
             try:
                 self._changed.wait_for(lambda: not self._is_full and self._line[0] is turn, turn.left)
                 turn.check()
                 self._working.append(turn)
             finally:
                 self._line.remove(turn)
+                self._told(self.working, self.waiting)
                 self._changed.notify_all()  # the next in line may be let in too
 
     @property
@@ -139,6 +149,7 @@ class Admission:
         with self._changed:
             if turn in self._working:
                 self._working.remove(turn)
+                self._told(self.working, self.waiting)
                 self._changed.notify_all()
 
 

@@ -55,23 +55,26 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         If the environment holds a setting that cannot be.
     """
     settings = settings or Settings.from_environment()
+    metrics = Metrics()
     if registry is None:
         load, pretrained = (
             partial(_model, make, settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
         )
         store = store_of(settings)
-        registry = ModelRegistry(store, default=settings.default_model, load=load, pretrained=pretrained).open()
+        registry = ModelRegistry(
+            store, default=settings.default_model, load=load, pretrained=pretrained, tally=metrics
+        ).open()
         if settings.reload_seconds:
             Watcher(registry.refresh, settings.reload_seconds).start()
     app = Flask("service", static_folder=None)
-    metrics = Metrics()
     metrics.sources.ready = partial(_answers, registry.require_ready)
+    metrics.sources.models = lambda: [(name, model.version) for name, model in registry.snapshot.served.items()]
     register_metrics(app, metrics)
     register_tracing(app)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
     register_guard(app, settings)
     register_problems(app)
-    admission = Admission(settings)
+    admission = Admission(settings, told=metrics.large_requests)
     app.register_blueprint(forecast_routes(registry, settings, admission))
     app.register_blueprint(timeseries_routes(registry, settings, admission))
     app.register_blueprint(backtest_routes(registry, settings, admission))

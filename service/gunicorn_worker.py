@@ -263,6 +263,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         fields: dict[str, Any] = {"request_id": request_id, "method": "(other)", "route": "(none)"}
         fields |= {"status": status.value, "error": type(exc).__name__, "at": [] if is_theirs else frames_of(exc)}
         logger.log(logging.INFO if is_theirs else logging.ERROR, "request", extra={"fields": fields})
+        if self.wsgi is not None:
+            self.wsgi.extensions["metrics"].refused(status.value, problem.kind)
         with contextlib.suppress(OSError):  # the client has gone
             util.write_nonblock(client, _answer(problem, status, request_id))
 

@@ -124,7 +124,7 @@ class Metrics:
         self._requests.labels("(none)", "(other)", str(status)).inc()
         self._problems.labels(kind).inc()
 
-    def large_requests(self, *, running: int, waiting: int) -> None:
+    def large_requests(self, running: int, waiting: int) -> None:
         """Set how many large requests this worker works on, and how many wait for that."""
         self._large.labels("running").set(running)
         self._large.labels("waiting").set(waiting)

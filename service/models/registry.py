@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import quote
 
 from forecaster import (
@@ -38,6 +37,16 @@ Found = Mapping[str, str | Exception | None]
 """By name, the version in use; what was wrong with the pointer to it; or None where none is in use."""
 
 
+class Tally(Protocol):
+    """Counts what becomes of models."""
+
+    def model_loaded(self, *, ready: bool) -> None:
+        """Count a version that was loaded, or failed to."""
+
+    def looked_for_models(self, *, failed: bool) -> None:
+        """Take note of how the newest look for models went."""
+
+
 class ModelRegistry:
     """Which models are served.
 
@@ -51,17 +60,15 @@ class ModelRegistry:
         Reads a model folder.
     pretrained
         Gives the base weights for a frequency and a season.
+    tally
+        Is told of loads and looks.
 
     Attributes
     ----------
     snapshot
         What is served now.
-    loads
-        How many loads had which outcome: "ok" or "failed".
-    looked
-        When the store last answered, in seconds since 1970; 0 before.
     reachable
-        Whether it answered at the last look.
+        Whether the store answered at the last look.
     """
 
     def __init__(
@@ -71,12 +78,12 @@ class ModelRegistry:
         default: str = BASE,
         load: Callable[[Path], Model] = Forecaster.load,
         pretrained: Callable[..., Model] = Forecaster.pretrained,
+        tally: Tally | None = None,
     ) -> None:
         self.store = store
         self.default = default
         self.snapshot = Snapshot()
-        self.loads: Counter[str] = Counter()
-        self.looked = 0.0
+        self._tally = tally
         self.reachable = True
         self._load, self._pretrained = load, pretrained
         self._base: BaseWeights | None = None
@@ -99,6 +106,8 @@ class ModelRegistry:
             if found is not None:
                 self._serve(found)
                 self._opened = True
+            if self._tally is not None:
+                self._tally.looked_for_models(failed=bool(not self.reachable or self.snapshot.failures))
 
     def _look(self) -> Found | None:
         """Return the versions in use; if the store does not answer, those of its copies at the start, else None."""
@@ -111,7 +120,7 @@ class ModelRegistry:
             return None if self._opened else self._pulled_before()
         if not self.reachable:
             logger.info("the store of models answers again")
-        self.reachable, self.looked = True, time.time()
+        self.reachable = True
         return found
 
     def _pulled_before(self) -> Found:
@@ -154,16 +163,17 @@ class ModelRegistry:
 
     def _prepare(self, name: str, version: str) -> ServedModel:
         """Load a version and let it make a forecast."""
+        ready = False
         try:
             folder = self.store.folder(name, version)
             model = self._load(folder)
             prove(model)
             made = ServedModel(name, model, model.info, digests(folder), version)
             self.store.folder(name, version)  # a plain folder may have been replaced meanwhile: another version
-        except Exception:
-            self.loads["failed"] += 1
-            raise
-        self.loads["ok"] += 1
+            ready = True
+        finally:
+            if self._tally is not None:
+                self._tally.model_loaded(ready=ready)
         return made
 
     def _failed(self, name: str, version: str | None, error: Exception) -> Failure:

@@ -22,6 +22,7 @@ from service.problems import Problem, field_error, message_of
 from service.routes.forecast import CSV_BODY, WORK_PROBLEMS, refuse_query
 from service.schemas.backtests import BacktestAnswer, BacktestCsvOptions, BacktestOptions, BacktestRequest
 from service.settings import Settings
+from service.tracing import step
 
 __all__ = ["backtest_routes"]
 
@@ -54,9 +55,11 @@ def backtest_routes(registry: ModelRegistry, settings: Settings, admission: Admi
         body = read_body(settings)
         with admission.turn() as turn:
             turn.take(body_cost(len(body), is_json=sent == JSON))
-            intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
+            with step("parse"):
+                intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
             served = registry.choose(options.model, frequency_of(options) or intake.panel.frequency, options.season)
-            return _compare(intake, options, served, settings, turn)
+            with step("backtest"):
+                return _compare(intake, options, served, settings, turn)
 
     return routes
 

@@ -19,6 +19,7 @@ from service.problems import Problem
 from service.schemas.base import FieldError
 from service.schemas.forecasts import CsvOptions, ForecastAnswer, ForecastOptions, ForecastRequest
 from service.settings import Settings
+from service.tracing import step
 
 __all__ = ["CSV_BODY", "WORK_PROBLEMS", "forecast_routes", "refuse_query"]
 
@@ -77,7 +78,8 @@ def forecast_routes(registry: ModelRegistry, settings: Settings, admission: Admi
         body = read_body(settings)
         with BATON.taken(len(body)), admission.turn() as turn:
             turn.take(body_cost(len(body), is_json=sent == JSON))
-            intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
+            with step("parse"):
+                intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)
             return _forecast(intake, options, wanted, registry, settings, turn)
 
     return routes
@@ -117,8 +119,9 @@ def _forecast(
     cost = forecast_cost(served.model, series=len(panel), values=len(panel.values), h=h, columns=spread.columns)
     turn.take(cost)
     writer = Writer(wanted, intake.skipped, intake.names)
-    for piece in forecast_pieces(served.model, panel, h=h, level=spread.levels, quantiles=spread.quantiles):
-        writer.add(piece)
-        turn.check()
+    with step("forecast"):
+        for piece in forecast_pieces(served.model, panel, h=h, level=spread.levels, quantiles=spread.quantiles):
+            writer.add(piece)
+            turn.check()
     g.fields["skipped"] = writer.skipped_count
     return writer.answer(model=served, h=h, frequency=panel.frequency, spread=spread)

@@ -26,6 +26,7 @@ from service.routes.forecast import WORK_PROBLEMS, refuse_query
 from service.schemas.timeseries import TimeSeriesAnswer, TimeSeriesInput, TimeSeriesRequest
 from service.settings import Settings
 from service.steps import frequency_at, time_after
+from service.tracing import step
 
 __all__ = ["timeseries_routes"]
 
@@ -54,10 +55,12 @@ def timeseries_routes(registry: ModelRegistry, settings: Settings, admission: Ad
         body = read_body(settings)
         with BATON.taken(len(body)), admission.turn() as turn:
             turn.take(body_cost(len(body), is_json=True))
-            request = read_json(TimeSeriesRequest, body, settings)
+            with step("parse"):
+                request = read_json(TimeSeriesRequest, body, settings)
             _check_sizes(request, settings)
             outcomes = _Outcomes(request)
-            outcomes.fill(registry, turn)
+            with step("forecast"):
+                outcomes.fill(registry, turn)
             return Response(to_json(outcomes.answer()), content_type=JSON)
 
     return routes

@@ -249,7 +249,7 @@ class Slow(LastValue):
 
 @pytest.mark.parametrize("path", ["/v1/forecast", "/v1/backtest"])
 def test_work_is_given_up_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    monkeypatch.setattr("service.app.Admission", lambda settings: Admission(settings, Slow.clock))
+    monkeypatch.setattr("service.app.Admission", lambda settings, **more: Admission(settings, Slow.clock, **more))
     model_folder(tmp_path, "daily")
     registry = open_registry(tmp_path, default="daily", load=lambda _: Slow())
     client = create_app(Settings(models=tmp_path, request_seconds=3), registry=registry).test_client()
