@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from forecaster.pretrained import base_folders as base_folders
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
+    from forecaster.tables import write_columns as write_columns
     from forecaster.tables import write_forecast as write_forecast
 
 _HOME = {
@@ -63,6 +64,7 @@ _HOME = {
     "base_folders": "pretrained",
     "forecast_csv": "tables",
     "read_panel": "tables",
+    "write_columns": "tables",
     "write_forecast": "tables",
 }
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - a table of names is not copied into a second list

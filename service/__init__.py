@@ -9,9 +9,11 @@ from flask import Flask
 from forecaster import Forecaster
 from service.contract import operation_of
 from service.guard import register_guard
+from service.jobs.desk import JobDesk
 from service.models.registry import ModelRegistry
 from service.problems import register_problems
 from service.routes.forecast import forecast_routes
+from service.routes.jobs import job_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
@@ -54,6 +56,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     register_problems(app)
     app.register_blueprint(forecast_routes(registry, settings))
     app.register_blueprint(model_routes(registry))
+    app.register_blueprint(job_routes(JobDesk(settings), settings))
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(openapi_routes())
     for rule in app.url_map.iter_rules():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from werkzeug.datastructures import MultiDict
 
 from forecaster import ColumnNames, ConfigError, Frequency, InputError, Panel, timestamps_of
 from service.problems import MAX_ERRORS, Problem, field_error, message_of, problem_of_validation
-from service.schemas.base import FieldError
+from service.schemas.base import FieldError, Strict
 from service.schemas.forecasts import CsvOptions, ForecastOptions, ForecastRequest, Series
 from service.settings import Settings
 
-__all__ = ["Intake", "check_limits", "frequency_of", "panel_of", "read_json", "read_options"]
+__all__ = ["Intake", "check_limits", "frequency_of", "panel_of", "read_json", "read_options", "read_query"]
+
+Query = TypeVar("Query", bound=Strict)
 
 FREQUENCIES = "a pandas alias such as D, B, W-SUN, MS, h or 15min, or an integer step"
 
@@ -55,7 +57,12 @@ def read_json(body: bytes, settings: Settings) -> ForecastRequest:
 
 
 def read_options(query: MultiDict[str, str]) -> CsvOptions:
-    """Validate the options of a CSV request, which come in the query string.
+    """Validate the options of a CSV request, which come in the query string."""
+    return read_query(query, CsvOptions)
+
+
+def read_query(query: MultiDict[str, str], shape: type[Query]) -> Query:
+    """Validate a query string.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def read_options(query: MultiDict[str, str]) -> CsvOptions:
     if "level" in given:
         given["level"] = [part.strip() for part in query["level"].split(",") if part.strip()]
     try:
-        return CsvOptions.model_validate(given, strict=False)  # numbers come as text
+        return shape.model_validate(given, strict=False)  # numbers come as text
     except ValidationError as error:
         raise problem_of_validation(error) from None
 

@@ -32,8 +32,10 @@ __all__ = [
     "kind_of",
     "kinds_table",
     "message_of",
+    "problem_of_library",
     "problem_of_validation",
     "problem_text",
+    "problem_type",
     "register_problems",
 ]
 
@@ -134,7 +136,7 @@ def problem_text(
 ) -> str:
     """Return a problem as JSON; `status` if it is another than its kind's."""
     details = ProblemDetails(
-        type=f"urn:problem-type:forecaster:{kind}",
+        type=problem_type(kind),
         title=KINDS[kind].title,
         status=status or KINDS[kind].status,
         detail=detail,
@@ -142,6 +144,11 @@ def problem_text(
         errors=list(errors),
     )
     return details.model_dump_json(exclude_none=True)
+
+
+def problem_type(kind: str) -> str:
+    """Return the `type` of problems of this kind."""
+    return f"urn:problem-type:forecaster:{kind}"
 
 
 def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
@@ -156,10 +163,16 @@ def _answer_problem(problem: Problem) -> Response:
 
 
 def _answer_library_error(error: ForecasterError) -> Response:
-    if isinstance(error, InputError | ConfigError):
-        fault = field_error(error)
-        return _render("invalid-request", fault.expected, [fault])
-    return _answer_unexpected(error)
+    problem = problem_of_library(error)
+    return _answer_unexpected(error) if problem is None else _answer_problem(problem)
+
+
+def problem_of_library(error: ForecasterError) -> Problem | None:
+    """Turn what the library says of input or options into a problem; None if it is a fault of neither."""
+    if not isinstance(error, InputError | ConfigError):
+        return None
+    fault = field_error(error)
+    return Problem("invalid-request", fault.expected, errors=[fault])
 
 
 def field_error(error: ForecasterError) -> FieldError:

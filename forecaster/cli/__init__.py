@@ -1,4 +1,4 @@
-"""The command line: ``forecaster train | predict | simulate | backtest | serve | warm-up | models``.
+"""The command line: ``forecaster train | predict | simulate | backtest | serve | worker | warm-up | models``.
 
 Modules of this package import click and nothing heavy; what a command needs is imported when it runs, so that
 ``forecaster --help`` answers at once.
@@ -28,7 +28,7 @@ WRONG = 2
 INTERRUPTED = 130
 
 
-_NAMES = ("train", "predict", "simulate", "backtest", "serve", "models", "warm-up")
+_NAMES = ("train", "predict", "simulate", "backtest", "serve", "worker", "models", "warm-up")
 _MODULES = {name: name.replace("-", "_") for name in _NAMES}
 
 
