@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import warnings
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -47,6 +48,7 @@ def train_job(task: Task, panel: Panel) -> Done:
         raise Problem("conflict", "The job was cancelled, or given to another worker.")
     if said is not None:
         store.add(name, version, task.place(".model"))
+        shutil.rmtree(task.place(".model"))
     if task.options.publish:
         store.set_current(name, version)
     info = Forecaster.load(store.folder(name, version), threads=1).info

@@ -25,7 +25,7 @@ __all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.4
+POLL_SECONDS = 0.25
 LONGEST_PAUSE = 10.0
 SWEEP_SECONDS = 60.0
 

@@ -146,7 +146,7 @@ def _add_ends(routes: Blueprint, desk: JobDesk) -> None:
                 desk.files.remove_upload(job_id)
             job = queue.find(job_id, _owner())
         if job.status != "cancelled":
-            raise Problem("conflict", f"The job has {job.status}, and cannot be cancelled any more.")
+            raise Problem("conflict", f"The job's status is {job.status}: it cannot be cancelled any more.")
         return _described(job)
 
     @routes.delete("/<job_id>")
@@ -163,7 +163,9 @@ def _add_ends(routes: Blueprint, desk: JobDesk) -> None:
         with desk.queue() as queue:
             job = queue.find(_checked(job_id), _owner())
             if not queue.delete(job_id):
-                raise Problem("conflict", f"The job is {job.status}. Cancel it first, or wait until it is finished.")
+                raise Problem(
+                    "conflict", f"The job's status is {job.status}. Cancel it first, or wait until it is finished."
+                )
             desk.files.remove(job_id)
         return Response(status=204)
 
@@ -273,9 +275,10 @@ def _json(shape: BaseModel, *, status: int = 200) -> Response:
 def _file_of(desk: JobDesk, job: Job, which: str) -> Response:
     """Send a file of a job: opened once, so that nothing which removes it meanwhile cuts it short."""
     if job.result is None:
-        hint = "Ask again when it is finished." if not job.is_finished else "It has no result."
-        headers = {} if job.is_finished else {"Retry-After": RETRY_SECONDS}
-        raise Problem("conflict", f"The job is {job.status}. {hint}", headers=headers)
+        if job.is_finished:
+            raise Problem("conflict", f"The job's status is {job.status}: it has no result.")
+        detail = f"The job's status is {job.status}. Ask again when it has succeeded."
+        raise Problem("conflict", detail, headers={"Retry-After": RETRY_SECONDS})
     ending = {"file": job.result["file"], "skipped": Path(job.result["file"]).stem + ".skipped.csv"}[which]
     try:
         file = (desk.files.results / ending).open("rb")
