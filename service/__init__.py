@@ -56,7 +56,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     register_problems(app)
     app.register_blueprint(forecast_routes(registry, settings))
     app.register_blueprint(model_routes(registry))
-    app.register_blueprint(job_routes(JobDesk(settings), settings))
+    desk = app.extensions["jobs"] = JobDesk(settings)
+    app.register_blueprint(job_routes(desk, settings))
     app.register_blueprint(ops_routes(registry))
     app.register_blueprint(openapi_routes())
     for rule in app.url_map.iter_rules():

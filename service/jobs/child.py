@@ -25,7 +25,7 @@ from service.problems import Problem, problem_of_library, problem_type
 from service.schemas.jobs import JobFault
 from service.settings import Settings
 
-__all__ = ["Died", "Failed", "JobProcess", "MayPublish", "prepare_processes"]
+__all__ = ["Died", "Failed", "JobProcess", "MayPublish", "failed", "prepare_processes"]
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def _live(connection: Connection, do: Do, assignment: Assignment, settings: Sett
     try:
         said: Done | Failed = do(task)
     except Exception as error:  # noqa: BLE001 - whatever ails a job, its worker is told
-        said = _failed(error, assignment)
+        said = failed(error, assignment)
     connection.send(said)
     connection.close()
 
@@ -151,7 +151,8 @@ def _end_with_worker() -> None:
         os._exit(1)
 
 
-def _failed(error: Exception, assignment: Assignment) -> Failed:
+def failed(error: Exception, assignment: Assignment) -> Failed:
+    """Return what an error is to the owner of the job; the log gets the type and place of one that nobody foresaw."""
     problem = error if isinstance(error, Problem) else None
     if isinstance(error, ForecasterError):
         problem = problem_of_library(error)
