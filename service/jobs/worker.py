@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("service.jobs.worker")  # not __main__, of which nobody hears
 
 
 def main() -> int:

@@ -133,6 +133,7 @@ def test_a_training_begun_again_after_it_added_its_version_only_tells_of_it(serv
     with engine.begin() as connection:  # as after a crash: the version is there, and the row does not say so
         connection.execute(update(jobs).values(status="queued", result=None))
     engine.dispose()
+    service.files.upload(location[-32:]).write_bytes(TABLE)
     service.work()
     assert service.fetch(f"{location}/result").get_json() == first | {"warnings": []}
 
