@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pydantic_core
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -128,6 +129,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(ForecasterError, _answer_library_error)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(ParseException, _answer_broken_body)
     app.register_error_handler(Exception, _answer_unexpected)
 
 
@@ -160,6 +162,11 @@ def _answer_problem(problem: Problem) -> Response:
     response = _render(problem.kind, problem.detail, problem.errors)
     response.headers.update(problem.headers)
     return response
+
+
+def _answer_broken_body(_: ParseException) -> Response:
+    """Answer what gunicorn raises where it is read: chunks that are none."""
+    return _render("malformed-body", "The body is not in the chunks that Transfer-Encoding promises.")
 
 
 def _answer_library_error(error: ForecasterError) -> Response:

@@ -137,7 +137,12 @@ class Settings:
     lease_seconds: int = _setting(
         30, "Seconds without a sign of life of its worker after which a job is given to another.", low=1, high=3_600
     )
-    retention_hours: int = _setting(168, "Hours that the result of a finished job is kept; what the job was is known as long again.", low=1, high=87_600)
+    retention_hours: int = _setting(
+        168,
+        "Hours that a finished job's result is kept; its description is kept as long again.",
+        low=1,
+        high=87_600,
+    )
     # What is said.
     log_level: str = _setting("INFO", "Least severe log lines written: DEBUG, INFO, WARNING or ERROR.")
 

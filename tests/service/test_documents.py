@@ -31,7 +31,7 @@ def test_the_service_answers_it(client: FlaskClient) -> None:
 
 def test_every_route_is_described_and_every_description_has_a_route(app: Flask) -> None:
     routes = {
-        (rule.rule, method.lower())
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

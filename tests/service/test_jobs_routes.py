@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.http.errors import InvalidChunkSize
 from pydantic import TypeAdapter
 from sqlalchemy import update
 from werkzeug.test import TestResponse
@@ -241,6 +242,19 @@ def test_a_body_that_ends_early_leaves_nothing(service: JobService) -> None:
     early = {"CONTENT_LENGTH": "5000", "wsgi.input_terminated": True}  # as gunicorn has it
     answer = service.client.post(
         "/v1/jobs?kind=forecast", input_stream=io.BytesIO(TABLE), content_type=CSV, environ_overrides=early
+    )
+    check_problem(answer, "malformed-body")
+    assert not files_of(service)
+
+
+def test_chunks_that_are_none_are_the_senders_fault(service: JobService) -> None:
+    class Broken(io.BytesIO):
+        def readinto(self, _: Any) -> int:
+            raise InvalidChunkSize(b"canary77")
+
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+    answer = service.client.post(
+        "/v1/jobs?kind=forecast", input_stream=Broken(), content_type=CSV, environ_overrides=chunked
     )
     check_problem(answer, "malformed-body")
     assert not files_of(service)
