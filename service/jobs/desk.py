@@ -168,7 +168,7 @@ class JobDesk:
 
 
 def _draft(job_id: str, owner: str, options: JobOptions, received: Received, idempotency: str | None) -> Draft:
-    asked = options.model_dump(mode="json")
+    asked = options.model_dump(mode="json", exclude=set(options.meaningless))
     request = json.dumps(asked, sort_keys=True) + received.sha256
     return Draft(
         id=job_id,

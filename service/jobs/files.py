@@ -105,12 +105,14 @@ class JobFiles:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-            path.unlink(missing_ok=True)
         except BlockingIOError:
+            os.close(handle)
             detail = "The first request with this Idempotency-Key is still being received. Ask again in a while."
             raise Problem("conflict", detail, headers={"Retry-After": "1"}) from None
+        try:
+            yield
         finally:
+            path.unlink(missing_ok=True)
             os.close(handle)
 
     def receive(self, job_id: str, pieces: Iterable[bytes]) -> Received:
@@ -177,7 +179,8 @@ class JobFiles:
             Status and token of those of the given jobs that may need files, asked after the files were listed: a job
             that comes in between has its files younger than those that are removed.
         """
-        entries = [entry for folder in (self.uploads, self.results) for entry in _entries(folder)]
+        folders = (self.uploads, self.results, self.locks)
+        entries = [entry for folder in folders for entry in _entries(folder)]
         known: dict[str, tuple[str, str | None]] = {}
         ids = sorted({_job_of(entry) for entry in entries})
         for start in range(0, len(ids), 500):  # databases limit how many values a statement has

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from forecaster import ConfigError
-from service.logs import log_config
+from service.logs import frames_of, log_config
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ def _work(settings: Settings) -> int:
     if leases is not None:
         worker = Worker(settings, leases, JobFiles(settings), ending)
         logger.info("job worker started", extra={"fields": {"worker": worker.name}})
-        worker.run()
+        try:
+            worker.run()
+        except Exception as error:  # noqa: BLE001 - a traceback on stderr could hold a user's values
+            fields = {"worker": worker.name, "error": type(error).__name__, "at": frames_of(error)}
+            logger.critical("job worker failed", extra={"fields": fields})
+            return 1
         leases.close()
         logger.info("job worker ended", extra={"fields": {"worker": worker.name}})
     return 0

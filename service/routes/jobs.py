@@ -209,12 +209,12 @@ def _add_files(routes: Blueprint, desk: JobDesk) -> None:
 
 def _check_options(options: JobOptions, settings: Settings) -> None:
     """Refuse what does not go together, before the file is read."""
+    if options.kind == "train" and "train" not in g.caller.scopes:
+        raise Problem("not-allowed", "kind=train needs a key with the scope train.")
+    for name in sorted(options.meaningless & options.model_fields_set):
+        raise _wrong(name, f"nothing, since it is no option of kind={options.kind}", got="an option")
     if options.kind == "train":
-        if "train" not in g.caller.scopes:
-            raise Problem("not-allowed", "kind=train needs a key with the scope train.")
         _check_training(options)
-    elif options.name is not None:
-        raise _wrong("name", "nothing, since a forecast makes no model; model names the one to ask", got="a name")
     if options.h is not None and options.h > settings.max_horizon:
         raise _wrong("h", f"at most {settings.max_horizon}", got="more", kind="limit-exceeded")
     frequency_of(options)
@@ -227,8 +227,6 @@ def _check_training(options: JobOptions) -> None:
         raise _wrong("name", "what the model is to be called", got="nothing")
     if options.name == BASE:
         raise _wrong("name", f"another name than {BASE}, which the base weights of the package have", got=BASE)
-    if options.model is not None:
-        raise _wrong("model", "nothing, since a training starts from base or random weights (init)", got="a name")
 
 
 def _wrong(field: str, expected: str, *, got: str, kind: str = "invalid-request") -> Problem:

@@ -28,6 +28,12 @@ JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 
+_OF_THE_OTHER_KIND = {
+    "forecast": frozenset(("name", "publish", "seed", "init", "steps")),
+    "train": frozenset(("model", "level")),
+}
+
+
 class JobOptions(CsvOptions):
     """What a job does, and how its file is read."""
 
@@ -45,6 +51,11 @@ class JobOptions(CsvOptions):
     steps: int | None = Field(
         default=None, ge=1, le=1_000_000, description="For train: steps at the most. Default: by the frequency."
     )
+
+    @property
+    def meaningless(self) -> frozenset[str]:
+        """Options that say nothing to a job of this kind."""
+        return _OF_THE_OTHER_KIND[self.kind]
 
 
 class JobPage(Strict):
@@ -117,7 +128,7 @@ class JobDescription(BaseModel):
     finished: str | None
     expires: str | None = Field(description="When its result is removed; its description is kept as long again.")
     attempts: int = Field(description="Times that it was begun.")
-    options: dict[str, Any] = Field(description="As they were given, and the defaults of the others.")
+    options: dict[str, Any] = Field(description="Those of its kind, as they were given or by default.")
     result: JobResult | None
     model: JobModel | None
     error: JobFault | None

@@ -94,6 +94,8 @@ def test_a_name_is_held_by_one_at_a_time(files: JobFiles) -> None:
         with pytest.raises(Problem) as caught, files.reserved("name"):
             pass
         assert caught.value.kind == "conflict"
+    with pytest.raises(ZeroDivisionError), files.reserved("name"):
+        _ = 1 / 0
     with files.reserved("name"):
         pass
     assert not list(files.locks.iterdir())
@@ -127,6 +129,7 @@ def test_what_nobody_needs_is_swept_and_nothing_else(tmp_path: Path) -> None:
         files.uploads / f"{gone}.part": False,
         files.attempt(gone, TOKEN, ".csv"): False,
         files.attempt(failed, TOKEN, ".csv"): False,
+        files.locks / "of-a-process-that-was-killed.lock": False,
     }
     for path in old:
         path.write_bytes(b"x")
@@ -144,7 +147,7 @@ def test_what_nobody_needs_is_swept_and_nothing_else(tmp_path: Path) -> None:
         done: ("succeeded", TOKEN),
         failed: ("failed", TOKEN),
     }
-    assert files.sweep(lambda ids: {job: needed[job] for job in ids if job in needed}) == 8
+    assert files.sweep(lambda ids: {job: needed[job] for job in ids if job in needed}) == 9
     assert {path for path in old if path.exists()} == {path for path, kept in old.items() if kept}
     assert young.exists()
     assert not folder.exists()

@@ -273,6 +273,8 @@ WRONG = {
     "kind=forecast&kind=forecast": "query string",
     "kind=forecast&unknown=1": "unknown",
     "kind=forecast&name=x": "name",
+    "kind=forecast&publish=true": "publish",
+    "kind=train&h=2&name=x&level=80": "level",
     "kind=forecast&freq=sometimes": "freq",
     "kind=train&name=x": "h",
     "kind=train&h=2": "name",
