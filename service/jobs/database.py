@@ -57,6 +57,7 @@ VERSION = 1
 """Of the tables. A change of them raises it and brings older ones up in `_check_version`."""
 
 WAIT_SECONDS = 5
+POOL_SECONDS = 2
 CONNECTIONS = 3
 """Of a process: a database that hangs holds up so many threads at the most, and forecasts have the others."""
 _LOCK = 0x464F5245  # any number: whoever makes the tables holds this lock of PostgreSQL
@@ -191,7 +192,7 @@ def _postgres_engine(url: URL) -> Engine:
             url,
             pool_size=CONNECTIONS,
             max_overflow=0,
-            pool_timeout=WAIT_SECONDS,
+            pool_timeout=POOL_SECONDS,
             pool_pre_ping=True,  # a server that was started again has none of the old connections
             connect_args=given,
         )
@@ -201,7 +202,7 @@ def _postgres_engine(url: URL) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=WAIT_SECONDS)
+    engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=POOL_SECONDS)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

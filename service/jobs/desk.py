@@ -144,21 +144,37 @@ class JobDesk:
             self._queue = None
 
     def _opened(self) -> Queue:
+        """Return the queue; one thread opens it, and others do not wait for long."""
+        if not self._opening.acquire(timeout=PAUSE_SECONDS):
+            raise _unavailable()
+        try:
+            # A connection that was opened before a fork belongs to the other process.
+            if self._queue is None or self._process != os.getpid():
+                if self._monotonic() < self._closed_until:
+                    raise _unavailable()
+                self._queue, self._process = self._open(), os.getpid()
+            return self._queue
+        except Exception:  # before the next thread may try
+            self._closed_until = self._monotonic() + PAUSE_SECONDS
+            raise
+        finally:
+            self._opening.release()
+
+    def _open(self) -> Queue:
         from service.jobs.database import open_database
         from service.jobs.queue import Queue
 
-        with self._opening:
-            # A connection that was opened before a fork belongs to the other process.
-            if self._queue is None or self._process != os.getpid():
-                began = time.perf_counter()
-                self.files.open()
-                limits = {"most": self.settings.max_jobs, "most_of_one": self.settings.max_jobs_per_key}
-                kept = self.settings.retention_hours * 3_600
-                self._queue = Queue(open_database(self.settings), kept_seconds=kept, **limits)
-                self._process = os.getpid()
-                taken = round((time.perf_counter() - began) * 1000, 1)
-                logger.info("database of jobs opened", extra={"fields": {"milliseconds": taken}})
-            return self._queue
+        began = time.perf_counter()
+        self.files.open()
+        queue = Queue(
+            open_database(self.settings),
+            kept_seconds=self.settings.retention_hours * 3_600,
+            most=self.settings.max_jobs,
+            most_of_one=self.settings.max_jobs_per_key,
+        )
+        taken = round((time.perf_counter() - began) * 1000, 1)
+        logger.info("database of jobs opened", extra={"fields": {"milliseconds": taken}})
+        return queue
 
     def _note(self, error: BaseException) -> None:
         from service.jobs.database import fault_fields

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from service.jobs.child import Died, Do, Failed, JobProcess, MayPublish
@@ -128,7 +129,8 @@ class Worker:
                 if isinstance(message, Done | Failed | Died):
                     return message
                 if isinstance(message, MayPublish):
-                    process.answer(self._beat(job, progress))
+                    ours = self._insist(partial(self._leases.beat, job, progress))  # here only a yes will do
+                    process.answer(bool(ours))
                 else:
                     progress = message
         return _GivenBack()

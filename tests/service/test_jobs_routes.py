@@ -10,6 +10,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -502,6 +503,32 @@ def test_after_a_fault_the_database_is_left_alone_for_a_while(tmp_path: Path, mo
     now += PAUSE_SECONDS
     assert desk.queue_figures() == QueueFigures()
     desk.close()
+
+
+def test_one_request_waits_for_a_database_that_hangs_and_the_others_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.desk.PAUSE_SECONDS", 0.1)
+    desk = JobDesk(JobService(tmp_path).settings)
+    hangs, let_go = threading.Event(), threading.Event()
+
+    def hang(_: Any) -> None:
+        hangs.set()
+        let_go.wait(60)
+        raise OSError("gone")
+
+    def ask() -> None:
+        with pytest.raises(Exception, match="Jobs are not available"):
+            desk.queue_figures()
+
+    monkeypatch.setattr("service.jobs.database.open_database", hang)
+    first = threading.Thread(target=ask)
+    first.start()
+    assert hangs.wait(60)
+    ask()
+    assert first.is_alive()
+    let_go.set()
+    first.join()
 
 
 def test_a_forecast_never_waits_for_sqlalchemy() -> None:

@@ -50,16 +50,16 @@ def service(tmp_path: Path, database_url: str) -> Iterator[JobService]:
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[JobService]:
     """On SQLite only, for what has nothing to do with the database."""
-    made = JobService(tmp_path, job_seconds=1)
+    made = JobService(tmp_path)
     yield made
     made.close()
 
 
 @contextmanager
-def worker_of(service: JobService, do: Any) -> Iterator[Worker]:
+def worker_of(service: JobService, do: Any, **clock: Any) -> Iterator[Worker]:
     ending = Ending()
     with service.leases() as leases:
-        yield Worker(service.settings, leases, service.files, ending, do=do)
+        yield Worker(service.settings, leases, service.files, ending, do=do, **clock)
     ending.close()
 
 
@@ -146,7 +146,12 @@ def test_a_full_disk_is_told(alone: JobService, tmp_path: Path) -> None:
 
 def test_a_job_has_so_much_time_and_no_more(alone: JobService) -> None:
     location = alone.hand_in()
-    with worker_of(alone, deeds.linger) as worker:
+    begun_at = deeds.marker(alone.settings.state_folder, location[-32:])
+
+    def later() -> float:
+        return time.monotonic() + alone.settings.job_seconds * begun_at.exists()
+
+    with worker_of(alone, deeds.linger, monotonic=later) as worker:
         assert worker.step()
     job = alone.look(location)
     assert job["error"]["type"].endswith(":out-of-time")
