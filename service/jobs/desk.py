@@ -32,6 +32,7 @@ __all__ = ["JobDesk"]
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0
+RETRY_SECONDS = "5"
 
 
 class JobDesk:
@@ -121,9 +122,10 @@ class JobDesk:
     def _disk(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            self._note(error)
-            raise _unavailable() from None
+        except OSError as error:  # others may still ask for what there is
+            logger.error("the file of a job cannot be kept", extra={"fields": _os_fields(error)})
+            detail = "The file cannot be kept: the disk of the jobs' files is full, or cannot be written."
+            raise Problem("unavailable", detail, headers={"Retry-After": RETRY_SECONDS}) from None
 
     def queue_figures(self) -> QueueFigures:
         """Return what there is to watch about jobs.
@@ -197,6 +199,10 @@ def _draft(job_id: str, owner: str, options: JobOptions, received: Received, ide
     )
 
 
+def _os_fields(error: OSError) -> dict[str, str]:
+    return {"error": type(error).__name__, "reason": error.strerror or ""}
+
+
 def _unavailable() -> Problem:
     detail = "Jobs are not available: their database or folder does not answer. Forecasts are."
-    return Problem("unavailable", detail, headers={"Retry-After": "5"})
+    return Problem("unavailable", detail, headers={"Retry-After": RETRY_SECONDS})

@@ -457,6 +457,24 @@ def test_where_the_state_cannot_be_written_forecasts_go_on(tmp_path: Path) -> No
     check_only_forecasts(service)
 
 
+def test_where_the_disk_is_full_nothing_is_kept_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    service = JobService(tmp_path)
+    location = service.hand_in()
+    monkeypatch.setattr("service.jobs.files.os.fsync", fail)
+    check_problem(service.post(Idempotency_Key="k"), "unavailable")
+    assert len(files_of(service)) == 1
+    assert not list(service.files.locks.iterdir())
+    assert service.look(location)["status"] == "queued"
+    monkeypatch.undo()
+    service.hand_in(Idempotency_Key="k")
+    service.close()
+
+
 @pytest.mark.usefixtures("no_pause")
 def test_where_the_database_is_damaged_forecasts_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = JobService(tmp_path)
