@@ -16,7 +16,7 @@ from forecaster.config import engine_choice
 
 @click.command(
     short_help="Work on jobs handed in to the service.",
-    epilog=example("FORECASTER_JOB_WORKERS=0 forecaster serve", "forecaster worker"),
+    epilog=example("forecaster worker --models models --state state"),
 )
 @click.option("--models", type=FILE, help="Folder whose sub-folders are the models. [models]")
 @click.option("--state", type=FILE, help="Folder of jobs and their files. [~/.local/state/forecaster]")

@@ -100,7 +100,10 @@ class JobFiles:
         ------
         Problem
             Somebody holds it.
+        OSError
+            It cannot be held.
         """
+        self.open()
         path = self.locks / f"{hashlib.sha256(name.encode()).hexdigest()}.lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -42,7 +42,7 @@ class JobService:
         self.app = make_app(self.settings.models, self.settings)
         self.app.before_request(_take_caller_from_header)
         self.client: FlaskClient = self.app.test_client()
-        self.files = JobFiles(self.settings).open()
+        self.files = JobFiles(self.settings)
 
     def close(self) -> None:
         """Close all connections."""

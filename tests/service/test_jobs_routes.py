@@ -59,7 +59,8 @@ def check_problem(answer: TestResponse, kind: str) -> ProblemDetails:
 
 
 def files_of(service: JobService) -> list[str]:
-    return sorted(path.name for folder in (service.files.uploads, service.files.results) for path in folder.iterdir())
+    folders = (service.files.uploads, service.files.results)
+    return sorted(path.name for folder in folders if folder.exists() for path in folder.iterdir())
 
 
 # --- a job's way ------------------------------------------------------------------------------------------------------
