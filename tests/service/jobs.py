@@ -38,7 +38,8 @@ class JobService:
         self.settings = Settings(
             state=folder / "state", models=folder / "models", database_url=database_url, default_model="base", **limits
         )
-        (folder / "models").mkdir(exist_ok=True)
+        for place in (self.settings.models, self.settings.state):
+            place.mkdir(exist_ok=True)
         self.app = make_app(self.settings.models, self.settings)
         self.app.before_request(_take_caller_from_header)
         self.client: FlaskClient = self.app.test_client()
