@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -304,17 +304,20 @@ class RealWorker:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
+    def close(self) -> None:
+        """End it if a test has failed before it could."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(PATIENCE)
+
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
 def real(service: JobService) -> Iterator[RealWorker]:
-    made = RealWorker(service)
-    yield made
-    if made.process.poll() is None:
-        made.process.kill()
-        made.process.wait(PATIENCE)
+    with closing(RealWorker(service)) as made:
+        yield made
 
 
 def test_a_real_worker_forecasts_trains_and_ends(service: JobService, real: RealWorker) -> None:
@@ -351,18 +354,18 @@ def test_a_wrong_setting_stops_the_start_with_its_name(alone: JobService) -> Non
         ("FORECASTER_JOB_SECONDS", "soon"): "error: FORECASTER_JOB_SECONDS must be a whole number, not 'soon'.\n",
         ("DATABASE_URL", "mysql://a/b"): "error: DATABASE_URL must be postgresql://",
     }.items():
-        worker = RealWorker(alone, **dict([variables]))
-        assert worker.process.wait(PATIENCE) == 2
-        assert worker.log.read_text().startswith(message)
+        with closing(RealWorker(alone, **dict([variables]))) as worker:
+            assert worker.process.wait(PATIENCE) == 2
+            assert worker.log.read_text().startswith(message)
 
 
 def test_a_worker_waits_for_a_database_that_cannot_be_opened(alone: JobService) -> None:
     (alone.settings.state_folder / "jobs.db").write_bytes(b"damaged" * 1000)
-    worker = RealWorker(alone)
-    until(lambda: "is damaged" in worker.log.read_text())
-    (alone.settings.state_folder / "jobs.db").unlink()
-    until(lambda: "job worker started" in worker.log.read_text())
-    assert worker.stop(signal.SIGINT) == 0
+    with closing(RealWorker(alone)) as worker:
+        until(lambda: "is damaged" in worker.log.read_text())
+        (alone.settings.state_folder / "jobs.db").unlink()
+        until(lambda: "job worker started" in worker.log.read_text())
+        assert worker.stop(signal.SIGINT) == 0
 
 
 def test_processes_of_jobs_have_no_database() -> None:
