@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from forecaster.store import open_store as open_store
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
+    from forecaster.tables import write_columns as write_columns
     from forecaster.tables import write_forecast as write_forecast
     from forecaster.versions import check_model_name as check_model_name
     from forecaster.versions import new_version as new_version
@@ -89,6 +90,7 @@ _HOME = {
     "open_store": "store",
     "forecast_csv": "tables",
     "read_panel": "tables",
+    "write_columns": "tables",
     "write_forecast": "tables",
     "check_model_name": "versions",
     "new_version": "versions",

@@ -14,6 +14,7 @@ from service.assets import Assets
 from service.baton import Together
 from service.contract import operation_of
 from service.guard import register_guard
+from service.jobs.desk import JobDesk
 from service.metrics.recorder import Metrics, register_metrics
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
@@ -21,6 +22,7 @@ from service.models.watcher import Watcher
 from service.problems import Problem, register_problems
 from service.routes.backtest import backtest_routes
 from service.routes.forecast import forecast_routes
+from service.routes.jobs import job_routes
 from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
@@ -56,40 +58,54 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
     """
     settings = settings or Settings.from_environment()
     metrics = Metrics()
-    if registry is None:
-        load, pretrained = (
-            partial(_model, make, settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
-        )
-        store = store_of(settings)
-        registry = ModelRegistry(
-            store, default=settings.default_model, load=load, pretrained=pretrained, tally=metrics
-        ).open()
-        if settings.reload_seconds:
-            Watcher(registry.refresh, settings.reload_seconds).start()
+    registry = registry or _open_registry(settings, metrics)
+    desk, admission = JobDesk(settings), Admission(settings, told=metrics.large_requests)
+    _watch(metrics, registry, desk)
     app = Flask("service", static_folder=None)
-    metrics.sources.ready = partial(_answers, registry.require_ready)
-    metrics.sources.models = lambda: [(name, model.version) for name, model in registry.snapshot.served.items()]
-    register_metrics(app, metrics)
-    register_tracing(app)
     app.url_map.merge_slashes = False  # else //v1/models is answered with a redirect that repeats the URL
+    register_metrics(app, metrics)  # first, so that what is refused is counted too
+    register_tracing(app)
     register_guard(app, settings)
     register_problems(app)
-    admission = Admission(settings, told=metrics.large_requests)
-    app.register_blueprint(forecast_routes(registry, settings, admission))
-    app.register_blueprint(timeseries_routes(registry, settings, admission))
-    app.register_blueprint(backtest_routes(registry, settings, admission))
-    app.register_blueprint(model_routes(registry))
-    app.register_blueprint(ops_routes(registry))
-    app.register_blueprint(metrics_routes(metrics))
-    app.register_blueprint(openapi_routes())
-    app.register_blueprint(page_routes(Assets()))
+    for routes in (
+        forecast_routes(registry, settings, admission),
+        timeseries_routes(registry, settings, admission),
+        backtest_routes(registry, settings, admission),
+        model_routes(registry),
+        job_routes(desk, settings),
+        ops_routes(registry),
+        metrics_routes(metrics),
+        openapi_routes(),
+        page_routes(Assets()),
+    ):
+        app.register_blueprint(routes)
+    app.extensions["jobs"] = desk
     for rule in app.url_map.iter_rules():
         operation_of(app, rule.endpoint)  # a route without a contract must not be served, since nothing guards it
     return app
 
 
+def _open_registry(settings: Settings, metrics: Metrics) -> ModelRegistry:
+    """Load the models, and look after them from then on by a thread."""
+    load, pretrained = (
+        partial(_model, make, settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
+    )
+    registry = ModelRegistry(
+        store_of(settings), default=settings.default_model, load=load, pretrained=pretrained, tally=metrics
+    ).open()
+    if settings.reload_seconds:
+        Watcher(registry.refresh, settings.reload_seconds).start()
+    return registry
+
+
 def _model(make: Callable[..., Forecaster], threads: int, *what: Any, **how: Any) -> Together:
     return Together(make(*what, threads=threads, **how))
+
+
+def _watch(metrics: Metrics, registry: ModelRegistry, desk: JobDesk) -> None:
+    metrics.sources.ready = partial(_answers, registry.require_ready)
+    metrics.sources.models = lambda: [(name, model.version) for name, model in registry.snapshot.served.items()]
+    metrics.sources.queue = desk.queue_figures
 
 
 def _answers(require: Callable[[], None]) -> bool:

@@ -29,7 +29,7 @@ Scope = Literal["forecast", "train", "admin", "metrics"]
 SCOPES: dict[Scope, str] = {
     "forecast": "Ask for forecasts and backtests, read models, run forecasting jobs.",
     "train": "Run training jobs, which add versions of models.",
-    "admin": "Choose which version of a model answers; read the jobs of all keys.",
+    "admin": "Choose which version of a model answers; see and end the jobs of all keys.",
     "metrics": "Read /metrics, and nothing else.",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,15 @@ def panel_of(series: list[Series] | Columns, options: SeriesOptions, settings: S
 
 
 def panel_of_csv(
-    body: bytes, options: SeriesOptions, columns: ColumnOptions, settings: Settings, *, name: str = "The body"
+    body: bytes | BinaryIO,
+    options: SeriesOptions,
+    columns: ColumnOptions,
+    settings: Settings,
+    *,
+    name: str = "The body",
+    most: int | None = None,
 ) -> Intake:
-    """Build the panel of a CSV body; a series with a fault of its own is set aside with the reason.
+    """Build the panel of a table of at most `most` rows; a series with a fault of its own is set aside with the reason.
 
     Raises
     ------
@@ -62,7 +69,7 @@ def panel_of_csv(
         The table as a whole has one.
     """
     names = ColumnNames(columns.id_col, columns.time_col, columns.target_col)
-    limits = Limits(columns=settings.max_series + 1, rows=settings.max_points)
+    limits = Limits(columns=settings.max_series + 1, rows=most or settings.max_points)
     faults: dict[str, InputError] = {}
     try:
         panel = parse_csv(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pydantic_core
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -32,8 +33,10 @@ __all__ = [
     "kind_of",
     "kinds_table",
     "message_of",
+    "problem_of_library",
     "problem_of_validation",
     "problem_text",
+    "problem_type",
     "register_problems",
 ]
 
@@ -129,6 +132,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(Problem, _answer_problem)
     app.register_error_handler(ForecasterError, _answer_library_error)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(ParseException, _answer_broken_body)
     app.register_error_handler(Exception, _answer_unexpected)
 
 
@@ -137,7 +141,7 @@ def problem_text(
 ) -> str:
     """Return a problem as JSON; `status` if it is another than its kind's."""
     details = ProblemDetails(
-        type=f"urn:problem-type:forecaster:{kind}",
+        type=problem_type(kind),
         title=KINDS[kind].title,
         status=status or KINDS[kind].status,
         detail=detail,
@@ -145,6 +149,11 @@ def problem_text(
         errors=list(errors),
     )
     return details.model_dump_json(exclude_none=True)
+
+
+def problem_type(kind: str) -> str:
+    """Return the `type` of problems of this kind."""
+    return f"urn:problem-type:forecaster:{kind}"
 
 
 def _render(kind: str, detail: str, errors: Iterable[FieldError] = (), *, status: int | None = None) -> Response:
@@ -161,14 +170,25 @@ def _answer_problem(problem: Problem) -> Response:
     return response
 
 
+def _answer_broken_body(_: ParseException) -> Response:
+    """Answer what gunicorn raises where it is read: chunks that are none."""
+    return _render("malformed-body", "The body is not in the chunks that Transfer-Encoding promises.")
+
+
 def _answer_library_error(error: ForecasterError) -> Response:
-    if isinstance(error, InputError | ConfigError):
-        fault = field_error(error)
-        return _render("invalid-request", fault.expected, [fault])
     if isinstance(error, StoreError):
         logger.error("store of models", extra={"fields": {"request_id": g.get("request_id", ""), "reason": str(error)}})
         return _render("unavailable", "The store of models does not answer. Try again later.")
-    return _answer_unexpected(error)
+    problem = problem_of_library(error)
+    return _answer_unexpected(error) if problem is None else _answer_problem(problem)
+
+
+def problem_of_library(error: ForecasterError) -> Problem | None:
+    """Turn what the library says of input or options into a problem; None if it is a fault of neither."""
+    if not isinstance(error, InputError | ConfigError):
+        return None
+    fault = field_error(error)
+    return Problem("invalid-request", fault.expected, errors=[fault])
 
 
 def field_error(error: ForecasterError) -> FieldError:

@@ -141,12 +141,17 @@ class Settings:
     )
     job_seconds: int = _setting(3_600, "Seconds after which a job is given up.", low=1, high=7 * 86_400)
     job_attempts: int = _setting(
-        3, "Times that a job is begun, when the process that works on it dies.", low=1, high=100
+        3, "Times that a job is begun at the most, when the process that works on it dies.", low=1, high=100
     )
     lease_seconds: int = _setting(
         30, "Seconds without a sign of life of its worker after which a job is given to another.", low=1, high=3_600
     )
-    retention_hours: int = _setting(168, "Hours that a finished job and its result are kept.", low=1, high=87_600)
+    retention_hours: int = _setting(
+        168,
+        "Hours that a finished job's result is kept; its description is kept as long again.",
+        low=1,
+        high=87_600,
+    )
     # What is said.
     log_level: str = _setting("INFO", "Least severe log lines written: DEBUG, INFO, WARNING or ERROR.")
 

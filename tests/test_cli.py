@@ -28,7 +28,19 @@ from forecaster.training import Progress
 ROOT = Path(__file__).parents[1]
 NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
-COMMANDS = ("train", "predict", "simulate", "backtest", "serve", "keys", "models", "publish", "rollback", "warm-up")
+COMMANDS = (
+    "train",
+    "predict",
+    "simulate",
+    "backtest",
+    "serve",
+    "worker",
+    "keys",
+    "models",
+    "publish",
+    "rollback",
+    "warm-up",
+)
 
 
 def daily_csv(path: Path, lengths: dict[str, int]) -> Path:

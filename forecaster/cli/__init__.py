@@ -34,6 +34,7 @@ _NAMES = (
     "simulate",
     "backtest",
     "serve",
+    "worker",
     "keys",
     "models",
     "publish",

@@ -1,0 +1,1 @@
+"""Requests that outlive their response: handed in, worked on by processes of their own, asked for later."""
