@@ -17,8 +17,12 @@ from forecaster import ColumnNames, Forecast, Frequency, forecast_csv
 from service.contract import CSV, JSON
 from service.forecasting import Piece
 from service.intake import Spread
+<<<<<<< HEAD
 from service.models.served import ServedModel
 from service.problems import MAX_ERRORS, Problem
+=======
+from service.problems import MAX_ERRORS, Problem, message_of
+>>>>>>> 8deac9f596e32e95c5122a3cc5cb65b91fc1c99a
 from service.schemas.base import FieldError
 
 __all__ = ["Writer", "series_forecasts", "skipped_series", "to_json"]
@@ -99,7 +103,8 @@ class Writer:
             for name, reason in islice(reasons.items(), MAX_ERRORS)
         ]
         name, reason = next(iter(reasons.items()))
-        return Problem("no-forecast", f"No series can be forecast. Series {name!r}: {reason}", errors=errors)
+        whole = reason if reason.startswith("Series ") else f"Series {name!r} {reason}."
+        return Problem("no-forecast", message_of(f"No series can be forecast. {whole}"), errors=errors)
 
 
 def to_json(value: Any) -> bytes:
