@@ -17,12 +17,9 @@ from forecaster import ColumnNames, Forecast, Frequency, forecast_csv
 from service.contract import CSV, JSON
 from service.forecasting import Piece
 from service.intake import Spread
-<<<<<<< HEAD
 from service.models.served import ServedModel
 from service.problems import MAX_ERRORS, Problem
-=======
 from service.problems import MAX_ERRORS, Problem, message_of
->>>>>>> 8deac9f596e32e95c5122a3cc5cb65b91fc1c99a
 from service.schemas.base import FieldError
 
 __all__ = ["Writer", "series_forecasts", "skipped_series", "to_json"]
