@@ -259,7 +259,12 @@ def _parse(item: Field[Any], text: str) -> Any:
         return int(text)
     if isinstance(item.default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    return Path(text).expanduser() if isinstance(item.default, Path) or item.default is None else text
+    if not isinstance(item.default, Path) and item.default is not None:
+        return text
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{variable_of(item)} is in a home folder that is not known.", column=item.name) from None
 
 
 def _check_range(item: Field[Any], value: Any) -> None:

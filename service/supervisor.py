@@ -227,6 +227,7 @@ def _room() -> tuple[Logger, Settings | None]:
     logger.addHandler(handler)
     try:
         settings = Settings.from_environment()
+        settings.state_folder  # noqa: B018 - there may be none
     except ConfigError:
         return logger, None
     logger.setLevel(settings.log_level)

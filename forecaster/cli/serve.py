@@ -100,4 +100,4 @@ def service_folder() -> Path:
 def _resolve(variable: str, default: str) -> None:
     path = os.environ.get(variable) or default
     if path:
-        os.environ[variable] = str(Path(path).expanduser().resolve())
+        os.environ[variable] = str(Path(os.path.expanduser(path)).resolve())  # noqa: PTH111 - pathlib's fails without a home

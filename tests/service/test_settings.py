@@ -95,3 +95,5 @@ def test_without_a_home_the_folder_of_state_has_to_be_named(monkeypatch: pytest.
     with pytest.raises(ConfigError, match="FORECASTER_STATE"):
         Settings().state_folder  # noqa: B018 - asking is enough
     assert Settings(state=tmp_path).state_folder == tmp_path
+    with pytest.raises(ConfigError, match="FORECASTER_MODELS"):
+        Settings.from_environment({"FORECASTER_MODELS": "~nobody-of-this-name/models"})
