@@ -18,7 +18,6 @@ from service.contract import CSV, JSON
 from service.forecasting import Piece
 from service.intake import Spread
 from service.models.served import ServedModel
-from service.problems import MAX_ERRORS, Problem
 from service.problems import MAX_ERRORS, Problem, message_of
 from service.schemas.base import FieldError
 
