@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPMessage
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 import service
 
@@ -214,6 +217,20 @@ def _end(service: Running) -> None:
             if pid != service.process.pid or service.process.poll() is None:
                 os.kill(pid, signal.SIGKILL)
     service.process.wait(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def threaded(app: Flask) -> Iterator[str]:
+    """Serve an application from a thread of this process, and give its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def free_port() -> int:
