@@ -139,9 +139,10 @@ def _colons(value: Any) -> int:
         return len(fields) + sum(_colons(getattr(value, name)) for name in fields)
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
         return sum(map(_colons, value))
-    if isinstance(value, list) and str in set(map(type, value)):
-        return sum(one.count(":") for one in value if isinstance(one, str))
-    return 0
+    kinds = set(map(type, value)) if isinstance(value, list) else set()
+    if kinds == {str}:
+        return "".join(value).count(":")
+    return sum(one.count(":") for one in value if isinstance(one, str)) if str in kinds else 0
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> None:
