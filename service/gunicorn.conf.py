@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 from typing import Any
 
 import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
@@ -45,7 +44,7 @@ forwarder_headers = ""
 header_map = "drop"  # X_Name would become the same variable as X-Name
 sendfile = False  # files too are sent at the client's pace, which is watched
 # The heartbeat touches a file: on a disk under load that can block for longer than the timeout.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder gunicorn makes a name in
+worker_tmp_dir = "/dev/shm" if folder.can_hold_files("/dev/shm") else None  # noqa: S108 - gunicorn makes a name in it
 # It wants a writable home, which a container with a read-only root has not.
 control_socket_disable = True
 accesslog = None  # the service writes its own line for each request

@@ -159,6 +159,7 @@ def running(
     *,
     models: Path,
     command: Sequence[str] = SERVE,
+    before: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     ready: bool = True,
     **settings: str,
@@ -173,6 +174,8 @@ def running(
         Folder of models.
     command
         What this Python runs: `SERVE`, or `GUNICORN` for the API without a parent.
+    before
+        What stands before Python: a program that becomes it.
     environment
         Further variables; one with an empty value is as good as unset.
     ready
@@ -195,8 +198,8 @@ def running(
     log = folder / f"log-{port}"
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, *command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            start_new_session=True,
+            [*before, sys.executable, *command], cwd=folder, env=variables,
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
     service = Running(process, int(given["PORT"]), log)
     try:
