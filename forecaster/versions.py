@@ -188,9 +188,11 @@ class LocalStore:
             raise OutputError(f"{place / version} cannot be written: {error.strerror or error}.") from error
 
     def set_current(self, name: str, version: str) -> None:
-        """Put a version into use."""
+        """Put a version into use; a plain model folder that holds no other needs no pointer, and stays as it is."""
         self.folder(name, version)
         place = self._place(name)
+        if not os.path.lexists(place / CURRENT) and self._plain(place) == version:
+            return
         write_whole(place / CURRENT, lambda stream: stream.write(f"{version}\n".encode()))  # type: ignore[arg-type]  # the count is of no use
         flush_folder(place)
 

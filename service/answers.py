@@ -52,8 +52,7 @@ class Writer:
         if self.media_type == JSON:
             self._parts.append(to_json(list(series_forecasts(piece.forecast)))[1:-1])
             return
-        text = forecast_csv(piece.forecast, self.names)
-        self._parts.append((text.partition("\n")[2] if self._parts else text).encode())
+        self._parts.append(forecast_csv(piece.forecast, self.names, header=not self._parts).encode())
 
     def answer(self, *, model: ServedModel, h: int, frequency: Frequency, spread: Spread) -> Response:
         """Return the answer, in JSON a `service.schemas.forecasts.ForecastAnswer`.

@@ -109,7 +109,7 @@ class JobDesk:
         draft = _draft(job_id, owner, options, received, idempotency)
         try:
             with self.queue() as queue:
-                job = queue.submit(draft)
+                job = queue.submit(draft) if earlier is None else queue.again(draft)
         except Problem as problem:
             if problem.kind != "unavailable":  # else the job may have been made all the same
                 self.files.remove_upload(job_id)

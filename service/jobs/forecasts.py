@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
@@ -107,8 +105,7 @@ class _Table:
     def add(self, piece: Piece, file: BinaryIO) -> None:
         if piece.forecast is None:
             return
-        text = forecast_csv(piece.forecast, self._names)
-        rows = (_below_header(text) if self.rows else text).encode("utf-8")
+        rows = forecast_csv(piece.forecast, self._names, header=not self.rows).encode()
         file.write(rows)
         self._digest.update(rows)
         self._bytes += len(rows)
@@ -116,10 +113,3 @@ class _Table:
 
     def described(self) -> dict[str, Any]:
         return {"bytes": self._bytes, "sha256": self._digest.hexdigest(), "rows": self.rows}
-
-
-def _below_header(text: str) -> str:
-    """Return the rows of a table: names of columns may go over several lines, so the header is read as CSV."""
-    lines = io.StringIO(text, newline="")
-    next(csv.reader(lines))
-    return lines.read()
