@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         forecast_routes(registry, settings, admission),
         timeseries_routes(registry, settings, admission),
         backtest_routes(registry, settings, admission),
-        model_routes(registry),
+        model_routes(registry, settings),
         job_routes(desk, settings),
         ops_routes(registry),
         metrics_routes(metrics),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, request
-from pydantic import ValidationError
+from flask import Blueprint, Response, g
 
+from service.bodies import media_type_sent, read_body
 from service.contract import JSON, Answer, operation
+from service.intake import read_json
 from service.models.registry import ModelRegistry
-from service.problems import Problem, problem_of_validation
 from service.schemas.models import ModelDescription, ModelList, ModelVersion, ModelVersions, VersionChoice
+from service.settings import Settings
 
 __all__ = ["model_routes"]
 
 NAME = {"name": "Name of a model."}
 
 
-def model_routes(registry: ModelRegistry) -> Blueprint:
+def model_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
     """Return the routes about models."""
     routes = Blueprint("models", __name__, url_prefix="/v1/models")
 
@@ -65,26 +66,19 @@ def model_routes(registry: ModelRegistry) -> Blueprint:
             "too-large",
             "unsupported-media-type",
             "invalid-request",
+            "limit-exceeded",
             "unavailable",
         ),
     )
     def choose_version(name: str) -> Response:
         """Choose the version of a model that answers."""
-        choice = _read_choice()
+        media_type_sent(JSON)
+        choice = read_json(VersionChoice, read_body(settings), settings)
         registry.publish(name, choice.version)
         g.fields |= {"model": name, "version": choice.version}
         return _with_versions(name, registry)
 
     return routes
-
-
-def _read_choice() -> VersionChoice:
-    if request.mimetype != JSON:
-        raise Problem("unsupported-media-type", "Send application/json, and say so with Content-Type.")
-    try:
-        return VersionChoice.model_validate_json(request.get_data(cache=False))
-    except ValidationError as error:
-        raise problem_of_validation(error) from None
 
 
 def _names(registry: ModelRegistry) -> list[str]:
