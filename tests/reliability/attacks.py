@@ -45,9 +45,12 @@ class Attack(NamedTuple):
             return self.sent.replace(b"{{key}}", f"Authorization: Bearer {key}\r\n".encode())
         length = len(self.sent) if self.length is None else self.length
         lines = (
-            f"{self.method} {self.path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {key}", *self.headers,
+            f"{self.method} {self.path} HTTP/1.1",
+            "Host: localhost",
+            f"Authorization: Bearer {key}",
+            *self.headers,
             f"Content-Length: {length}",
-        )  # fmt: skip
+        )
         return "\r\n".join([*lines, "", ""]).encode() + self.sent
 
 
@@ -112,7 +115,7 @@ TEXTS: dict[str, Attack] = {
         400,
         422,
         path=KSERVE,
-    ),  # fmt: skip
+    ),
     "a key twice": _json(VALID[:-1] + b', "h": 3}'),
     "a key twice, escaped": _json(VALID[:-1] + rb', "\u0068": 3}'),
     "a key of a series twice": _json(VALID.replace(b'"y"', b'"y": [7, 7, 7], "y"')),

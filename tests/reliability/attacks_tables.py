@@ -101,7 +101,7 @@ TYPES: dict[str, Attack] = {
         (415,),
         FORECAST,
         ("Content-Type: multipart/form-data; boundary=a",),
-    ),  # fmt: skip
+    ),
     "a charset": Attack(VALID, (415,), FORECAST, ("Content-Type: application/json; charset=utf-7",)),
     "a charset that is none": Attack(VALID, (415,), FORECAST, ("Content-Type: text/csv; charset=canary77",)),
     "a media type of 7 kB": Attack(VALID, (415, 431), FORECAST, ("Content-Type: " + "canary77" * 900,)),
@@ -156,12 +156,15 @@ FILES: dict[str, Attack] = {
         b"POST /v1/jobs?kind=forecast HTTP/1.1\r\nHost: localhost\r\n{{key}}Content-Type: text/csv\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n5\r\ncanary77\r\n",
         (400,),
-    ),  # fmt: skip
+    ),
 }
 """Files of jobs."""
 
 QUOTED = {
-    "values that are none", "no known column", "a zone that is a path", "a zone that is a file",
+    "values that are none",
+    "no known column",
+    "a zone that is a path",
+    "a zone that is a file",
     "a column that is not there",
-}  # fmt: skip
+}
 """Those whose refusal quotes, shortened, the word that is wrong."""

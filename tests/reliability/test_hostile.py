@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import socket
 import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from tests.reliability.attacks import MARK, NONE, TEXTS, VALID, VALUES, Attack
 from tests.reliability.attacks_framing import FRAMING
 from tests.reliability.attacks_tables import FILES, QUERIES, QUOTED, TABLES, TYPES
 from tests.reliability.sizes import size
-from tests.service.processes import Running, running, wait_for
+from tests.service.processes import Running, running
 from tests.service.test_tracing import Collector, collecting
 
 ATTACKS = {**FRAMING, **TEXTS, **VALUES, **TABLES, **QUERIES, **TYPES, **FILES}
@@ -55,8 +56,21 @@ def stage(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             stage = Stage(service, key, collector, service.api_workers())
             yield stage
             assert stage.serves()
+            metrics = service.ask("GET", "/metrics", key=key).body.decode()
             assert service.api_workers() == stage.pids
             assert service.terminate() == 0
+    assert not [line for line in service.complaints() if line["level"] != "WARNING"]
+    assert collector.spans
+    check_silence(key, log=service.text(), metrics=metrics, traces="".join(map(str, collector.spans)))
+
+
+def check_silence(key: str, **texts: str) -> None:
+    """Nothing that somebody sent can be read by whoever watches the service: not a value, a name, a path or a key."""
+    _, key_id, secret = key.split("_", 2)
+    for place, text in texts.items():
+        found = re.search(f"{MARK.decode()}|{re.escape(secret[:12])}|unique_id", text, re.IGNORECASE)
+        assert found is None, (place, text[max(0, found.start() - 200) : found.end() + 200])
+    assert key_id in texts["log"]
 
 
 class Told(NamedTuple):
@@ -133,3 +147,70 @@ def test_each_is_refused_and_the_next_request_is_served(stage: Stage) -> None:
         assert not faults, "\n".join(faults)
     statuses = Counter(line["status"] for line in stage.service.requests())
     print(f"{len(ATTACKS)} attacks, {ROUNDS} rounds, answers by status: {dict(statuses)}")  # noqa: T201 - for -s
+
+
+def test_what_is_served_is_named_nowhere(stage: Stage) -> None:
+    """Marks in ids, values, names, query and headers of requests that succeed; the fixture looks for them at the end."""
+    head, rows = b"canary77_id,canary77_ds,canary77_y\n", (b"canary77,%d,77%d\n" % (day, day) for day in range(20))
+    table = head + b"".join(rows)
+    query = "id_col=canary77_id&time_col=canary77_ds&target_col=canary77_y&h=2"
+    headers = {"Content-Type": "text/csv", "Cookie": "canary77", "User-Agent": "canary77", "Referer": "canary77"}
+    for path, status in {"/v1/forecast": 200, "/v1/backtest": 200, "/v1/jobs": 202}.items():
+        asked = f"{path}?{query}" + ("&kind=forecast" if status == 202 else "")
+        answer = stage.service.ask("POST", asked, table, headers | {"Idempotency-Key": "canary77"}, key=stage.key)
+        assert answer.status == status, answer.body
+    assert stage.service.ask("GET", "/v1/models?canary77=canary77", headers=headers, key=stage.key).status == 200
+
+
+def test_cells_that_spreadsheets_calculate_come_back_as_text(stage: Stage) -> None:
+    names = ["=1+1", "+canary77", "-2+3", "@SUM(A1)", "=cmd|' /C calc'!A0"]
+    rows = [f"{name},{day},{day % 5}" for name in names for day in range(1, 20)]
+    body = "\n".join(["unique_id,ds,y", *rows]).encode()
+    answer = stage.service.ask("POST", "/v1/forecast?h=2", body, {"Content-Type": "text/csv"}, key=stage.key)
+    assert answer.status == 200
+    cells = {line.split(",")[0] for line in answer.body.decode().splitlines()[1:]}
+    assert cells == {f"'{name}" for name in names}
+
+
+HEAD = b"POST /v1/forecast HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+LARGE = HEAD + b"Content-Length: 500000\r\n\r\n" + MARK * 10_000
+PARTS = {
+    "half a head": (HEAD + b"canary77: 1\r\n", (408,)),
+    "a head without its body": (HEAD + b"Content-Length: 77\r\n\r\n", (408,)),
+    "half a small body": (HEAD + b"Content-Length: 77\r\n\r\ncanary77", (408,)),
+    "half a large body": (LARGE, (408, 503)),
+    "half a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n77\r\ncanary77", (408, 503)),
+    "a wait for 100": (HEAD + b"Expect: 100-continue\r\nContent-Length: 500000\r\n\r\n", (408, 503)),
+    "nothing": (b"", (NONE,)),
+}
+
+
+def linger(stage: Stage, name: str, faults: list[str]) -> None:
+    """Send a part, and wait; the service ends it."""
+    sent, statuses = PARTS[name]
+    with stage.service.connect() as connection:
+        connection.sendall(sent.replace(HEAD, HEAD + f"Authorization: Bearer {stage.key}\r\n".encode()))
+        status = told_on(connection).status
+    if status not in statuses:
+        faults.append(f"{name}: {status}")
+
+
+def vanish(stage: Stage, name: str, faults: list[str]) -> None:
+    """Send a part, and break the connection off."""
+    try:
+        with stage.service.connect() as connection:
+            connection.sendall(PARTS[name][0])
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if not stage.serves():
+            faults.append(name)
+    except OSError as error:
+        faults.append(f"{name}: {error!r}")
+
+
+def test_clients_that_never_finish_are_ended_and_keep_nobody_out(stage: Stage) -> None:
+    faults: list[str] = []
+    for _ in range(size(1, 5)):
+        waiting = [(linger, stage, name, faults) for name in PARTS for _ in range(size(2, 5))]
+        in_threads([*waiting, *((vanish, stage, name, faults) for name in PARTS)])
+    assert not faults
+    assert stage.serves()
