@@ -47,12 +47,14 @@ class ColumnNames:
 class Limits:
     """How much of a file is read before it is refused; None is no limit.
 
-    ``line_characters`` bounds the memory that a file without line breaks can take.
+    ``line_characters`` bounds the memory that a file without line breaks can take. A row of a wide table counts as one
+    for each series.
     """
 
     columns: int = 10_000
     line_characters: int = 1_000_000
     rows: int | None = None
+    series: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ class _Reader:
             if self.layout.id is not None:
                 position = self.layout.id
                 id_codes.append(ids.number([row[position] for row in rows]))
+                self._refuse_many_series(len(ids))
             values.append(self._values(rows, at))
             lines.append(at)
         if not lines:
@@ -265,6 +268,16 @@ class _Reader:
                 row=self.skipped + 1,
             )
 
+    def _refuse_many_series(self, series: int) -> None:
+        if self.limits.series is not None and series > self.limits.series:
+            raise InputError(f"There are more than {self.limits.series} series. Send them in parts.")
+
+    def _refuse_many_rows(self, count: int) -> None:
+        rows = count * max(1, len(self.layout.targets))
+        if self.limits.rows is not None and rows > self.limits.rows:
+            what = "values" if self.layout.is_wide else "rows"
+            raise InputError(f"There are more than {self.limits.rows} {what}. Send them in parts, by series.")
+
     def _line(self) -> int:
         return int(self.reader.line_num) + self.skipped
 
@@ -296,8 +309,7 @@ class _Reader:
             if not set(map(len, rows)) <= {width}:
                 raise self._ragged(rows, at)
             count += len(rows)
-            if self.limits.rows is not None and count > self.limits.rows:
-                raise InputError(f"There are more than {self.limits.rows} rows. Send them in parts, by series.")
+            self._refuse_many_rows(count)
             if rows:
                 yield rows, at
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from flask import Flask
 from pydantic import BaseModel
 
 from service.keys import SCOPES, Scope
 
-__all__ = ["CSV", "JSON", "SCOPES", "Answer", "Operation", "Scope", "Shape", "operation", "operation_of"]
+__all__ = ["CSV", "JSON", "SCOPES", "Answer", "Header", "Operation", "Scope", "Shape", "operation", "operation_of"]
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -44,6 +44,21 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Header(NamedTuple):
+    """A request header that a route looks at.
+
+    Attributes
+    ----------
+    description
+        What it means.
+    schema
+        What its value can be, beside a string.
+    """
+
+    description: str
+    schema: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """The contract of one route and method.
@@ -65,7 +80,7 @@ class Operation:
     path
         Meaning of the variable parts of the path.
     headers
-        Meaning of the request headers it looks at.
+        The request headers it looks at.
     problems
         Kinds of `service.problems.KINDS` that it may answer beyond those of every route.
     """
@@ -78,7 +93,7 @@ class Operation:
     body: Mapping[str, Shape] = field(default_factory=dict)
     query: type[BaseModel] | None = None
     path: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Header] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 

@@ -69,7 +69,9 @@ def _refuse_other_hosts(admitted: tuple[str, ...] | None) -> None:
 
 
 def _refuse_other_targets() -> None:
-    """Refuse a request line that names another host than the Host header does: two readers would take it for two."""
+    """Refuse a request that names no host, or another in its line than in the header: readers would take it for two."""
+    if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise Problem("bad-request", "The Host header is missing, which HTTP/1.1 demands.")
     target = request.environ.get("RAW_URI", "/")
     if "://" in target.partition("?")[0] and not target.startswith("/"):
         authority = target.partition("://")[2].partition("/")[0].partition("?")[0]

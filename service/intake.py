@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from service.settings import Settings
 
 __all__ = ["Spread", "frequency_of", "intervals_of", "invalid", "read_json", "read_options", "too_many"]
 
+_NAME_ENDS = re.compile(rb'"[ \t\r\n]*:')
 FREQUENCIES = "a pandas alias such as D, B, W-SUN, MS, h or 15min, or an integer step"
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -43,15 +45,25 @@ def read_json(shape: type[Request], body: bytes, settings: Settings) -> Request:
     Problem
         It is not JSON, not of the documented shape, has a key twice, or is larger than the settings allow.
     """
-    # Elements of any JSON text are parted by commas, so this bounds the memory that parsing it takes.
-    if body.count(b",") > 2 * settings.max_points + 10 * settings.max_series:
-        raise too_many("series", f"at most {settings.max_points} values in all")
+    _check_size(body, settings)
     try:
         request = shape.model_validate_json(body)
     except ValidationError as error:
         raise problem_of_validation(error) from None
     _refuse_duplicate_keys(body, request)
     return request
+
+
+def _check_size(body: bytes, settings: Settings) -> None:
+    """Bound the memory and the time that reading a JSON text takes, before it is read.
+
+    All elements are parted by commas. A name is dearer: each that is unknown becomes an error of its own.
+    """
+    if body.count(b",") > 2 * settings.max_points + 10 * settings.max_series:
+        raise too_many("series", f"at most {settings.max_points} values in all")
+    most = 1_000 + 10 * settings.max_series
+    if body.count(b":") > most and sum(1 for _ in _NAME_ENDS.finditer(body)) > most:  # colons are in timestamps too
+        raise too_many("body", f"at most {most} names of fields in all")
 
 
 def read_options(shape: type[Request], query: MultiDict[str, str]) -> Request:

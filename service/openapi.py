@@ -210,8 +210,14 @@ def _without_null(schema: Schema) -> Schema:
 
 def _headers(promised: Operation) -> list[Schema]:
     return [
-        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
-        for name, text in promised.headers.items()
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": {"type": "string", **header.schema},
+        }
+        for name, header in promised.headers.items()
     ]
 
 

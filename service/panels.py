@@ -59,7 +59,9 @@ def panel_of_csv(
     name: str = "The body",
     most: int | None = None,
 ) -> Intake:
-    """Build the panel of a table of at most `most` rows; a series with a fault of its own is set aside with the reason.
+    """Build the panel of a table; a series with a fault of its own is set aside with the reason.
+
+    It is of at most `most` rows of any number of series, or else of as many as a request may have.
 
     Raises
     ------
@@ -69,7 +71,11 @@ def panel_of_csv(
         The table as a whole has one.
     """
     names = ColumnNames(columns.id_col, columns.time_col, columns.target_col)
-    limits = Limits(columns=settings.max_series + 1, rows=most or settings.max_points)
+    limits = Limits(
+        columns=settings.max_series + 1,
+        rows=most or settings.max_points,
+        series=settings.max_series if most is None else None,
+    )
     faults: dict[str, InputError] = {}
     try:
         panel = parse_csv(

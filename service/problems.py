@@ -241,9 +241,12 @@ def problem_of_validation(error: ValidationError) -> Problem:
         path = _path(item["loc"], known=item["type"] != "extra_forbidden")
         expected = _expected(item)
         if path in fields:  # both arms of a union
-            expected = f"{fields[path].expected} or {expected}"
+            others = fields[path].expected
+            expected = others if expected in others else f"{others} or {expected}"
+        elif len(fields) == MAX_ERRORS:
+            break
         fields[path] = FieldError(field=path, expected=expected, got=_got(item))
-    errors = list(fields.values())[:MAX_ERRORS]
+    errors = list(fields.values())
     return Problem("invalid-request", f"{errors[0].field}: expected {errors[0].expected}.", errors=errors)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from werkzeug.wsgi import wrap_file
 
 from forecaster import check_model_name
-from service.contract import CSV, JSON, Answer, operation
+from service.contract import CSV, JSON, Answer, Header, operation
 from service.intake import frequency_of, intervals_of, read_options
 from service.jobs.desk import JobDesk
 from service.jobs.job import Job, description_of
@@ -28,7 +28,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 ID = {"job_id": "The id of the job, as Location had it."}
 TEXT = {"schema": {"type": "string"}}
 CSV_FILE = TEXT | {"example": "unique_id,ds,y\nshop,2024-01-01,12\nshop,2024-01-02,15\n"}
-_IDEMPOTENCY = re.compile(r"[\x20-\x7e]{1,255}")
+_IDEMPOTENCY = re.compile(r"[ -~]{1,255}")
 RETRY_SECONDS = "1"
 
 
@@ -54,9 +54,12 @@ def _add_submit(routes: Blueprint, desk: JobDesk, settings: Settings) -> None:
         body={CSV: CSV_FILE},
         query=JobOptions,
         headers={
-            "Idempotency-Key": "1 to 255 visible characters of the caller's: the same request sent again with them is "
-            "answered with the job that the first one made.",
-            "Content-Encoding": "gzip, if the body is.",
+            "Idempotency-Key": Header(
+                "1 to 255 visible characters of the caller's: the same request sent again with them is answered with "
+                "the job that the first one made.",
+                {"pattern": f"^{_IDEMPOTENCY.pattern}$"},
+            ),
+            "Content-Encoding": Header("gzip, if the body is.", {"enum": ["identity", "gzip"]}),
         },
         answers={
             202: Answer(

@@ -66,6 +66,7 @@ def model_routes(registry: ModelRegistry, settings: Settings) -> Blueprint:
             "too-large",
             "unsupported-media-type",
             "invalid-request",
+            "limit-exceeded",
             "unavailable",
         ),
     )
