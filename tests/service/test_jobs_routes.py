@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +334,12 @@ def test_the_same_request_sent_again_is_answered_with_its_job(service: JobServic
     assert len(service.client.get("/v1/jobs").get_json()["jobs"]) == 3
 
 
+def in_another_thread(ask: Callable[[], TestResponse]) -> TestResponse:
+    """Make a request while this thread is in the midst of one: both would have the same `flask.g`."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(ask).result(60)
+
+
 def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobService) -> None:
     answers = []
 
@@ -341,9 +348,7 @@ def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobServ
 
         def readinto(self, buffer: Any) -> int:
             if not answers:
-                second = threading.Thread(target=lambda: answers.append(service.post(Idempotency_Key="k")))
-                second.start()
-                second.join()
+                answers.append(in_another_thread(lambda: service.post(Idempotency_Key="k")))
             return super().readinto(buffer)
 
     chunked = {"wsgi.input_terminated": True, "HTTP_IDEMPOTENCY_KEY": "k"}
@@ -354,6 +359,28 @@ def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobServ
     check_problem(answers[0], "conflict")
     assert answers[0].headers["Retry-After"] == "1"
     assert service.post(Idempotency_Key="k").headers["Location"] == first.headers["Location"]
+
+
+def test_a_job_removed_while_its_request_comes_again_is_not_made_without_its_file(service: JobService) -> None:
+    first = service.hand_in(Idempotency_Key="k")
+    service.work()
+
+    class Removing(io.BytesIO):
+        """A body of which, while it comes, the job is removed."""
+
+        def readinto(self, buffer: Any) -> int:
+            in_another_thread(lambda: service.client.delete(first))
+            return super().readinto(buffer)
+
+    again = service.client.post(
+        "/v1/jobs?kind=forecast&h=2",
+        input_stream=Removing(TABLE),
+        content_type=CSV,
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_IDEMPOTENCY_KEY": "k"},
+    )
+    check_problem(again, "conflict")
+    assert service.client.get("/v1/jobs").get_json()["jobs"] == []
+    assert service.hand_in(Idempotency_Key="k") != first
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
