@@ -8,6 +8,7 @@ from typing import Any
 
 import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
 from forecaster import ConfigError
+from service.auth import share_memory
 from service.keys import check_door
 from service.logs import log_config
 from service.metrics import folder
@@ -54,6 +55,11 @@ proc_name = "forecaster"
 # The workers share their metrics through files in a folder, which the environment names before any of them starts.
 folder.open_folder()
 importlib.import_module("prometheus_client")  # now that the folder has a name, and once for all workers
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001 - gunicorn's
+    """Make what all workers are to have in common."""
+    share_memory()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
