@@ -159,6 +159,7 @@ def test_no_job_is_lost_and_none_is_done_twice(instances: dict[str, Any], databa
     print(f"{JOBS} jobs, {len(history.events)} requests: {dict(counts)}; {dict(monkey.deeds)}; heard {dict(troubles)}")  # noqa: T201 - for make soak
 
 
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"][: size(1, 2)], indirect=True)
 def test_two_instances_share_one_store(instances: dict[str, Any], database_url: str, tmp_path: Path) -> None:
     """Each with its own worker: what is handed in to one is seen by the other, and done once."""
     chance, history = random.Random(SEED), History()  # noqa: S311 - play
