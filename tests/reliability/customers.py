@@ -210,7 +210,7 @@ class Customer(threading.Thread):
                 self._finish(outcome)
             if self._chance.random() < 0.03:
                 self._asker.look_at_all()
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def _begin(self, outcome: Outcome) -> Outcome:
         if self._chance.random() < 0.1:

@@ -22,7 +22,7 @@ from sqlalchemy import select
 from service.jobs.database import history as job_history
 from service.jobs.database import open_database
 from service.settings import Settings
-from tests.service.processes import Running, running
+from tests.service.processes import Running, running, wait_for
 
 from .customers import Asker, Customer, Order, Outcome, expected_of
 from .fleet import Monkey, fleet, start_worker, wait_until_gone
@@ -165,6 +165,8 @@ def test_two_instances_share_one_store(instances: dict[str, Any], database_url: 
     chance, history = random.Random(SEED), History()  # noqa: S311 - play
     with ExitStack() as stack:
         services = [stack.enter_context(running(**instances | {"JOB_WORKERS": "1"})) for _ in range(2)]
+        for service in services:
+            wait_for(lambda service=service: "job worker started" in service.text())  # type: ignore[misc] - bound as it is
         expected = {(number, h): expected_of(services[0], number, h) for number in range(TABLES) for h in HORIZONS}
         customers = customers_of(services, orders_of(SHARED_JOBS, chance), history, chance, lambda: None)
         stranger = Asker("stranger", services[1], history)

@@ -22,7 +22,7 @@ from .customers import CSV, Asker, Customer, Order, expected_of, table
 from .history import History, violations
 from .sizes import size
 
-JOBS = size(4, 200)
+JOBS = size(4, 100)
 PROBES = size(2, 50)
 PATIENCE = size(120, 600)
 SEED = 5
