@@ -189,7 +189,9 @@ def _postgres_engine(url: URL) -> Engine:
     arguments = {"connect_timeout": WAIT_SECONDS, "options": limits, "application_name": "forecaster", **keepalive}
     given = {name: value for name, value in arguments.items() if name not in url.query}
     try:
-        return create_engine(
+        from service.jobs.postgres import connect_patiently
+
+        engine = create_engine(
             url,
             pool_size=CONNECTIONS,
             max_overflow=0,
@@ -200,6 +202,8 @@ def _postgres_engine(url: URL) -> Engine:
     except (NoSuchModuleError, ImportError):
         message = "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install 'forecaster[postgres]'."
         raise ConfigError(message, column="database_url") from None
+    event.listen(engine, "do_connect", connect_patiently)
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:

@@ -553,6 +553,23 @@ def test_after_a_fault_the_database_is_left_alone_for_a_while(tmp_path: Path, mo
     desk.close()
 
 
+def test_after_a_fault_one_request_at_a_time_finds_out_whether_it_is_over(tmp_path: Path) -> None:
+    now = 100.0
+    desk = JobDesk(JobService(tmp_path).settings, monotonic=lambda: now)
+    with pytest.raises(Exception, match="Jobs are not available"), desk.queue():
+        raise OSError("gone")
+    now += PAUSE_SECONDS
+    with desk.queue():
+        with pytest.raises(Exception, match="Jobs are not available"), desk.queue():
+            pytest.fail("it is let in though nobody knows yet")
+        now += PAUSE_SECONDS  # the first one hangs
+        with desk.queue():
+            pass
+    with desk.queue(), desk.queue():
+        pass
+    desk.close()
+
+
 def test_one_request_waits_for_a_database_that_hangs_and_the_others_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
