@@ -122,7 +122,7 @@ def too_many(field: str, expected: str, *, series: str | None = None) -> Problem
     """Return the problem of a request that is larger than it may be."""
     return Problem(
         "limit-exceeded",
-        f"{field}: expected {expected}. Send several requests, or raise the limit (docs/operations.md).",
+        f"{field}: expected {expected}. Send less at once, or raise the limit (docs/operations.md).",
         errors=[FieldError(field=field, expected=expected, got="more", series=series)],
     )
 
