@@ -47,10 +47,8 @@ def _work(settings: Settings) -> int:
     try:
         prepare_processes()
     except OSError as error:
-        fields = {"error": type(error).__name__, "reason": error.strerror or str(error)}
-        logger.error(
-            "no process of a job can be started: give it a folder for temporary files", extra={"fields": fields}
-        )
+        told = {"reason": error.strerror or str(error)}
+        logger.error("no process of a job can be started: give it a folder for temporary files", extra={"fields": told})
         return 1
     leases = _opened(settings, ending)
     if leases is not None:
