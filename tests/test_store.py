@@ -312,6 +312,21 @@ def test_what_leads_out_of_the_folder_of_a_model_is_refused(local: LocalStore, m
     assert local.folder("linked", sums_id(model)).samefile(model)
 
 
+@pytest.mark.parametrize("target", ["nothing", "model.json"])
+def test_a_description_that_is_a_link_to_nowhere_is_a_damaged_model_and_not_none(
+    target: str, local: LocalStore, model: Path
+) -> None:
+    place = local.folder_of_models / "linked"
+    shutil.copytree(model, place)
+    (place / "model.json").unlink()
+    (place / "model.json").symlink_to(target)
+    assert "linked" in local.names()
+    version = local.current("linked")
+    assert version is not None
+    with pytest.raises(ModelFormatError):
+        Forecaster.load(local.folder("linked", version))
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
 def test_a_pointer_that_is_no_file(kind: str, local: LocalStore) -> None:
     pointer = local.folder_of_models / "sales" / "current"

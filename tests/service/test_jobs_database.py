@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from forecaster import ConfigError
@@ -73,6 +73,16 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(case: str, tmp_path: Path) 
     with pytest.raises(DatabaseFaultError, match=r"jobs\.db is .*backup"):
         open_database(settings)
     assert path.read_bytes() == damaged
+
+
+def test_what_could_not_be_made_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, disposed = Settings(state=tmp_path), Engine.dispose
+    monkeypatch.setattr(Engine, "dispose", lambda _: None)  # as where the log cannot be brought into the file
+    with pytest.raises(OSError, match="No space left"):
+        open_database(settings)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(Engine, "dispose", disposed)
+    open_database(settings).dispose()
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -283,6 +283,18 @@ def test_without_any_place_there_is_a_warning(
     folder.open_folder.cache_clear()
 
 
+def test_without_a_folder_for_temporary_files_one_in_memory_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("tempfile.gettempdir", refuse)
+    monkeypatch.delenv(folder.VARIABLE, raising=False)
+    folder.open_folder.cache_clear()
+    assert folder.open_folder() is not None
+    folder.close_folder()
+    folder.open_folder.cache_clear()
+
+
 def test_places_of_workers() -> None:
     assert [folder.free_place(taken) for taken in (set(), {0}, {1}, {0, 1, 3})] == [0, 1, 0, 2]
 
