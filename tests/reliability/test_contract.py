@@ -18,7 +18,7 @@ from tests.reliability.sizes import size
 from tests.service.processes import ROOT, Running, running, wait_for
 
 pytest.importorskip("schemathesis")
-CASES = size(4, 60)
+CASES = size(4, 40)
 PHASES = ("examples,fuzzing,stateful", "examples,coverage,fuzzing,stateful")[size(0, 1)]
 SECONDS = size(60, 900)
 SETTINGS = {"JOB_WORKERS": "1", "JOB_SECONDS": "5", "MAX_JOBS": "100000", "MAX_JOBS_PER_KEY": "100000"}
