@@ -177,6 +177,13 @@ def test_unexpected_errors_are_logged_and_not_told(
     assert CANARY not in caplog.text
 
 
+@pytest.mark.parametrize("count", [60_000, 200_000])
+def test_many_unknown_names_are_refused_in_few_words(client: FlaskClient, count: int) -> None:
+    body = "{" + ",".join(f'"{number}": 1' for number in range(count)) + "}"
+    problem = check_problem(client.post("/v1/forecast", data=body, content_type=JSON), 422)
+    assert len(problem.model_dump_json()) < 1_000
+
+
 def test_limits_are_settings(tmp_path: Path) -> None:
     model_folder(tmp_path, "daily")
     limits = Settings(max_series=2, max_points=40, max_horizon=9, max_bytes=2_000)
