@@ -269,7 +269,7 @@ def _json_fault(item: pydantic_core.ErrorDetails) -> str:
 def _path(location: tuple[int | str, ...], *, known: bool = True) -> str:
     """Write ``("series", "list[Series]", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
     parts = [part for part in location if part not in _FORMS]
-    if len(parts) > 1 and parts[-1] in {"str", "int"}:
+    if len(parts) > 1 and parts[-1] in {"str", "constrained-str", "int"}:
         parts.pop()
     if not known:
         parts[-1] = _printable(str(parts[-1]))
@@ -292,6 +292,8 @@ _EXPECTED = {
     "int_parsing": "a whole number",
     "float_parsing": "a number",
     "string_type": "a string",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "list_type": "an array",
 }
 

@@ -283,7 +283,11 @@ def test_limits() -> None:
         parse_csv(LONG, limits=Limits(rows=3))
     with pytest.raises(InputError, match="3 columns; at most 2"):
         parse_csv(LONG, limits=Limits(columns=2))
-    assert len(parse_csv(LONG, limits=Limits(rows=4, columns=3, line_characters=40))) == 2
+    assert len(parse_csv(LONG, limits=Limits(rows=4, columns=3, line_characters=40, series=2))) == 2
+    with pytest.raises(InputError, match="more than 1 series"):
+        parse_csv(LONG, limits=Limits(series=1))
+    with pytest.raises(InputError, match="more than 5 values"):  # a row of a wide table has many
+        parse_csv("ds,a,b\n1,7,7\n2,7,7\n3,7,7\n", limits=Limits(rows=5))
 
 
 @settings(max_examples=60, deadline=None)

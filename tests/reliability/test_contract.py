@@ -18,14 +18,18 @@ from tests.reliability.sizes import size
 from tests.service.processes import ROOT, Running, running, wait_for
 
 pytest.importorskip("schemathesis")
-CASES = size(4, 60)
+CASES = size(4, 40)
 PHASES = ("examples,fuzzing,stateful", "examples,coverage,fuzzing,stateful")[size(0, 1)]
 SECONDS = size(60, 900)
 SETTINGS = {"JOB_WORKERS": "1", "JOB_SECONDS": "5", "MAX_JOBS": "100000", "MAX_JOBS_PER_KEY": "100000"}
-FINISHED = """
+JOBS = """
 [[operations]]
 include-path-regex = "/(result|skipped)$"
-parameters = {{ "path.job_id" = "{job_id}" }}
+parameters = {{ "path.job_id" = "{finished}" }}
+
+[[operations]]
+include-path-regex = "/cancel$"
+parameters = {{ "path.job_id" = "{cancelled}" }}
 """
 
 
@@ -39,20 +43,24 @@ def document_of(service: Running, *, keys: bool) -> dict[str, Any]:
     return document
 
 
-def finished_job(service: Running, key: str) -> str:
-    """Return the id of a job that has a result."""
+def jobs_of(service: Running, key: str) -> dict[str, str]:
+    """Return the ids of a job that has a result, and of one that is cancelled."""
     table = b"unique_id,ds,y\n" + b"".join(b"a,%d,%d\n" % (day, day) for day in range(40))
-    given = service.ask("POST", "/v1/jobs?kind=forecast&h=2", table, {"Content-Type": "text/csv"}, key=key)
-    assert given.status == 202, given.body
-    wait_for(lambda: service.ask("GET", f"/v1/jobs/{given.json['id']}/result", key=key).status == 200)
-    return str(given.json["id"])
+    ids = []
+    for _ in range(2):
+        given = service.ask("POST", "/v1/jobs?kind=forecast&h=2", table, {"Content-Type": "text/csv"}, key=key)
+        assert given.status == 202, given.body
+        ids.append(given.json["id"])
+    assert service.ask("POST", f"/v1/jobs/{ids[1]}/cancel", key=key).status == 200
+    wait_for(lambda: service.ask("GET", f"/v1/jobs/{ids[0]}/result", key=key).status == 200)
+    return {"finished": ids[0], "cancelled": ids[1]}
 
 
 def try_all(service: Running, folder: Path, key: str = "") -> str:
     """Let schemathesis try every operation, and return what it says."""
     config, document = folder / "schemathesis.toml", folder / "openapi.json"
     text = Path(__file__).with_name("schemathesis.toml").read_text(encoding="utf-8")
-    config.write_text(text + FINISHED.format(job_id=finished_job(service, key)))
+    config.write_text(text + JOBS.format(**jobs_of(service, key)))
     document.write_text(json.dumps(document_of(service, keys=bool(key))))
     command = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "--no-color", "run", str(document),

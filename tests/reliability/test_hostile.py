@@ -26,7 +26,7 @@ from tests.service.processes import Running, running
 from tests.service.test_tracing import Collector, collecting
 
 ATTACKS = {**FRAMING, **TEXTS, **VALUES, **TABLES, **QUERIES, **TYPES, **FILES}
-ROUNDS = size(1, 10)
+ROUNDS = size(1, 5)
 AT_ONCE = size(2, 8)
 SECONDS_OF_WAITING = 0.2
 LONGEST_PROBLEM = 20_000
@@ -150,7 +150,7 @@ def test_each_is_refused_and_the_next_request_is_served(stage: Stage) -> None:
 
 
 def test_what_is_served_is_named_nowhere(stage: Stage) -> None:
-    """Marks in ids, values, names, query and headers of requests that succeed: the fixture looks for them later."""
+    """Marks in ids, values, names, query and headers of requests that succeed; the fixture looks for them."""
     head, rows = b"canary77_id,canary77_ds,canary77_y\n", (b"canary77,%d,77%d\n" % (day, day) for day in range(20))
     table = head + b"".join(rows)
     query = "id_col=canary77_id&time_col=canary77_ds&target_col=canary77_y&h=2"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
 
 from service.logs import JsonFormatter, log_config
 from service.settings import Settings
@@ -104,6 +106,14 @@ def test_on_loopback_other_host_names_are_refused(client: FlaskClient, host: str
     assert response.status_code == 400
     assert response.content_type == "application/problem+json"
     assert "evil" not in response.text
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.1", 400), ("HTTP/1.0", 200)])
+def test_a_host_is_named_where_the_protocol_demands_it(client: FlaskClient, protocol: str, status: int) -> None:
+    environment = {"SERVER_PROTOCOL": protocol, "HTTP_HOST": None}
+    builder = EnvironBuilder(path="/livez", environ_overrides=environment)
+    asked = {name: value for name, value in builder.get_environ().items() if value is not None}
+    assert client.open(Request(asked)).status_code == status
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
