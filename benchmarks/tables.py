@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import accuracy
 from benchmarks.accuracy import Accuracy, accuracy_block
+from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
 from benchmarks.stages import stages_block
@@ -15,6 +16,7 @@ from benchmarks.stages import stages_block
 README = Path(__file__).parents[1] / "README.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
 ACCURACY = README.parent / "docs" / "accuracy.md"
+OPERATIONS = README.parent / "docs" / "operations.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
 PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
@@ -29,6 +31,11 @@ M4_BEGIN = "<!-- m4: written by python -m benchmarks.tables -->"
 M4_END = "<!-- end of m4 -->"
 SETS_BEGIN = "<!-- sets: written by python -m benchmarks.tables -->"
 SETS_END = "<!-- end of sets -->"
+
+SERVICE_BEGIN = "<!-- service: written by python -m benchmarks.tables -->"
+SERVICE_END = "<!-- end of service -->"
+IMAGE_BEGIN = "<!-- image: written by python -m benchmarks.tables -->"
+IMAGE_END = "<!-- end of image -->"
 
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "neuralforecast": "NeuralForecast"}
 PEERS_ROWS = ("step", "step_large", "one_network", "many_network", "one_forecast", "processes")
@@ -102,6 +109,27 @@ def with_accuracy(text: str, runs: Mapping[str, Any], report: Accuracy | None) -
     return _with_block(_with_block(text, M4_BEGIN, M4_END, m4_block(runs)), SETS_BEGIN, SETS_END, sets)
 
 
+def with_service(text: str, report: Report | None) -> str:
+    """Return a text with the block of the service under load made new."""
+    block = "Not measured yet: `python -m benchmarks.service`." if report is None else service_block(report)
+    return _with_block(text, SERVICE_BEGIN, SERVICE_END, block)
+
+
+def service_block(report: Report) -> str:
+    """Return what stands between the markers of the service under load."""
+    rows = [f"| {figure.what} | {shown(figure)} | {figure.note} |" for figure in report.figures]
+    facts = report.machine
+    machine = f"{facts['cpu']}, {facts['cores']} cores, Numba {facts['numba']}, gunicorn {facts['gunicorn']}"
+    note = "Load and service share the cores."
+    where = f"Measured on {report.date}: {machine}. {note} (`python -m benchmarks.service`)"
+    return "\n".join(["| | | |", "|---|---:|---|", *rows, "", where])
+
+
+def with_image(text: str, report: Any) -> str:
+    """Return a text with the block of what the image weighs made new."""
+    return _with_block(text, IMAGE_BEGIN, IMAGE_END, image_block(report))
+
+
 def m4_runs() -> dict[str, Any]:
     """Return the results of M4 by name, None for those that are not there."""
     return {name: load_json(name) for name in RUNS}
@@ -118,7 +146,10 @@ def _with_block(text: str, begin: str, end: str, block: str) -> str:
 if __name__ == "__main__":
     written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
     written = with_peers(written, load_comparisons("kernels"))
+    written = with_service(written, load("service"))
     README.write_text(with_ladder(written, m4_runs()), encoding="utf-8")
+    operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"))
+    OPERATIONS.write_text(with_image(operated, load_json("image")), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")

@@ -110,21 +110,32 @@ def write_folder(path: Path, contents: Mapping[str, bytes], *, replace: bool = T
     OSError
         It cannot be written; FileExistsError if another is there that is not to be replaced.
     """
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-", suffix=_WRITING))
+    beside, lock = _new_beside(path)
     try:
-        with _locked(beside):
-            for name, content in contents.items():
-                with (beside / name).open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-            beside.chmod(0o755)  # mkdtemp's folders are for the owner alone; this is for whoever may read beside it
-            flush_folder(beside)
-            _change_places(beside, path) if replace else _take_place(beside, path)
+        for name, content in contents.items():
+            with (beside / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        beside.chmod(0o755)  # mkdtemp's folders are for the owner alone; this is for whoever may read beside it
+        flush_folder(beside)
+        _change_places(beside, path) if replace else _take_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)  # half a folder, or the old one
+        os.close(lock)
     flush_folder(path.parent)
     clean_beside(path, contents)
+
+
+def _new_beside(path: Path) -> tuple[Path, int]:
+    """Return a new folder beside `path` and what locks it; one cleaned away before it is locked is made once more."""
+    while True:
+        beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-", suffix=_WRITING))
+        with suppress(FileNotFoundError):
+            lock = os.open(beside, os.O_RDONLY)
+            if _lock(lock) is not False and beside.exists():
+                return beside, lock
+            os.close(lock)
 
 
 def written_beside(folder: Path) -> set[Path]:
@@ -196,14 +207,20 @@ def _locked(folder: Path) -> Iterator[bool]:
     """Hold the lock of a folder, which ends with the process whatever ends it; tell whether it could be had."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = True
-    except OSError:  # another has it, or the file system has none and nobody cleans
-        ours = False
-    try:
-        yield ours
+        yield bool(_lock(handle))
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock a folder; False if another has the lock, None if the file system has none, where nobody cleans."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def flush_folder(folder: Path) -> None:

@@ -35,6 +35,8 @@ class Packed:
         By weight name: packed for ``x W'``.
     backward
         By weight name: packed for ``dY W``; empty unless asked for.
+    biases
+        By weight name: as the network has it, padded.
     """
 
     def __init__(self, network: Network, *, backward: bool = False) -> None:
@@ -42,6 +44,7 @@ class Packed:
         self._spaces: dict[int, list[Workspace]] = {rows: [] for rows in _KEPT_ROWS}
         self.forward: dict[str, Array] = {}
         self.backward: dict[str, Array] = {}
+        self.biases = {name: part.stored(network.memory) for name, part in network.parts.items() if not part.columns}
         for part in network.parts.values():
             if part.columns:
                 self.forward[part.name] = zeros(part.size)
@@ -59,10 +62,6 @@ class Packed:
             matrix = self.network.parts[name].stored(self.network.memory)
             rows, columns = matrix.shape
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
-
-    def bias(self, name: str) -> Array:
-        """Return a bias, padded."""
-        return self.network.parts[name].stored(self.network.memory)
 
     @contextmanager
     def forecasting(self, rows: int) -> Iterator[Workspace]:
@@ -132,7 +131,7 @@ def forward(packed: Packed, space: Workspace) -> Array:
             below,
             packed.forward[f"lstm.weight_ih_l{k}"],
             packed.forward[f"lstm.weight_hh_l{k}"],
-            packed.bias(f"lstm.bias_l{k}"),
+            packed.biases[f"lstm.bias_l{k}"],
             space.h[k],
             space.c[k],
             space.gates[k],
@@ -143,8 +142,8 @@ def forward(packed: Packed, space: Workspace) -> Array:
         below = space.y[k]
     top = below.reshape(-1, below.shape[2])
     from_row = space.first * space.rows
-    dense_forward(top, from_row, packed.forward["dense.weight"], packed.bias("dense.bias"), True, space.dense)
-    dense_forward(space.dense, 0, packed.forward["head.weight"], packed.bias("head.bias"), False, space.outputs)
+    dense_forward(top, from_row, packed.forward["dense.weight"], packed.biases["dense.bias"], True, space.dense)
+    dense_forward(space.dense, 0, packed.forward["head.weight"], packed.biases["head.bias"], False, space.outputs)
     inputs = space.x.reshape(-1, space.x.shape[2])
     skip_forward(inputs, from_row, packed.forward["skip.weight"], space.outputs)
     return space.outputs

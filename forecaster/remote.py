@@ -135,10 +135,13 @@ class RemoteStore:
                 self._write(f"{place}/{file}", contents[file])
 
     def set_current(self, name: str, version: str) -> None:
-        """Put a version into use."""
+        """Put a version into use; a plain model folder that holds no other needs no pointer, and stays as it is."""
         if not is_version(version) or self._source(name, version) is None:
             raise unknown_version(name, version, self)
-        self._write(f"{self._place(name)}/{CURRENT}", f"{version}\n".encode())
+        place = self._place(name)
+        if CURRENT not in self._listed(place) and self._plain(place) == version:
+            return
+        self._write(f"{place}/{CURRENT}", f"{version}\n".encode())
 
     def keep(self, in_use: Mapping[str, str | None]) -> None:
         """Remove copies that are neither in use nor were before; that some cannot be removed does no harm."""

@@ -207,10 +207,10 @@ def forecast_to_frame(forecast: Forecast | SamplePaths, names: ColumnNames | Non
     return pd.DataFrame(columns)
 
 
-def forecast_csv(forecast: Forecast | SamplePaths, names: ColumnNames | None = None) -> str:
-    """Return a forecast, or sample paths, as CSV text."""
+def forecast_csv(forecast: Forecast | SamplePaths, names: ColumnNames | None = None, *, header: bool = True) -> str:
+    """Return a forecast, or sample paths, as CSV text; without its header to go on with a table."""
     text = io.StringIO(newline="")
-    _write_csv(forecast_columns(forecast, names), text)
+    _write_csv(forecast_columns(forecast, names), text, header=header)
     return text.getvalue()
 
 
@@ -296,11 +296,12 @@ def _write_csv_bytes(columns: Mapping[str, Sequence[Any]], stream: BinaryIO) -> 
     text.detach()
 
 
-def _write_csv(columns: Mapping[str, Sequence[Any]], text: IO[str]) -> None:
+def _write_csv(columns: Mapping[str, Sequence[Any]], text: IO[str], *, header: bool = True) -> None:
     # Before Python 3.13 csv leaves a carriage return unquoted, which would then end the row.
-    odd = any(isinstance(cell, str) and "\r" in cell for column in columns.values() for cell in column)
+    odd = any(isinstance(cell, str) and "\r" in cell for column in (columns, *columns.values()) for cell in column)
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL)
-    writer.writerow([_harmless(name) for name in columns])
+    if header:
+        writer.writerow([_harmless(name) for name in columns])
     length = max(map(len, columns.values()), default=0)
     for start in range(0, length, _ROWS_A_PIECE):
         pieces = [column[start : start + _ROWS_A_PIECE] for column in columns.values()]

@@ -16,6 +16,7 @@ number of processes may read and write one folder. Hidden names are half-written
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -187,9 +188,11 @@ class LocalStore:
             raise OutputError(f"{place / version} cannot be written: {error.strerror or error}.") from error
 
     def set_current(self, name: str, version: str) -> None:
-        """Put a version into use."""
+        """Put a version into use; a plain model folder that holds no other needs no pointer, and stays as it is."""
         self.folder(name, version)
         place = self._place(name)
+        if not os.path.lexists(place / CURRENT) and self._plain(place) == version:
+            return
         write_whole(place / CURRENT, lambda stream: stream.write(f"{version}\n".encode()))  # type: ignore[arg-type]  # the count is of no use
         flush_folder(place)
 
@@ -200,7 +203,7 @@ class LocalStore:
         return self.folder_of_models / check_model_name(name)
 
     def _plain(self, place: Path) -> str | None:
-        if not (place / DESCRIPTION).exists():
+        if not os.path.lexists(place / DESCRIPTION):  # a link that leads nowhere is a damaged model, not none
             return None
         return plain_version(_content(place / SUMS, MOST_BYTES[SUMS]) or b"")  # without sums it will not load
 
@@ -237,5 +240,12 @@ def _check_inside(place: Path, folder: Path) -> None:
     """Raise if the folder of a version, or a file in it, is a link that leads out of the folder of the model."""
     inside = place.resolve()
     for path in (folder, *(folder / name for name in MOST_BYTES)):
-        if not path.resolve().is_relative_to(inside):
+        if not _end_of(path).is_relative_to(inside):
             raise ModelFormatError(f"{path} is a link that leads out of {place}. Copy the files there.")
+
+
+def _end_of(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # the second is what Python 3.11 and 3.12 make of a loop
+        raise ModelFormatError(f"{path} is a link that leads nowhere. Copy the files there.") from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import pydantic_core
@@ -15,11 +14,9 @@ from flask import Response
 
 from forecaster import ColumnNames, Forecast, Frequency, forecast_csv
 from service.contract import CSV, JSON
-from service.forecasting import Piece
+from service.forecasting import Piece, no_forecast
 from service.intake import Spread
 from service.models.served import ServedModel
-from service.problems import MAX_ERRORS, Problem, message_of
-from service.schemas.base import FieldError
 
 __all__ = ["Writer", "series_forecasts", "skipped_series", "to_json"]
 
@@ -52,8 +49,7 @@ class Writer:
         if self.media_type == JSON:
             self._parts.append(to_json(list(series_forecasts(piece.forecast)))[1:-1])
             return
-        text = forecast_csv(piece.forecast, self.names)
-        self._parts.append((text.partition("\n")[2] if self._parts else text).encode())
+        self._parts.append(forecast_csv(piece.forecast, self.names, header=not self._parts).encode())
 
     def answer(self, *, model: ServedModel, h: int, frequency: Frequency, spread: Spread) -> Response:
         """Return the answer, in JSON a `service.schemas.forecasts.ForecastAnswer`.
@@ -66,7 +62,7 @@ class Writer:
             No series has a forecast.
         """
         if not self._parts:
-            raise self._no_forecast()
+            raise no_forecast(self._too_short | self.skipped)
         skipped = self.skipped | self._too_short
         if self.media_type == CSV:
             headers = {"Forecast-Model": model.name.encode("ascii", "replace").decode()}
@@ -91,16 +87,6 @@ class Writer:
     def skipped_count(self) -> int:
         """How many series have no forecast."""
         return len(self.skipped) + len(self._too_short)
-
-    def _no_forecast(self) -> Problem:
-        reasons = self._too_short | self.skipped
-        errors = [
-            FieldError(field="series", expected=reason, series=name)
-            for name, reason in islice(reasons.items(), MAX_ERRORS)
-        ]
-        name, reason = next(iter(reasons.items()))
-        whole = reason if reason.startswith("Series ") else f"Series {name!r} {reason}."
-        return Problem("no-forecast", message_of(f"No series can be forecast. {whole}"), errors=errors)
 
 
 def to_json(value: Any) -> bytes:

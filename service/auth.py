@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import mmap
 import os
 import time
 from dataclasses import dataclass
@@ -59,6 +60,18 @@ class Caller:
 ANYONE = Caller("", frozenset(SCOPES))
 
 
+_shared: mmap.mmap | None = None
+
+
+def share_memory() -> None:
+    """Let the workers that are forked from this process know together whether there have been keys.
+
+    One that is started in the place of another has not seen them itself.
+    """
+    global _shared  # noqa: PLW0603 - what a fork inherits
+    _shared = mmap.mmap(-1, 1)
+
+
 class _Seen(NamedTuple):
     """What the keys file was when it was last read."""
 
@@ -84,7 +97,9 @@ class Doorman:
     def __init__(self, settings: Settings) -> None:
         self._path = settings.keys_file
         self._open = settings.lets_anyone_in
-        self._had_keys = settings.keys is not None
+        self._memory: mmap.mmap | bytearray = bytearray(1) if _shared is None else _shared
+        if settings.keys is not None:
+            self._memory[0] = 1
         self._seen = _Seen(_UNREAD, None, 0.0)
         self._look()
 
@@ -103,6 +118,10 @@ class Doorman:
         if token is None:
             raise _refused(HOW_TO_SEND)
         return _verified(token, keys)
+
+    @property
+    def _had_keys(self) -> bool:
+        return bool(self._memory[0])
 
     def _keys(self) -> dict[str, Key]:
         seen = self._look()
@@ -123,13 +142,14 @@ class Doorman:
         try:
             keys = {key.id: key for key in read_keys(self._path)}
         except ConfigError as error:
-            self._had_keys = True
+            self._memory[0] = 1
             if complain:
                 logger.error("nobody is let in: %s", error)
             return None
         if not keys and self._had_keys and complain:
             logger.error("nobody is let in: there is no key in %s", self._path)
-        self._had_keys |= bool(keys)
+        if keys:
+            self._memory[0] = 1
         return keys
 
 

@@ -8,18 +8,18 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from service.problems import Problem
 from service.settings import Settings
 
-__all__ = ["media_type_sent", "media_type_wanted", "read_body"]
+__all__ = ["encoding_sent", "media_type_sent", "media_type_wanted", "read_body"]
 
 _UTF8 = {"utf-8", "utf8", "us-ascii"}
 
 
-def media_type_sent(*allowed: str) -> str:
+def media_type_sent(*allowed: str, gzip: bool = False) -> str:
     """Return the media type of the body.
 
     Raises
     ------
     Problem
-        It is none of those allowed, not in UTF-8, or packed.
+        It is none of those allowed, not in UTF-8, or packed otherwise than with `gzip` where that is allowed.
     """
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype not in allowed or charset not in _UTF8:
@@ -28,13 +28,17 @@ def media_type_sent(*allowed: str) -> str:
             f"Send {' or '.join(allowed)}, in UTF-8, and say so with Content-Type.",
             headers={"Accept-Post": ", ".join(allowed)},
         )
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(
-            "unsupported-media-type",
-            "Send the body without a Content-Encoding.",
-            headers={"Accept-Encoding": "identity"},
-        )
+    encodings = ("gzip", "identity") if gzip else ("identity",)
+    if encoding_sent() not in encodings:
+        how = "as it is, or with Content-Encoding: gzip" if gzip else "without a Content-Encoding"
+        detail = f"Send the body {how}."
+        raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": ", ".join(encodings)})
     return request.mimetype
+
+
+def encoding_sent() -> str:
+    """Return how the body is packed."""
+    return request.headers.get("Content-Encoding", "identity").strip().lower()
 
 
 def media_type_wanted(*offered: str) -> str:

@@ -45,9 +45,11 @@ _TABLE = "unique_id,ds,y\n" + "".join(
 )
 _FORECAST = {
     "model": "base",
+    "version": "9f2b1c4d7e60",
     "h": 2,
     "freq": "D",
     "level": [80],
+    "quantiles": [],
     "forecasts": [
         {
             "unique_id": "shop",

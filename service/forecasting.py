@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from forecaster import Forecast, InputError, Panel, TooShortError
 from service.admission import forecast_cost
 from service.models.served import Model
-from service.problems import message_of
+from service.problems import MAX_ERRORS, Problem, message_of
+from service.schemas.base import FieldError
 
-__all__ = ["Piece", "forecast_pieces", "joined"]
+__all__ = ["Piece", "forecast_pieces", "joined", "no_forecast"]
 
 _MOST = 256
 """Series in a piece: enough for the kernels' batches; more gain nothing."""
@@ -79,6 +81,16 @@ def forecast_pieces(
 
 def _slice(panel: Panel, start: int, end: int) -> Panel:
     return panel.select(np.arange(start, min(end, len(panel))))
+
+
+def no_forecast(reasons: Mapping[str, str]) -> Problem:
+    """Return the problem of a request of which no series can be forecast, from the reason of each."""
+    errors = [
+        FieldError(field="series", expected=reason, series=name) for name, reason in islice(reasons.items(), MAX_ERRORS)
+    ]
+    name, reason = next(iter(reasons.items()))
+    whole = reason if reason.startswith("Series ") else f"Series {name!r} {reason}."
+    return Problem("no-forecast", message_of(f"No series can be forecast. {whole}"), errors=errors)
 
 
 def joined(forecasts: Sequence[Forecast]) -> Forecast:

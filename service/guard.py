@@ -102,10 +102,10 @@ def _refuse_without_key(app: Flask, doorman: Doorman) -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    headers = HEADERS | PAGE_HEADERS if response.mimetype == "text/html" else HEADERS
-    for name, value in headers.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-ID"] = g.get("request_id", "")
+    ours = HEADERS | PAGE_HEADERS if response.mimetype == "text/html" else HEADERS
+    theirs = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - headers are no dictionary
+    missing = [(name, value) for name, value in ours.items() if name.lower() not in theirs]
+    response.headers.extend([*missing, ("X-Request-ID", g.get("request_id", ""))])  # at once: half the time
     return response
 
 

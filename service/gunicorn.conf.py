@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 from typing import Any
 
 import service.app  # noqa: F401 - imported once here, before the fork, and not by each worker
 from forecaster import ConfigError
+from service.auth import share_memory
 from service.keys import check_door
 from service.logs import log_config
 from service.metrics import folder
@@ -45,7 +45,7 @@ forwarder_headers = ""
 header_map = "drop"  # X_Name would become the same variable as X-Name
 sendfile = False  # files too are sent at the client's pace, which is watched
 # The heartbeat touches a file: on a disk under load that can block for longer than the timeout.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder gunicorn makes a name in
+worker_tmp_dir = "/dev/shm" if folder.can_hold_files("/dev/shm") else None  # noqa: S108 - gunicorn makes a name in it
 # It wants a writable home, which a container with a read-only root has not.
 control_socket_disable = True
 accesslog = None  # the service writes its own line for each request
@@ -55,6 +55,11 @@ proc_name = "forecaster"
 # The workers share their metrics through files in a folder, which the environment names before any of them starts.
 folder.open_folder()
 importlib.import_module("prometheus_client")  # now that the folder has a name, and once for all workers
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001 - gunicorn's
+    """Make what all workers are to have in common."""
+    share_memory()
 
 
 def pre_fork(server: Any, worker: Any) -> None:

@@ -122,7 +122,7 @@ def too_many(field: str, expected: str, *, series: str | None = None) -> Problem
     """Return the problem of a request that is larger than it may be."""
     return Problem(
         "limit-exceeded",
-        f"{field}: expected {expected}. Send several requests, or raise the limit (docs/operations.md).",
+        f"{field}: expected {expected}. Send less at once, or raise the limit (docs/operations.md).",
         errors=[FieldError(field=field, expected=expected, got="more", series=series)],
     )
 
@@ -151,9 +151,10 @@ def _colons(value: Any) -> int:
         return len(fields) + sum(_colons(getattr(value, name)) for name in fields)
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
         return sum(map(_colons, value))
-    if isinstance(value, list) and str in set(map(type, value)):
-        return sum(one.count(":") for one in value if isinstance(one, str))
-    return 0
+    kinds = set(map(type, value)) if isinstance(value, list) else set()
+    if kinds == {str}:
+        return "".join(value).count(":")
+    return sum(one.count(":") for one in value if isinstance(one, str)) if str in kinds else 0
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> None:

@@ -19,6 +19,7 @@ __all__ = ["Settings", "settings_table", "variable_of"]
 PREFIX = "FORECASTER_"
 MODELS = Path("models")
 STATE = Path("~/.local/state/forecaster")
+DATABASES = ("postgresql://", "postgresql+psycopg://", "postgres://", "sqlite:///")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -163,6 +164,19 @@ class Settings:
             raise ConfigError(
                 f"{PREFIX}LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {self.log_level!r}.", column="log_level"
             )
+        if self.database_url and not self.database_url.startswith(DATABASES):
+            kind = self.database_url.partition("://")[0] if "://" in self.database_url else "another form"
+            raise ConfigError(
+                "DATABASE_URL must be postgresql://user:password@host/name, or sqlite:////path/of/a/file, not "
+                f"{kind}. Unset it for SQLite in FORECASTER_STATE.",
+                column="database_url",
+            )
+        scheme, parted, place = self.model_store.partition("://")
+        if self.model_store and not (scheme and parted and place):
+            raise ConfigError(
+                "MODEL_STORE must be a URL such as s3://bucket/models. A folder is named by FORECASTER_MODELS.",
+                column="model_store",
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -255,7 +269,9 @@ def _parse(item: Field[Any], text: str) -> Any:
         return _TRUTH[text.lower()]
     if isinstance(item.default, int):
         if not text.isascii() or not text.isdigit():
-            raise ConfigError(f"{variable_of(item)} must be a whole number, not {text!r}.", column=item.name)
+            hint = " Kubernetes sets it for a service of that name: use enableServiceLinks: false."
+            hint = hint if text.startswith("tcp://") else ""
+            raise ConfigError(f"{variable_of(item)} must be a whole number, not {text!r}.{hint}", column=item.name)
         return int(text)
     if isinstance(item.default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())

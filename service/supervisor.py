@@ -98,6 +98,7 @@ class Supervisor:
         self._jobs = [_JobWorker(time.monotonic() + HEAD_START) for _ in range(self._job_workers(settings))]
         while self._api or any(worker.pid for worker in self._jobs):
             self._turn()
+        self._see_off()
         return self._code
 
     def _job_workers(self, settings: Settings) -> int:
@@ -173,6 +174,15 @@ class Supervisor:
                     self._job_worker_ended(worker, code)
                 if pid == self._api:
                     self._api_ended(code)
+
+    def _see_off(self) -> None:
+        """Return when those have ended that were killed with their group: nobody finds one alive after this process."""
+        end = time.monotonic() + TIME_TO_QUIT
+        with suppress(ChildProcessError):
+            while (left := end - time.monotonic()) > 0:
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises when there is none
+                self._reap()
+                signal.sigtimedwait({signal.SIGCHLD}, min(left, 0.1))
 
     def _api_ended(self, code: int) -> None:
         self._api, self._code = 0, code if code >= 0 else 128 - code

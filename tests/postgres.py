@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -66,9 +67,23 @@ class Cluster:
         log = str(self._folder / "server.log")
         self._run("pg_ctl", "start", "--wait", "--pgdata", "data", "--log", log, "--options", options)
 
-    def stop(self) -> None:
-        """Stop the server at once; what is connected is cut off."""
-        self._run("pg_ctl", "stop", "--wait", "--mode", "fast", "--pgdata", "data")
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server at once; what is connected is cut off. ``immediate``: as if the power were cut."""
+        self._run("pg_ctl", "stop", "--wait", "--mode", mode, "--pgdata", "data")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop all its processes within the block: connections stay open, and nothing is answered."""
+        server = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGSTOP)  # first, so that there are no new ones
+        children = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat") if _parent(path) == server]
+        try:
+            for child in children:
+                os.kill(child, signal.SIGSTOP)
+            yield
+        finally:
+            for process in (*children, server):
+                os.kill(process, signal.SIGCONT)
 
     def url(self, name: str) -> str:
         """Return the URL of a database."""
@@ -79,6 +94,12 @@ class Cluster:
         name = f"tests{next(NAMES)}"
         self._run("createdb", "--host", str(self._folder), "--username", "tests", name)
         return self.url(name)
+
+
+def _parent(stat: Path) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return int(stat.read_text().rpartition(") ")[2].split()[1])
+    return 0
 
 
 @contextmanager

@@ -610,6 +610,22 @@ def test_serve_starts_the_service_with_the_options_in_the_environment(
     assert command == [sys.executable, "-P", "-m", "service.supervisor"]
 
 
+@pytest.mark.parametrize("command", ["serve", "models"])
+def test_a_home_that_is_not_known_is_told(
+    command: str,
+    model: Path,
+    started: list[list[str]],
+    free_port: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FORECASTER_STATE", "~nobody-of-this-name/state")
+    given = ["--models", str(model.parent), "--port", free_port] if command == "serve" else [str(model.parent)]
+    assert run([command, *given]) == 2
+    assert "FORECASTER_STATE" in capsys.readouterr().err
+    assert not started
+
+
 def test_a_service_package_in_the_users_folder_is_not_taken_for_ours(
     model: Path, started: list[list[str]], free_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

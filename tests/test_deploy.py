@@ -6,15 +6,16 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from service.metrics.definitions import METRICS
 from service.problems import KINDS
-
-yaml = pytest.importorskip("yaml")
+from service.settings import Settings, variable_of
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 ALERTS = DEPLOY / "alerts.yml"
@@ -126,3 +127,22 @@ def test_every_metric_is_on_the_dashboard_or_watched() -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_takes_the_rules() -> None:
     subprocess.run(["promtool", "check", "rules", str(ALERTS)], check=True, timeout=60)  # noqa: S603, S607 - our own file
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_compose_file_runs_one_image_twice_with_settings_there_are() -> None:
+    services = COMPOSE["services"]
+    assert services["api"]["image"] == services["worker"]["image"]
+    assert services["worker"]["command"] == ["forecaster", "worker"]
+    known = {variable_of(item) for item in fields(Settings)}
+    for name in ("api", "worker"):
+        assert set(services[name]["environment"]) <= known
+        assert services[name]["environment"]["DATABASE_URL"].startswith("postgresql://")
+        assert services[name]["read_only"] is True
+        mounted = {volume.partition(":")[2] for volume in services[name]["volumes"]}
+        dockerfile = (DEPLOY.parent / "Dockerfile").read_text(encoding="utf-8")
+        assert mounted == set(re.findall(r'"(/[^"]+)"', re.search(r"VOLUME (.*)", dockerfile)[1]))  # type: ignore[index]  # it has one
+    assert services["api"]["environment"]["FORECASTER_JOB_WORKERS"] == "0"
+    assert set(COMPOSE["volumes"]) == {"models", "state", "database"}

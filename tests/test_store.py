@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -216,6 +217,7 @@ def test_a_plain_model_folder_is_a_model_of_one_version(open_to_all: Open, model
         assert store.names() == ["flights"]
         assert store.versions("flights") == [sums_id(source)]
         assert store.current("flights") == sums_id(source)
+        store.set_current("flights", sums_id(source))  # without a pointer, so that the next one is in use as well
         assert sums_id(store.folder("flights", sums_id(source))) == sums_id(source)
     with pytest.raises(UnknownVersionError):
         store.set_current("flights", sums_id(model))
@@ -225,6 +227,27 @@ def test_a_plain_model_folder_is_a_model_of_one_version(open_to_all: Open, model
     store.set_current("flights", sums_id(second))
     assert store.current("flights") == sums_id(second)
     assert bits_of(Forecaster.load(store.folder("flights", sums_id(second)))) == bits_of(other())
+
+
+def test_a_new_version_that_is_cleaned_away_before_it_is_locked_is_written_all_the_same(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[str] = []
+
+    def made_and_removed(**how: Any) -> str:
+        made = make(**how)
+        if not removed:
+            removed.append(made)
+            Path(made).rmdir()
+        return made
+
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", made_and_removed)
+    store = LocalStore(tmp_path / "models")
+    store.add("sales", FIRST, model)
+    assert removed
+    assert store.versions("sales") == [FIRST]
+    assert [path.name for path in (tmp_path / "models" / "sales").iterdir()] == [FIRST]
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def _paced(port: int, body: bytes, rate: float, seconds: float, connections: int
 
     def ask(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        due = begin + number / rate
-        while due < begin + seconds:
+        for place in range(number, int(rate * seconds), connections):
+            due = begin + place / rate
             time.sleep(max(0.0, due - time.perf_counter()))
             connection.request("POST", ROUTE, body, HEADERS)
             answer = connection.getresponse()
@@ -96,7 +96,6 @@ def _paced(port: int, body: bytes, rate: float, seconds: float, connections: int
             if answer.status != 200:
                 raise RuntimeError(f"answered {answer.status}")
             latencies[number].append(1000 * (time.perf_counter() - due))
-            due += connections / rate
         connection.close()
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(connections)]

@@ -182,8 +182,17 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
 
 
 def state_folder() -> Path:
-    """Return the folder for what is kept between runs, as the service has it."""
-    return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
+    """Return the folder for what is kept between runs, as the service has it.
+
+    Raises
+    ------
+    ConfigError
+        It is in a home that is not known.
+    """
+    try:
+        return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
+    except RuntimeError:
+        raise ConfigError("FORECASTER_STATE is in a home folder that is not known. Name another.") from None
 
 
 def models_folder(given: Path | None, *, new: bool = False) -> Path:

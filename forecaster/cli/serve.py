@@ -98,6 +98,6 @@ def service_folder() -> Path:
 
 
 def _resolve(variable: str, default: str) -> None:
-    path = os.environ.get(variable) or default
-    if path:
-        os.environ[variable] = str(Path(os.path.expanduser(path)).resolve())  # noqa: PTH111 - pathlib's fails without a home
+    path = os.path.expanduser(os.environ.get(variable) or default)  # noqa: PTH111 - pathlib's fails without a home
+    if path and not path.startswith("~"):  # else its home is not known, as the settings tell
+        os.environ[variable] = str(Path(path).resolve())

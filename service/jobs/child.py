@@ -74,8 +74,10 @@ class JobProcess:
         self._process = context.Process(target=_live, args=(theirs, do, assignment, settings), daemon=True)
         try:
             self._process.start()
-        except BaseException:
+        except BaseException as error:
             self.connection.close()
+            if isinstance(error, EOFError):  # the server died before it had answered
+                raise ChildProcessError("The server that processes are forked from has died.") from None
             raise
         finally:
             theirs.close()

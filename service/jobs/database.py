@@ -6,6 +6,7 @@ and forecasts do not depend on it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -188,7 +189,9 @@ def _postgres_engine(url: URL) -> Engine:
     arguments = {"connect_timeout": WAIT_SECONDS, "options": limits, "application_name": "forecaster", **keepalive}
     given = {name: value for name, value in arguments.items() if name not in url.query}
     try:
-        return create_engine(
+        from service.jobs.postgres import connect_patiently
+
+        engine = create_engine(
             url,
             pool_size=CONNECTIONS,
             max_overflow=0,
@@ -199,6 +202,8 @@ def _postgres_engine(url: URL) -> Engine:
     except (NoSuchModuleError, ImportError):
         message = "DATABASE_URL names PostgreSQL, whose driver is not installed: pip install 'forecaster[postgres]'."
         raise ConfigError(message, column="database_url") from None
+    event.listen(engine, "do_connect", connect_patiently)
+    return engine
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -228,15 +233,19 @@ def _make_sqlite(path: Path) -> None:
         if path.exists():
             return
         beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        log = beside.with_name(f"{beside.name}-wal")
         engine = _sqlite_engine(URL.create("sqlite", database=str(beside)))
         try:
             _make_tables(engine)
-            engine.dispose()  # the last connection brings the write-ahead log into the file
+            engine.dispose()  # the last connection brings the write-ahead log into the file, and removes that
+            if log.exists():  # or says nothing where the disk is full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log))
             beside.chmod(0o600)
             beside.rename(path)
         finally:
             engine.dispose()
-            beside.unlink(missing_ok=True)
+            for left in (beside, log, beside.with_name(f"{beside.name}-shm")):
+                left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0
 RETRY_SECONDS = "5"
+_OPEN = -1.0
 
 
 class JobDesk:
@@ -53,7 +54,7 @@ class JobDesk:
         self._process = 0
         self._opening = threading.Lock()
         self._monotonic = monotonic
-        self._closed_until = -1.0
+        self._closed_until = self._next_try = _OPEN
 
     @contextmanager
     def queue(self) -> Iterator[Queue]:
@@ -64,15 +65,28 @@ class JobDesk:
         Problem
             The database or the folder cannot be worked with; from the body of ``with`` as well.
         """
-        if self._monotonic() < self._closed_until:
-            raise _unavailable()
+        self._knock()
         from service.jobs.database import DATABASE_ERRORS  # SQLAlchemy: see `service.jobs.database`
 
         try:
-            yield self._opened()
+            queue = self._opened()
+            try:
+                yield queue
+            except Problem:  # of the request, not of the database
+                self._closed_until = self._next_try = _OPEN
+                raise
+            self._closed_until = self._next_try = _OPEN
         except (*DATABASE_ERRORS, ForecasterError) as error:
             self._note(error)
             raise _unavailable() from None
+
+    def _knock(self) -> None:
+        """Refuse while the database does not answer; every now and then one request finds out whether it does."""
+        now = self._monotonic()
+        if now < max(self._closed_until, self._next_try):
+            raise _unavailable()
+        if self._closed_until != _OPEN:
+            self._next_try = now + PAUSE_SECONDS
 
     def submit(self, owner: str, options: JobOptions, pieces: Iterable[bytes], idempotency: str | None) -> Job:
         """Take a job in, or return the one that the same request made before.
@@ -109,7 +123,7 @@ class JobDesk:
         draft = _draft(job_id, owner, options, received, idempotency)
         try:
             with self.queue() as queue:
-                job = queue.submit(draft)
+                job = queue.submit(draft) if earlier is None else queue.again(draft)
         except Problem as problem:
             if problem.kind != "unavailable":  # else the job may have been made all the same
                 self.files.remove_upload(job_id)

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from service.jobs.watch import Watch
 from service.problems import Problem
 from service.settings import Settings
 
 __all__ = ["JobFiles", "Received", "measure", "written"]
 
 ORPHAN_SECONDS = 3_600
-"""Age from which on a file that no job needs is removed: a younger one may be about to be named by a job."""
+"""How long a worker has seen a file that no job needs before it removes it: a job may be about to name it.
+
+By the worker's own reckoning, since clocks jump, and those of two machines differ."""
 
 _LOOK_BYTES = 8 * 2**20
 _LEAST_FREE = 64 * 2**20
@@ -45,16 +48,16 @@ class JobFiles:
     ----------
     settings
         Where it is, and how much may lie there.
-    clock
-        Seconds since 1970, as files have them.
+    monotonic
+        Seconds since whenever.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.uploads = settings.state_folder.absolute() / "jobs" / "uploads"
         self.results = settings.state_folder.absolute() / "jobs" / "results"
         self.locks = settings.state_folder.absolute() / "jobs" / "locks"
         self._most = settings.max_state_bytes
-        self._clock = clock
+        self._orphans = Watch[tuple[Path, int]](ORPHAN_SECONDS, monotonic=monotonic)
 
     def open(self) -> JobFiles:
         """Make the folders.
@@ -174,13 +177,12 @@ class JobFiles:
                 _remove(entry)
 
     def sweep(self, in_use: Callable[[list[str]], dict[str, tuple[str, str | None]]]) -> int:
-        """Remove files that no job needs, and return how many.
+        """Remove files that no job has needed for long enough, in all sweeps so far, and return how many.
 
         Parameters
         ----------
         in_use
-            Status and token of those of the given jobs that may need files, asked after the files were listed: a job
-            that comes in between has its files younger than those that are removed.
+            Status and token of those of the given jobs that may need files.
         """
         folders = (self.uploads, self.results, self.locks)
         entries = [entry for folder in folders for entry in _entries(folder)]
@@ -189,10 +191,10 @@ class JobFiles:
         for start in range(0, len(ids), 500):  # databases limit how many values a statement has
             known |= in_use(ids[start : start + 500])
         unneeded = [entry for entry in entries if not _is_needed(entry, known.get(_job_of(entry)))]
-        old = [entry for entry in unneeded if _is_older(entry, self._clock() - ORPHAN_SECONDS)]
-        for entry in old:
+        orphans = self._orphans.unchanged([(entry, _changed(entry)) for entry in unneeded])
+        for entry, _ in orphans:
             _remove(entry)
-        return len(old)
+        return len(orphans)
 
 
 def measure(pieces: Iterable[bytes]) -> Received:
@@ -239,10 +241,10 @@ def _size(entry: Path) -> int:
     return 0
 
 
-def _is_older(entry: Path, moment: float) -> bool:
+def _changed(entry: Path) -> int:
     with suppress(FileNotFoundError):
-        return entry.stat().st_mtime < moment
-    return False
+        return entry.stat().st_mtime_ns
+    return 0
 
 
 def _job_of(entry: Path) -> str:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 from forecaster import ColumnNames, Forecaster, Panel, forecast_csv, write_columns
-from service.forecasting import Piece, forecast_pieces
-from service.intake import intervals_of
+from service.forecasting import Piece, forecast_pieces, no_forecast
+from service.intake import intervals_of, too_many
 from service.jobs.files import written
-from service.jobs.task import Done, Task, too_many
+from service.jobs.task import Done, Task
 from service.models.base import BASE
-from service.models.served import Model
+from service.models.served import Model, ServedModel, digests
+from service.models.snapshot import Snapshot
 from service.models.store import store_of
 from service.panels import Intake
-from service.problems import MAX_ERRORS, Problem
+from service.problems import Problem
 from service.schemas.base import FieldError
 from service.schemas.jobs import JobProgress
 from service.settings import Settings
@@ -45,11 +43,11 @@ def _choose(task: Task, panel: Panel) -> _Chosen:
             return _Chosen(made, BASE, None)
         error = FieldError(field="model", expected="a name that GET /v1/models lists", got="another name")
         raise Problem("unknown-model", "model: expected a name that GET /v1/models lists.", errors=[error])
-    if task.options.season is not None:
-        expected = f"nothing, since the model {name} was trained with a season of its own"
-        error = FieldError(field="season", expected=expected, got="a season")
-        raise Problem("invalid-request", f"season: expected {expected}.", errors=[error])
-    return _Chosen(Forecaster.load(store.folder(name, version), threads=threads), name, version)
+    folder = store.folder(name, version)
+    model = Forecaster.load(folder, threads=threads)
+    snapshot = Snapshot({name: ServedModel(name, model, model.info, digests(folder), version)})
+    chosen = snapshot.choose(name, panel.frequency, task.options.season, default=task.options.model is None)
+    return _Chosen(chosen.model, name, version)
 
 
 def forecast_job(task: Task, intake: Intake) -> Done:
@@ -70,7 +68,7 @@ def forecast_job(task: Task, intake: Intake) -> Done:
             progress = _further(progress, piece)
             task.report(progress.model_dump())
         if not table.rows:
-            raise _no_forecast(skipped)
+            raise no_forecast(skipped)
         write_columns({"unique_id": list(skipped), "reason": list(skipped.values())}, task.place(".skipped.csv"))
     model = {"name": chosen.name, "version": chosen.version}
     result = table.described() | {"file": task.place(".csv").name, "skipped": len(skipped)}
@@ -89,12 +87,6 @@ def _further(progress: JobProgress, piece: Piece) -> JobProgress:
     return progress.model_copy(update={"series": series, "rows": rows, "percent": percent})
 
 
-def _no_forecast(skipped: dict[str, str]) -> Problem:
-    named = islice(skipped.items(), MAX_ERRORS)
-    errors = [FieldError(field="series", expected=reason, series=name) for name, reason in named]
-    return Problem("no-forecast", errors[0].expected, errors=errors)
-
-
 class _Table:
     """The table of all forecasts, written piece by piece."""
 
@@ -107,8 +99,7 @@ class _Table:
     def add(self, piece: Piece, file: BinaryIO) -> None:
         if piece.forecast is None:
             return
-        text = forecast_csv(piece.forecast, self._names)
-        rows = (_below_header(text) if self.rows else text).encode("utf-8")
+        rows = forecast_csv(piece.forecast, self._names, header=not self.rows).encode()
         file.write(rows)
         self._digest.update(rows)
         self._bytes += len(rows)
@@ -116,10 +107,3 @@ class _Table:
 
     def described(self) -> dict[str, Any]:
         return {"bytes": self._bytes, "sha256": self._digest.hexdigest(), "rows": self.rows}
-
-
-def _below_header(text: str) -> str:
-    """Return the rows of a table: names of columns may go over several lines, so the header is read as CSV."""
-    lines = io.StringIO(text, newline="")
-    next(csv.reader(lines))
-    return lines.read()

@@ -76,6 +76,21 @@ class Queue(JobRows):
             self._note(connection, row)
             return job_of(row)
 
+    def again(self, draft: Draft) -> Job:
+        """Return the job that the same request made before.
+
+        Raises
+        ------
+        Problem
+            The job was removed meanwhile; the Idempotency-Key was used for another request.
+        """
+        with self._reading() as connection:
+            earlier = self._earlier(connection, draft)
+        if earlier is None:
+            detail = "The job of this Idempotency-Key was removed meanwhile. Send the request once more."
+            raise Problem("conflict", detail, headers={"Retry-After": RETRY_SECONDS})
+        return earlier
+
     def repeated(self, owner: str, idempotency: str) -> Job | None:
         """Return the job that a key made with this Idempotency-Key."""
         with self._reading() as connection:

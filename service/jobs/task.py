@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from forecaster import usable_cpus
+from service.intake import too_many
 from service.jobs.files import JobFiles
 from service.jobs.job import Assignment
 from service.panels import Intake, panel_of_csv
-from service.problems import Problem
-from service.schemas.base import FieldError
 from service.schemas.jobs import JobOptions
 from service.settings import Settings
 
-__all__ = ["Done", "Task", "too_many"]
+__all__ = ["Done", "Task"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +80,3 @@ class Done(NamedTuple):
     result: dict[str, Any]
     model: dict[str, Any]
     progress: dict[str, Any]
-
-
-def too_many(field: str, expected: str) -> Problem:
-    """Return the problem of a job that goes beyond a limit."""
-    error = FieldError(field=field, expected=expected, got="more")
-    detail = f"{field}: expected {expected}. Hand in several jobs, or raise the limit (docs/operations.md)."
-    return Problem("limit-exceeded", detail, errors=[error])

@@ -9,6 +9,7 @@ from typing import IO
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from service.bodies import encoding_sent, media_type_sent
 from service.contract import CSV
 from service.problems import Problem
 
@@ -38,23 +39,12 @@ def body_pieces(request: Request, most: int) -> Iterator[bytes]:
     werkzeug.exceptions.RequestEntityTooLarge
         It is too large.
     """
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    _check_types(request, encoding)
+    media_type_sent(CSV, gzip=True)
     request.max_content_length = most + 1
     if request.content_length is not None and request.content_length > most:
         raise RequestEntityTooLarge
     pieces = _received(request.stream, request.content_length, most)
-    return _unpacked(pieces, most) if encoding == "gzip" else pieces
-
-
-def _check_types(request: Request, encoding: str) -> None:
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype != CSV or charset not in {"utf-8", "utf8", "us-ascii"}:
-        detail = "Send text/csv, in UTF-8, and say so with Content-Type."
-        raise Problem("unsupported-media-type", detail, headers={"Accept-Post": CSV})
-    if encoding not in {"identity", "gzip"}:
-        detail = "Send the body as it is, or with Content-Encoding: gzip."
-        raise Problem("unsupported-media-type", detail, headers={"Accept-Encoding": "gzip, identity"})
+    return _unpacked(pieces, most) if encoding_sent() == "gzip" else pieces
 
 
 def _received(stream: IO[bytes], expected: int | None, most: int) -> Iterator[bytes]:

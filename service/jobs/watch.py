@@ -1,17 +1,18 @@
-"""Which running jobs have lost their worker, told without a clock that two machines would have to share."""
+"""What has not changed for long enough, told without a clock that jumps or that two machines would have to share."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
 
-from service.jobs.leases import Lease
+__all__ = ["Watch"]
 
-__all__ = ["LeaseWatch"]
+Thing = TypeVar("Thing", bound=Hashable)
 
 
-class LeaseWatch:
-    """Looks at leases again and again; one whose beats do not move for long enough is dead.
+class Watch(Generic[Thing]):
+    """Looks at things again and again, such as leases with their signs of life, or files with their times of change.
 
     Parameters
     ----------
@@ -24,10 +25,10 @@ class LeaseWatch:
     def __init__(self, seconds: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._monotonic = monotonic
-        self._since: dict[Lease, float] = {}
+        self._since: dict[Thing, float] = {}
 
-    def dead(self, leases: Iterable[Lease]) -> list[Lease]:
-        """Return those of the leases there are now that have been as they are for long enough."""
+    def unchanged(self, things: Iterable[Thing]) -> list[Thing]:
+        """Return those of the things there are now that have been as they are for long enough."""
         now = self._monotonic()
-        self._since = {lease: self._since.get(lease, now) for lease in leases}
-        return [lease for lease, since in self._since.items() if now - since >= self._seconds]
+        self._since = {thing: self._since.get(thing, now) for thing in things}
+        return [thing for thing, since in self._since.items() if now - since >= self._seconds]

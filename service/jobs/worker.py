@@ -44,7 +44,12 @@ def _work(settings: Settings) -> int:
 
     logging.config.dictConfig(log_config(settings.log_level))
     ending = Ending().on_signals(signal.SIGTERM, signal.SIGINT)
-    prepare_processes()
+    try:
+        prepare_processes()
+    except OSError as error:
+        told = {"error": type(error).__name__, "reason": error.strerror or str(error)}
+        logger.error("no process of a job can be started: give it a folder for temporary files", extra={"fields": told})
+        return 1
     leases = _opened(settings, ending)
     if leases is not None:
         worker = Worker(settings, leases, JobFiles(settings), ending)

@@ -15,9 +15,9 @@ from service.jobs.database import DATABASE_ERRORS, fault_fields
 from service.jobs.ending import Ending
 from service.jobs.files import JobFiles
 from service.jobs.job import Assignment
-from service.jobs.leases import Leases
+from service.jobs.leases import Lease, Leases
 from service.jobs.task import Done
-from service.jobs.watch import LeaseWatch
+from service.jobs.watch import Watch
 from service.jobs.work import do_job
 from service.problems import problem_type
 from service.settings import Settings
@@ -77,7 +77,7 @@ class Worker:
         self._do = do
         self._monotonic = monotonic
         self._beat_seconds = min(1.0, settings.lease_seconds / 4)
-        self._watch = LeaseWatch(settings.lease_seconds, monotonic=monotonic)
+        self._watch = Watch[Lease](settings.lease_seconds, monotonic=monotonic)
         self._next_look = self._next_sweep = -1.0
 
     def run(self) -> None:
@@ -187,7 +187,7 @@ class Worker:
         if now >= self._next_look:
             self._next_look = now + min(5.0, self._settings.lease_seconds / 4)
             self._leases.sign_in(self.name)
-            for lease in self._watch.dead(self._leases.leases()):
+            for lease in self._watch.unchanged(self._leases.leases()):
                 seconds = self._settings.lease_seconds
                 if self._leases.died(lease, f"its worker gave no sign of life for {seconds} seconds"):
                     logger.warning("job taken from a worker that is gone", extra={"fields": {"job": lease.id}})

@@ -20,7 +20,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["VARIABLE", "bury", "claim", "close_folder", "free_place", "live_workers", "open_folder", "reading"]
+__all__ = [
+    "VARIABLE",
+    "bury",
+    "can_hold_files",
+    "claim",
+    "close_folder",
+    "free_place",
+    "live_workers",
+    "open_folder",
+    "reading",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +58,7 @@ def open_folder() -> Path | None:
     given = os.environ.pop(VARIABLE, "")
     # The variable of the process that this one takes over from (SIGUSR2) names that one's folder.
     parent = str(Path(given).parent) if Path(given).name.startswith(_PREFIX) else given
-    for place in filter(None, (parent, "/dev/shm", tempfile.gettempdir())):  # noqa: S108 - the folder has a random name
+    for place in _places(parent):
         with contextlib.suppress(OSError):
             _sweep(Path(place))
             folder = _make(Path(place))
@@ -56,6 +66,14 @@ def open_folder() -> Path | None:
             return folder
     logger.warning("no folder for metrics can be written: /metrics tells of the worker that answers alone")
     return None
+
+
+def _places(given: str) -> list[str]:
+    """Return where the folder may be made, the best place first."""
+    places = [*([given] if given else []), "/dev/shm"]  # noqa: S108 - the folder has a random name
+    with contextlib.suppress(FileNotFoundError):  # Python finds no folder for temporary files that can be written
+        places.append(tempfile.gettempdir())
+    return places
 
 
 def _make(parent: Path) -> Path:
@@ -70,6 +88,15 @@ def _make(parent: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder
+
+
+def can_hold_files(place: str) -> bool:
+    """Return whether a file can be made there: gunicorn wants one for each worker too."""
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
 
 
 def _sweep(parent: Path) -> None:

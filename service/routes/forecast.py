@@ -76,7 +76,7 @@ def forecast_routes(registry: ModelRegistry, settings: Settings, admission: Admi
         wanted = media_type_wanted(*sorted((JSON, CSV), key=lambda one: one != sent))
         registry.require_ready()
         body = read_body(settings)
-        with BATON.taken(len(body)), admission.turn() as turn:
+        with admission.turn() as turn, BATON.taken(len(body)):
             turn.take(body_cost(len(body), is_json=sent == JSON))
             with step("parse"):
                 intake, options = _read_json(body, settings) if sent == JSON else _read_csv(body, settings)

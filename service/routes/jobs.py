@@ -12,13 +12,12 @@ from werkzeug.wsgi import wrap_file
 
 from forecaster import check_model_name
 from service.contract import CSV, JSON, Answer, Header, operation
-from service.intake import frequency_of, intervals_of, read_options
+from service.intake import frequency_of, intervals_of, invalid, read_options, too_many
 from service.jobs.desk import JobDesk
 from service.jobs.job import Job, description_of
 from service.jobs.upload import body_pieces
 from service.models.base import BASE
 from service.problems import Problem
-from service.schemas.base import FieldError
 from service.schemas.jobs import JobDescription, JobList, JobOptions, JobPage, TrainedModel
 from service.settings import Settings
 
@@ -216,34 +215,29 @@ def _check_options(options: JobOptions, settings: Settings) -> None:
     if options.kind == "train" and "train" not in g.caller.scopes:
         raise Problem("not-allowed", "kind=train needs a key with the scope train.")
     for name in sorted(options.meaningless & options.model_fields_set):
-        raise _wrong(name, f"nothing, since it is no option of kind={options.kind}", got="an option")
+        raise invalid(name, f"nothing, since it is no option of kind={options.kind}", got="an option")
     if options.kind == "train":
         _check_training(options)
     if options.h is not None and options.h > settings.max_horizon:
-        raise _wrong("h", f"at most {settings.max_horizon}", got="more", kind="limit-exceeded")
+        raise too_many("h", f"at most {settings.max_horizon}")
     frequency_of(options)
     intervals_of(options.level, options.quantiles)
 
 
 def _check_training(options: JobOptions) -> None:
     if options.h is None:
-        raise _wrong("h", "the steps ahead that the model is trained for", got="nothing")
+        raise invalid("h", "the steps ahead that the model is trained for", got="nothing")
     if options.name is None:
-        raise _wrong("name", "what the model is to be called", got="nothing")
+        raise invalid("name", "what the model is to be called", got="nothing")
     check_model_name(options.name)
     if options.name == BASE:
-        raise _wrong("name", f"another name than {BASE}, which the base weights of the package have", got=BASE)
-
-
-def _wrong(field: str, expected: str, *, got: str, kind: str = "invalid-request") -> Problem:
-    error = FieldError(field=field, expected=expected, got=got)
-    return Problem(kind, f"{field}: expected {expected}.", errors=[error])
+        raise invalid("name", f"another name than {BASE}, which the base weights of the package have", got=BASE)
 
 
 def _idempotency_key() -> str | None:
     given = request.headers.get("Idempotency-Key")
     if given is not None and not _IDEMPOTENCY.fullmatch(given):
-        raise _wrong("Idempotency-Key", "1 to 255 visible ASCII characters", got="something else")
+        raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters", got="something else")
     return given
 
 

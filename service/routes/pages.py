@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from flask import Blueprint, Flask, Response, current_app, request
+from markupsafe import escape
 
 from service.assets import Assets
 from service.contract import Answer, operation
@@ -16,7 +17,8 @@ __all__ = ["page_routes"]
 
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """Nothing is loaded but the style sheet of this very service."""
-KEPT_HOSTS = 8
+HERE = "http://service.invalid"
+"""Stands for the service's address in a page that is made once, whatever names it is asked by."""
 
 
 def page_routes(assets: Assets) -> Blueprint:
@@ -33,7 +35,7 @@ def page_routes(assets: Assets) -> Blueprint:
     def docs() -> Response:
         """Describe all routes, for people."""
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # what is behind the name
-        page = _page(app, request.host_url.rstrip("/"), assets.url_of("docs.css"))
+        page = _page(app, assets.url_of("docs.css")).replace(HERE, escape(request.host_url.rstrip("/")))
         return Response(page, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": POLICY})
 
     @routes.get("/static/<name>")
@@ -56,6 +58,6 @@ def page_routes(assets: Assets) -> Blueprint:
     return routes
 
 
-@lru_cache(maxsize=KEPT_HOSTS)
-def _page(app: Flask, url: str, style: str) -> str:
-    return documentation_page(openapi_document(app), url=url, style=style)
+@lru_cache(maxsize=1)
+def _page(app: Flask, style: str) -> str:
+    return documentation_page(openapi_document(app), url=HERE, style=style)

@@ -53,7 +53,7 @@ def timeseries_routes(registry: ModelRegistry, settings: Settings, admission: Ad
         registry.require_ready()
         refuse_query()
         body = read_body(settings)
-        with BATON.taken(len(body)), admission.turn() as turn:
+        with admission.turn() as turn, BATON.taken(len(body)):
             turn.take(body_cost(len(body), is_json=True))
             with step("parse"):
                 request = read_json(TimeSeriesRequest, body, settings)

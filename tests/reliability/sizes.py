@@ -1,4 +1,4 @@
-"""Two sizes of the same test: a small one for every day, the full one for ``make soak``."""
+"""How much a test of reliability does: little with all other tests, what the issue asks for with ``make soak``."""
 
 from __future__ import annotations
 
@@ -6,4 +6,10 @@ import os
 
 
 def size(small: int, full: int) -> int:
+    """Return the full size where FORECASTER_SOAK is set."""
     return full if os.environ.get("FORECASTER_SOAK") else small
+
+
+def say(line: str) -> None:
+    """Tell a figure, shown with ``-s``."""
+    print(line)  # noqa: T201 - that is what it is for

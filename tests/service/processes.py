@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPMessage
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 import service
 
@@ -156,6 +159,7 @@ def running(
     *,
     models: Path,
     command: Sequence[str] = SERVE,
+    before: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     ready: bool = True,
     **settings: str,
@@ -170,6 +174,8 @@ def running(
         Folder of models.
     command
         What this Python runs: `SERVE`, or `GUNICORN` for the API without a parent.
+    before
+        What stands before Python: a program that becomes it.
     environment
         Further variables; one with an empty value is as good as unset.
     ready
@@ -192,8 +198,8 @@ def running(
     log = folder / f"log-{port}"
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own words
-            [sys.executable, *command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-            start_new_session=True,
+            [*before, sys.executable, *command], cwd=folder, env=variables,
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
     service = Running(process, int(given["PORT"]), log)
     try:
@@ -214,6 +220,20 @@ def _end(service: Running) -> None:
             if pid != service.process.pid or service.process.poll() is None:
                 os.kill(pid, signal.SIGKILL)
     service.process.wait(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def threaded(app: Flask) -> Iterator[str]:
+    """Serve an application from a thread of this process, and give its URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def free_port() -> int:

@@ -187,6 +187,19 @@ def test_the_first_key_closes_the_door_at_once(keys: Path) -> None:
     assert client.get("/v1/models").status_code == 401  # revoking the last key opens nothing
 
 
+def test_a_worker_in_the_place_of_another_knows_that_there_were_keys(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service.auth, "_shared", None)
+    service.auth.share_memory()
+    first = app_with(keys, host="127.0.0.1").test_client()
+    create_key(keys, "a", ["forecast"])
+    assert first.get("/v1/models").status_code == 401
+    keys.unlink()
+    second = app_with(keys, host="127.0.0.1").test_client()
+    assert second.get("/v1/models").status_code == 503
+
+
 def damage(keys: Path) -> None:
     keys.write_text("canary77")
 

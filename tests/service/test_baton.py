@@ -32,13 +32,19 @@ def one(name: str, *values: float) -> Panel:
     return Panel.from_values(values or (1.0, 2.0, 3.0, 4.0), unique_id=name)
 
 
+def line_up(baton: Baton, threads: list[threading.Thread]) -> None:
+    """Start threads that wait for the baton, which this thread has, in their order."""
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        while len(baton._ready) < number:
+            threading.Event().wait(0.001)
+
+
 def meet(baton: Baton, work: list[Callable[[], Any]]) -> list[Any]:
     """Do all at once, each waiting for the baton that this thread has; return results or errors."""
     results: list[Any] = [None] * len(work)
-    waiting = threading.Barrier(len(work) + 1, timeout=20)
 
     def run(number: int) -> None:
-        waiting.wait()
         try:
             with baton.taken():
                 results[number] = work[number]()
@@ -47,11 +53,7 @@ def meet(baton: Baton, work: list[Callable[[], Any]]) -> list[Any]:
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(work))]
     with baton.taken():
-        for thread in threads:
-            thread.start()
-        waiting.wait()
-        while len(baton._ready) < len(work):
-            threading.Event().wait(0.001)
+        line_up(baton, threads)
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
@@ -173,6 +175,63 @@ def test_thousands_of_meetings_lose_nobody() -> None:
         thread.join(60)
         assert not thread.is_alive()
     assert made == [0.0] * 2400
+    assert not baton._taken
+
+
+def test_the_oldest_forecast_is_made_first_whoever_makes_them() -> None:
+    order: list[str] = []
+
+    class Noting(Counting):
+        def forecast(self, panel: Panel | None = None, **options: Any) -> Forecast:
+            order.append(self.info["name"])
+            return super().forecast(panel, **options)
+
+    baton = Baton()
+    rare, common = Together(Noting(name="rare"), baton), Together(Noting(name="common"), baton)
+    meet(baton, [lambda: rare.forecast(one("a"), h=1)] + [lambda: common.forecast(one("b"), h=1)] * 3)
+    assert order == ["rare", "common"]
+
+
+def test_a_forecast_is_not_passed_over_however_many_requests_without_one_come() -> None:
+    baton, done = Baton(), threading.Event()
+    seen: list[bool] = []
+
+    def come_again_and_again() -> None:
+        for _ in range(5_000):
+            if done.is_set():
+                break
+            with baton.taken():
+                pass
+        seen.append(done.is_set())
+
+    threads = [threading.Thread(target=come_again_and_again) for _ in range(6)]
+    with baton.taken():
+        line_up(baton, threads)
+        Together(Counting(), baton).forecast(one("a"), h=1)
+    done.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert seen == [True] * 6
+
+
+def test_what_ends_a_thread_ends_that_of_who_asked_and_nobody_waits() -> None:
+    class Leaving(Counting):
+        def forecast(self, *_panel: Any, **_options: Any) -> Forecast:
+            raise SystemExit
+
+    baton = Baton()
+    leaving, whole = Together(Leaving(), baton), Together(Counting(), baton)
+
+    def leave() -> None:
+        try:
+            leaving.forecast(one("a"), h=1)
+        except SystemExit:
+            raise RuntimeError("left") from None
+
+    made = meet(baton, [leave] * 3 + [lambda: whole.forecast(one("b"), h=1)])
+    assert [str(error) for error in made[:3]] == ["left"] * 3
+    assert made[3].ids == ("b",)
     assert not baton._taken
 
 

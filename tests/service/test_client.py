@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from flask import Blueprint, Flask, Response, request
+from flask import Flask
 
 from forecaster import Client, ServiceError
-from service.contract import Answer, operation
+from service.settings import Settings
 from tests.test_docs import ROOT, SERVED, blocks
 
 from .conftest import make_app, model_folder
-from .servers import threaded
-
-PROMISES: dict[str, Any] = {"summary": "Stands in", "scope": None, "answers": {200: Answer("It does.")}}
-
-
-def stand_in_for_jobs() -> Blueprint:
-    """Answer as the routes of jobs do: the second look at a job finds it ended."""
-    routes = Blueprint("stand_in", __name__, url_prefix="/v1/jobs")
-    result = b"unique_id,ds,LSTM\na,2024-01-01,1\n"
-    looks: list[str] = []
-
-    def described(status: str) -> dict[str, Any]:
-        ended = {"bytes": len(result), "sha256": hashlib.sha256(result).hexdigest()} if status == "succeeded" else None
-        progress = {"percent": 100 if ended else 0}
-        return {"id": "0a1b", "kind": "forecast", "status": status, "progress": progress, "result": ended}
-
-    @routes.post("")
-    @operation(id="submit", **PROMISES)
-    def submit() -> tuple[dict[str, Any], int]:
-        assert request.get_data()
-        assert request.headers["Idempotency-Key"]
-        return described("queued"), 202
-
-    @routes.get("/0a1b")
-    @operation(id="look", **PROMISES)
-    def look() -> dict[str, Any]:
-        looks.append("look")
-        return described("running" if len(looks) == 1 else "succeeded")
-
-    @routes.get("/0a1b/result")
-    @operation(id="answer", **PROMISES)
-    def answer() -> Response:
-        return Response(result, content_type="text/csv")
-
-    @routes.delete("/0a1b")
-    @operation(id="forget", **PROMISES)
-    def forget() -> tuple[str, int]:
-        return "", 204
-
-    return routes
+from .processes import running, threaded
 
 
 @pytest.fixture
@@ -103,29 +62,29 @@ def test_models_and_readiness(client: Client) -> None:
 
 
 def test_a_service_without_its_model_is_not_ready(tmp_path: Path) -> None:
-    with threaded(make_app(tmp_path / "models")) as url, Client(url, retries=0) as client:
+    daily = Settings(default_model="daily")
+    model_folder(tmp_path / "models", "daily")
+    with threaded(make_app(tmp_path / "models", daily)) as url, Client(url, retries=0) as client:
         assert client.ready() is True
     folder = model_folder(tmp_path / "broken", "daily")
     (folder / "model.json").write_text("{")
-    with threaded(make_app(tmp_path / "broken")) as url, Client(url, retries=0) as client:
+    with threaded(make_app(tmp_path / "broken", daily)) as url, Client(url, retries=0) as client:
         assert client.ready() is False
 
 
 def test_the_blocks_of_its_document_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model_folder(tmp_path / "models", "daily")
-    app = make_app(tmp_path / "models")
-    app.register_blueprint(stand_in_for_jobs())
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("forecaster.transport.sleep", [].append)
     names: dict[str, object] = {"__name__": "document"}
-    with threaded(app) as url:
+    with running(tmp_path, models=models, WORKERS="1", JOB_WORKERS="1") as service:
         for number, text in enumerate(blocks(SERVED, "python"), 1):
-            code = text.replace("http://127.0.0.1:8000", url)
+            code = text.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
             exec(compile(code, f"client.md, block {number}", "exec"), names)  # noqa: S102 - our own document
-    assert (tmp_path / "forecast.csv").read_text().startswith("unique_id,ds,LSTM")
+    table = (tmp_path / "forecast.csv").read_text().splitlines()
+    assert table[0].startswith("unique_id,ds,LSTM")
+    assert len(table) == 1 + 29 * 14
     shown = capsys.readouterr().out
-    assert "0 %\n100 %" in shown
+    assert "\n100.0 %" in shown
     assert "422 limit-exceeded h: expected at most" in shown

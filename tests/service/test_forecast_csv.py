@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -207,6 +210,13 @@ def test_each_series_that_is_too_short_has_its_own_reason(client: FlaskClient) -
     assert [error["series"] for error in problem["errors"]] == ["a", "b"]
     assert "1 values" in problem["errors"][0]["expected"]
     assert "2 values" in problem["errors"][1]["expected"]
+
+
+def test_pieces_of_a_table_make_one_table(client: FlaskClient) -> None:
+    many = "".join(f"s{number},{step},{step}\n" for number in range(600) for step in range(1, 4))
+    response = post(client, '"the ""id""\nof it",ds,y\n' + many, "h=1&level=&id_col=the%20%22id%22%0Aof%20it")
+    rows = list(csv.reader(io.StringIO(response.text, newline="")))
+    assert [row[0] for row in rows] == ['the "id"\nof it', *(f"s{number}" for number in range(600))]
 
 
 def test_quantiles_in_place_of_levels(client: FlaskClient) -> None:

@@ -113,8 +113,8 @@ def test_a_result_is_whole_or_not_at_all(files: JobFiles) -> None:
 
 
 def test_what_nobody_needs_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    now = 1_700_000_000.0
-    files = JobFiles(Settings(state=tmp_path), clock=lambda: now).open()
+    now = 0.0
+    files = JobFiles(Settings(state=tmp_path), monotonic=lambda: now).open()
     queued, running, done, gone, failed = (letter * 32 for letter in "abcde")
     old = {
         files.upload(queued): True,
@@ -133,22 +133,27 @@ def test_what_nobody_needs_is_swept_and_nothing_else(tmp_path: Path) -> None:
     }
     for path in old:
         path.write_bytes(b"x")
-        os.utime(path, (now, now - ORPHAN_SECONDS - 1))
-    young = files.uploads / f"{'f' * 32}.part"
-    young.write_bytes(b"x")
-    os.utime(young, (now, now))
+    growing = files.uploads / f"{'f' * 32}.part"
+    growing.write_bytes(b"x")
     folder = files.attempt(gone, TOKEN, ".model")
     folder.mkdir()
     (folder / "weights").write_bytes(b"x")
-    os.utime(folder, (now, now - ORPHAN_SECONDS - 1))
     needed = {
         queued: ("queued", None),
         running: ("running", TOKEN),
         done: ("succeeded", TOKEN),
         failed: ("failed", TOKEN),
     }
-    assert files.sweep(lambda ids: {job: needed[job] for job in ids if job in needed}) == 9
+    in_use = lambda ids: {job: needed[job] for job in ids if job in needed}  # noqa: E731 - a name would say no more
+    assert files.sweep(in_use) == 0
+    now = ORPHAN_SECONDS
+    os.utime(growing, (1, 1))  # it has grown, whatever the clock says
+    young = files.uploads / f"{'0' * 32}.csv"
+    young.write_bytes(b"x")
+    os.utime(young, (1, 1))
+    assert files.sweep(in_use) == 9
     assert {path for path in old if path.exists()} == {path for path, kept in old.items() if kept}
+    assert growing.exists()
     assert young.exists()
     assert not folder.exists()
 

@@ -12,10 +12,10 @@ from sqlalchemy import Engine, select
 
 from service.jobs.database import history, open_database
 from service.jobs.job import Assignment, Draft, Job
-from service.jobs.leases import Leases
+from service.jobs.leases import Lease, Leases
 from service.jobs.queue import Queue
 from service.jobs.task import Done
-from service.jobs.watch import LeaseWatch
+from service.jobs.watch import Watch
 from service.problems import Problem
 from service.settings import Settings
 
@@ -163,22 +163,22 @@ def test_a_lease_is_dead_when_its_beats_stand_still_on_the_observers_clock(board
     board.hand_in()
     claimed = board.claim()
     now = 50.0
-    watch = LeaseWatch(30, monotonic=lambda: now)
+    watch = Watch[Lease](30, monotonic=lambda: now)
     board.clock.now -= 1e9  # what clocks on walls say does not matter
-    assert not watch.dead(board.leases.leases())
+    assert not watch.unchanged(board.leases.leases())
     now += 29
     assert board.leases.beat(claimed, {})
-    assert not watch.dead(board.leases.leases())
+    assert not watch.unchanged(board.leases.leases())
     now += 29
     board.clock.now += 2e9
-    assert not watch.dead(board.leases.leases())
+    assert not watch.unchanged(board.leases.leases())
     now += 1
-    (dead,) = watch.dead(board.leases.leases())
+    (dead,) = watch.unchanged(board.leases.leases())
     assert board.leases.beat(claimed, {})  # at the last moment: it lives
     assert not board.leases.died(dead, "it was still")
-    assert not watch.dead(board.leases.leases())
+    assert not watch.unchanged(board.leases.leases())
     now += 30
-    (dead,) = watch.dead(board.leases.leases())
+    (dead,) = watch.unchanged(board.leases.leases())
     assert board.leases.died(dead, "it was still")
     assert board.status(claimed) == "queued"
 

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def in_pieces_of_one(*arguments: Any, **options: Any) -> Any:
 
 
 FAULTY = {
-    "a timestamp": (TABLE + b"web,tomorrow,5\n", "kind=forecast", "invalid-request", 62),
+    "a short row": (TABLE + b"web,2024-02-01\n", "kind=forecast", "invalid-request", 62),
     "no table": (b"hello", "kind=forecast", "invalid-request", None),
     "not UTF-8": (b"\xff\xfe\x00", "kind=forecast", "invalid-request", None),
     "nothing": (b"", "kind=forecast", "invalid-request", None),
@@ -333,6 +334,12 @@ def test_the_same_request_sent_again_is_answered_with_its_job(service: JobServic
     assert len(service.client.get("/v1/jobs").get_json()["jobs"]) == 3
 
 
+def in_another_thread(ask: Callable[[], TestResponse]) -> TestResponse:
+    """Make a request while this thread is in the midst of one: both would have the same `flask.g`."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(ask).result(60)
+
+
 def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobService) -> None:
     answers = []
 
@@ -341,7 +348,7 @@ def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobServ
 
         def readinto(self, buffer: Any) -> int:
             if not answers:
-                answers.append(service.post(Idempotency_Key="k"))
+                answers.append(in_another_thread(lambda: service.post(Idempotency_Key="k")))
             return super().readinto(buffer)
 
     chunked = {"wsgi.input_terminated": True, "HTTP_IDEMPOTENCY_KEY": "k"}
@@ -352,6 +359,28 @@ def test_while_the_first_is_received_the_second_is_told_to_wait(service: JobServ
     check_problem(answers[0], "conflict")
     assert answers[0].headers["Retry-After"] == "1"
     assert service.post(Idempotency_Key="k").headers["Location"] == first.headers["Location"]
+
+
+def test_a_job_removed_while_its_request_comes_again_is_not_made_without_its_file(service: JobService) -> None:
+    first = service.hand_in(Idempotency_Key="k")
+    service.work()
+
+    class Removing(io.BytesIO):
+        """A body of which, while it comes, the job is removed."""
+
+        def readinto(self, buffer: Any) -> int:
+            in_another_thread(lambda: service.client.delete(first))
+            return super().readinto(buffer)
+
+    again = service.client.post(
+        "/v1/jobs?kind=forecast&h=2",
+        input_stream=Removing(TABLE),
+        content_type=CSV,
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_IDEMPOTENCY_KEY": "k"},
+    )
+    check_problem(again, "conflict")
+    assert service.client.get("/v1/jobs").get_json()["jobs"] == []
+    assert service.hand_in(Idempotency_Key="k") != first
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
@@ -521,6 +550,23 @@ def test_after_a_fault_the_database_is_left_alone_for_a_while(tmp_path: Path, mo
     monkeypatch.undo()
     now += PAUSE_SECONDS
     assert desk.queue_figures() == QueueFigures()
+    desk.close()
+
+
+def test_after_a_fault_one_request_at_a_time_finds_out_whether_it_is_over(tmp_path: Path) -> None:
+    now = 100.0
+    desk = JobDesk(JobService(tmp_path).settings, monotonic=lambda: now)
+    with pytest.raises(Exception, match="Jobs are not available"), desk.queue():
+        raise OSError("gone")
+    now += PAUSE_SECONDS
+    with desk.queue():
+        with pytest.raises(Exception, match="Jobs are not available"), desk.queue():
+            pytest.fail("it is let in though nobody knows yet")
+        now += PAUSE_SECONDS  # the first one hangs
+        with desk.queue():
+            pass
+    with desk.queue(), desk.queue():
+        pass
     desk.close()
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -254,13 +255,17 @@ def test_a_worker_cleans_up(alone: JobService) -> None:
     location = alone.hand_in()
     with worker_of(alone, deeds.write) as worker:
         assert worker.step()
-    later = lambda: time.time() + alone.settings.retention_hours * 3_600 + ORPHAN_SECONDS + 1  # noqa: E731 - a clock
+    later = lambda: time.time() + alone.settings.retention_hours * 3_600 + 1  # noqa: E731 - a clock
+    now = 0.0
     engine = open_database(alone.settings)
     leases = Leases(engine, attempts=3, kept_seconds=alone.settings.retention_hours * 3_600, clock=later)
     ending = Ending()
     ending.ask()
-    worker = Worker(alone.settings, leases, JobFiles(alone.settings, clock=later), ending)
-    worker._look_after()
+    monotonic = lambda: now  # noqa: E731 - a clock
+    files = JobFiles(alone.settings, monotonic=monotonic)
+    worker = Worker(alone.settings, leases, files, ending, monotonic=monotonic)
+    for now in (0.0, ORPHAN_SECONDS):  # noqa: B007 - read by the clock
+        worker._look_after()
     engine.dispose()
     ending.close()
     assert not results(alone)
@@ -373,3 +378,16 @@ def test_processes_of_jobs_have_no_database() -> None:
         "import sys, service.jobs.child, service.jobs.work, service.jobs.worker; assert 'sqlalchemy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)  # noqa: S603 - our own code
+
+
+def test_a_server_of_processes_that_is_killed_costs_no_attempt(alone: JobService) -> None:
+    forkserver.ensure_running()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined] - it has no other name
+    os.kill(server, signal.SIGSTOP)  # so that it takes the order for a process, and does not answer
+    location = alone.hand_in()
+    with at_work(alone, deeds.write):
+        until(lambda: alone.look(location)["status"] == "running")
+        time.sleep(0.2)
+        os.kill(server, signal.SIGKILL)
+        until(lambda: alone.look(location)["status"] == "succeeded")
+    assert alone.look(location)["attempts"] == 1

@@ -19,7 +19,7 @@ from service.auth import Caller
 from service.logs import JsonFormatter, LineHandler, log_config
 
 from .conftest import BODY
-from .servers import ROOT
+from .processes import ROOT
 
 
 class Tally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import os
 import signal
@@ -29,7 +28,7 @@ from service.metrics.sources import Patient
 from service.problems import KINDS
 
 from .conftest import BODY
-from .servers import ROOT, Served, gunicorn
+from .processes import GUNICORN, ROOT, Running, running, wait_for
 
 
 class QueueFigures(NamedTuple):
@@ -308,35 +307,36 @@ def test_the_reserved_files_hold_all_labels(app: Flask) -> None:
     assert buckets < folder._SIZES["histogram"]
 
 
-def ask_both(served: Served) -> Numbers:
+def ask_both(service: Running) -> Numbers:
     """Ask until each of the two workers has answered."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        found = numbers(served.get("/metrics")[1])
-        if len([name for name, _ in found if name == "forecaster_process_start_time_seconds"]) == 2:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(served.log.read_text())
+    found: Numbers = {}
+
+    def both() -> bool:
+        found.clear()
+        found.update(numbers(service.ask("GET", "/metrics").body.decode()))
+        return len([name for name, _ in found if name == "forecaster_process_start_time_seconds"]) == 2
+
+    wait_for(both, service.text)
+    return found
 
 
 def test_workers_of_gunicorn_count_together_and_a_killed_one_is_not_forgotten(tmp_path: Path) -> None:
-    with gunicorn(tmp_path, **{folder.VARIABLE: str(tmp_path)}) as served:
+    where = {folder.VARIABLE: str(tmp_path), "FORECASTER_ENGINE": "plain"}
+    with running(tmp_path, models=tmp_path / "none", command=GUNICORN, environment=where) as service:
         for _ in range(20):
-            assert served.get("/v1/models")[0] == 200
+            assert service.ask("GET", "/v1/models").status == 200
         labels = {"route": "/v1/models", "method": "GET", "status": "200"}
-        assert of(ask_both(served), "forecaster_requests_total", **labels) == 20
+        assert of(ask_both(service), "forecaster_requests_total", **labels) == 20
         (shared,) = tmp_path.glob("forecaster-metrics-*")
         victim = int(folder.live_workers(shared)["1"] or 0)
-        started = of(ask_both(served), "forecaster_process_start_time_seconds", worker="1")
+        started = of(ask_both(service), "forecaster_process_start_time_seconds", worker="1")
         os.kill(victim, signal.SIGKILL)
-        end = time.monotonic() + 60
-        while folder.live_workers(shared).get("1") in {victim, None} and time.monotonic() < end:
-            time.sleep(0.05)
-        found = ask_both(served)
+        wait_for(lambda: folder.live_workers(shared).get("1") not in {victim, None}, service.text)
+        found = ask_both(service)
         assert of(found, "forecaster_requests_total", **labels) == 20
         assert of(found, "forecaster_process_start_time_seconds", worker="1") != started
         assert not list(shared.glob(f"*_{victim}.db"))
+        assert service.terminate() == 0
     assert not shared.exists()
-    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
-    assert not [line for line in lines if line["level"] not in {"INFO", "ERROR"}]
-    assert all(logging.getLevelName(line["level"]) for line in lines)
+    assert not [line for line in service.lines() if line["level"] not in {"INFO", "ERROR"}]
+    assert all(logging.getLevelName(line["level"]) for line in service.lines())

@@ -144,6 +144,7 @@ def test_a_store_that_cannot_be_written_or_read_is_told(
 BAD_BODIES: list[tuple[str, bytes]] = [
     ("400 malformed-body", b""),
     ("400 malformed-body", b"{"),
+    ("400 malformed-body", b'{"version": "a", "version": "b"}'),
     ("400 malformed-body", b"\xff"),
     ("400 malformed-body", b"[" * 100_000),
     ("422 invalid-request", b"{}"),
@@ -163,6 +164,12 @@ def test_bodies_that_are_wrong(kind: str, body: bytes, client: FlaskClient) -> N
 
 def test_other_media_types_and_large_bodies_are_refused(registry: Any) -> None:
     client = create_app(Settings(max_bytes=1024), registry=registry).test_client()
+    for content_type in ("application/json; charset=utf-16", "text/plain"):
+        response = client.put("/v1/models/sales/current", data=FIRST, content_type=content_type)
+        assert kind_of(response) == "415 unsupported-media-type"
+    half = {"CONTENT_LENGTH": "100", "wsgi.input_terminated": True}
+    response = client.put("/v1/models/sales/current", json={"version": FIRST}, environ_overrides=half)
+    assert kind_of(response) == "400 malformed-body"
     response = client.put("/v1/models/sales/current", data=FIRST, content_type="text/plain")
     assert kind_of(response) == "415 unsupported-media-type"
     response = client.put("/v1/models/sales/current", data=b" " * 2000, content_type="application/json")

@@ -37,6 +37,7 @@ def test_every_setting_can_be_set() -> None:
     environment = {variable_of(item): values[type(item.default)] for item in fields(Settings)}
     environment |= dict.fromkeys(("FORECASTER_MAX_BYTES", "FORECASTER_MAX_JOB_BYTES"), "70000")
     environment |= {"FORECASTER_MAX_STATE_BYTES": "7000000"}
+    environment |= {"DATABASE_URL": "postgresql://host/name", "MODEL_STORE": "s3://bucket"}
     settings = Settings.from_environment(environment)
     assert settings.port == 7
     assert settings.trusted_hosts == ("a.example", "b.example")
@@ -97,3 +98,23 @@ def test_without_a_home_the_folder_of_state_has_to_be_named(monkeypatch: pytest.
     assert Settings(state=tmp_path).state_folder == tmp_path
     with pytest.raises(ConfigError, match="FORECASTER_MODELS"):
         Settings.from_environment({"FORECASTER_MODELS": "~nobody-of-this-name/models"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://user:secret77@host/a"),
+        ("DATABASE_URL", "secret77"),
+        ("MODEL_STORE", "s3://"),
+        ("MODEL_STORE", "models"),
+    ],
+)
+def test_places_of_another_form_are_refused_without_being_repeated(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be") as caught:
+        Settings.from_environment({name: value})
+    assert "secret77" not in str(caught.value)
+
+
+def test_what_kubernetes_sets_for_a_service_of_that_name_is_explained() -> None:
+    with pytest.raises(ConfigError, match="enableServiceLinks"):
+        Settings.from_environment({"FORECASTER_PORT": "tcp://10.0.0.1:8000"})

@@ -26,7 +26,7 @@ from service.settings import Settings
 from service.tracing import ENDPOINTS, PROTOCOLS, register_tracing, step
 
 from .conftest import BODY, make_app, model_folder
-from .servers import gunicorn
+from .processes import GUNICORN, running
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra tracing is not installed")
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -60,7 +60,7 @@ def traced(tmp_path: Path, memory: InMemorySpanExporter, monkeypatch: pytest.Mon
 
 
 def only(memory: InMemorySpanExporter) -> ReadableSpan:
-    (span,) = memory.get_finished_spans()
+    (span,) = (span for span in memory.get_finished_spans() if span.kind == SpanKind.SERVER)
     return span
 
 
@@ -70,6 +70,7 @@ def test_a_request_is_a_span_of_the_callers_trace(
     caplog.set_level(logging.INFO)
     body = {"series": [{"unique_id": "canary77", "y": [77001, 77002, 77003]}], "h": 2}
     response = traced.post("/v1/forecast?", json=body, headers=TRACEPARENT)
+    assert response.json is not None
     span = only(memory)
     assert span.name == "POST /v1/forecast"
     assert span.kind == SpanKind.SERVER
@@ -82,7 +83,8 @@ def test_a_request_is_a_span_of_the_callers_trace(
         "http.request.method": "POST",
         "http.route": "/v1/forecast",
         "http.response.status_code": 200,
-        "forecaster.model": "daily",
+        "forecaster.model": "base",
+        "forecaster.version": response.json["version"],
         "forecaster.series": 1,
         "forecaster.values": 3,
         "forecaster.skipped": 0,
@@ -260,20 +262,23 @@ def collecting() -> Iterator[Collector]:
 
 def test_workers_send_their_spans_and_the_last_ones_when_they_end(tmp_path: Path) -> None:
     with collecting() as collector:
-        endpoint = f"http://127.0.0.1:{collector.server_port}"
-        # Nothing would be sent for an hour: what arrives was sent at the end.
-        delay = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
-        with gunicorn(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **delay) as served:
+        where = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "3600000",  # nothing would be sent for an hour: what arrives was sent at the end
+        }
+        with running(tmp_path, models=tmp_path / "none", command=GUNICORN, environment=where) as service:
             for _ in range(10):
-                assert served.get("/v1/models", TRACEPARENT)[0] == 200
+                assert service.ask("GET", "/v1/models", headers=TRACEPARENT).status == 200
             assert collector.spans == []
+            assert service.terminate() == 0
         assert [span.name for span in collector.spans] == ["GET /v1/models"] * 10
         assert {span.trace_id.hex() for span in collector.spans} == {TRACE}
         assert collector.names == {"forecaster"}
 
 
 def test_a_collector_that_is_down_costs_no_request_and_no_end(tmp_path: Path) -> None:
-    with gunicorn(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9") as served:
+    where = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    with running(tmp_path, models=tmp_path / "none", command=GUNICORN, environment=where) as service:
         for _ in range(10):
-            assert served.get("/v1/models")[0] == 200
-    assert served.process.returncode == 0
+            assert service.ask("GET", "/v1/models").status == 200
+        assert service.terminate() == 0
