@@ -150,7 +150,7 @@ def test_each_is_refused_and_the_next_request_is_served(stage: Stage) -> None:
 
 
 def test_what_is_served_is_named_nowhere(stage: Stage) -> None:
-    """Marks in ids, values, names, query and headers of requests that succeed; the fixture looks for them."""
+    """Marks in ids, values, names, query and headers of requests that succeed: the fixture looks for them later."""
     head, rows = b"canary77_id,canary77_ds,canary77_y\n", (b"canary77,%d,77%d\n" % (day, day) for day in range(20))
     table = head + b"".join(rows)
     query = "id_col=canary77_id&time_col=canary77_ds&target_col=canary77_y&h=2"
