@@ -43,7 +43,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # it has none; a second series for every counter
 
         self.sources = Sources()
-        if VARIABLE not in os.environ:  # no space for this worker; gunicorn's process may have imported it before
+        # No space for this worker, or no gunicorn above it; gunicorn's process may have imported this before.
+        if not Path(os.environ.get(VARIABLE, "none")).is_dir():
             values.ValueClass = values.MutexValue
         self._folder = Path(os.environ[VARIABLE]) if values.ValueClass._multiprocess else None
         self._registry = CollectorRegistry()

@@ -352,3 +352,18 @@ def test_workers_of_gunicorn_count_together_and_a_killed_one_is_not_forgotten(tm
     assert not shared.exists()
     assert not [line for line in service.lines() if line["level"] not in {"INFO", "ERROR"}]
     assert all(logging.getLevelName(line["level"]) for line in service.lines())
+
+
+def test_a_folder_that_is_gone_is_done_without(tmp_path: Path) -> None:
+    code = (
+        "from service.metrics.recorder import Metrics\n"
+        "metrics = Metrics()\n"
+        "metrics.answered('/livez', 'GET', 200, 0.1, {})\n"
+        "print(metrics.text().decode())"
+    )
+    where = os.environ | {folder.VARIABLE: str(tmp_path / "gone")}
+    command = [sys.executable, "-W", "error", "-c", code]
+    made = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=where, timeout=60, check=False)  # noqa: S603 - our own words
+    assert made.returncode == 0, made.stderr
+    labels = {"route": "/livez", "method": "GET", "status": "200"}
+    assert of(numbers(made.stdout), "forecaster_requests_total", **labels) == 1

@@ -56,6 +56,7 @@ def test_it_listens_on_loopback_unless_told() -> None:
 def gunicorn_settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> dict[str, Any]:
     for name, value in environment.items():
         monkeypatch.setenv(f"FORECASTER_{name}", value)
+    monkeypatch.setattr("service.metrics.folder.open_folder", lambda: None)  # it would stay in the environment
     return runpy.run_path(str(Path(service.__file__).with_name("gunicorn.conf.py")))
 
 

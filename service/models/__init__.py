@@ -1,0 +1,1 @@
+"""Models: what one is, the folder they come from, and which of them answers."""
