@@ -1,9 +1,7 @@
-"""What the demo costs: training, a warm forecast, the start of the service, the image."""
+"""What the demo costs: training, a warm forecast, the start of the service."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -21,7 +19,6 @@ from forecaster import Forecaster, Panel, read_panel
 
 DATA = Path(__file__).parents[1] / "data" / "flights_daily.csv"
 HORIZON = 14
-IMAGE = os.environ.get("FORECASTER_IMAGE", "forecaster")
 _READY_WITHIN = 60.0
 
 
@@ -38,7 +35,6 @@ def measure() -> Report:
         _figure("forecast_all", "Forecast 29 series, 14 days, in process, warm", _forecasts(model, panel, 300), "µs"),
         _figure("service_ready", "Start of the service to ready, kernels cached", _service_starts(model, 5), "s"),
         _figure("help", "`forecaster --help`", [_seconds(_help) for _ in range(11)], "s"),
-        _image(),
     ]
     return Report(datetime.now(UTC).date().isoformat(), machine(), figures)
 
@@ -104,17 +100,3 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-def _image() -> Figure:
-    """Return the size of the image named by FORECASTER_IMAGE, where a Docker engine has it."""
-    what = "Container image, unpacked"
-    docker = shutil.which("docker")
-    if docker is None:
-        return Figure("image", what, None, "bytes", note="there is no docker here")
-    command = [docker, "image", "inspect", "--format", "{{.Size}}", IMAGE]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - docker's own client
-    if asked.returncode:
-        reason = "no image of that name" if "No such image" in asked.stderr else "no Docker engine answers"
-        return Figure("image", what, None, "bytes", note=f"{reason} ({IMAGE})")
-    return Figure("image", what, float(asked.stdout), "bytes")

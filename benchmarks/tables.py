@@ -109,15 +109,18 @@ def with_accuracy(text: str, runs: Mapping[str, Any], report: Accuracy | None) -
     return _with_block(_with_block(text, M4_BEGIN, M4_END, m4_block(runs)), SETS_BEGIN, SETS_END, sets)
 
 
-def with_service(text: str, report: Report | None) -> str:
+def with_service(text: str, report: Report | None, image: Any = None) -> str:
     """Return a text with the block of the service under load made new."""
-    block = "Not measured yet: `python -m benchmarks.service`." if report is None else service_block(report)
+    block = "Not measured yet: `python -m benchmarks.service`." if report is None else service_block(report, image)
     return _with_block(text, SERVICE_BEGIN, SERVICE_END, block)
 
 
-def service_block(report: Report) -> str:
+def service_block(report: Report, image: Any = None) -> str:
     """Return what stands between the markers of the service under load."""
     rows = [f"| {figure.what} | {shown(figure)} | {figure.note} |" for figure in report.figures]
+    if image is not None:
+        rows.append(f"| Container image over its base | {image['over_base'] / 1e6:.0f} MB | |")
+        rows.append(f"| Start of the container to ready | {image['ready']['median']:.2f} s | |")
     facts = report.machine
     machine = f"{facts['cpu']}, {facts['cores']} cores, Numba {facts['numba']}, gunicorn {facts['gunicorn']}"
     note = "Load and service share the cores."
@@ -146,9 +149,9 @@ def _with_block(text: str, begin: str, end: str, block: str) -> str:
 if __name__ == "__main__":
     written = with_figures(README.read_text(encoding="utf-8"), load("demo"))
     written = with_peers(written, load_comparisons("kernels"))
-    written = with_service(written, load("service"))
+    written = with_service(written, load("service"), load_json("image"))
     README.write_text(with_ladder(written, m4_runs()), encoding="utf-8")
-    operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"))
+    operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"), load_json("image"))
     OPERATIONS.write_text(with_image(operated, load_json("image")), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())

@@ -92,7 +92,7 @@ def test_tables_are_those_of_the_results() -> None:
     report, image = load("service"), load_json("image")
     for place in (README, OPERATIONS):
         text = place.read_text(encoding="utf-8")
-        assert with_service(text, report) == text, "run: python -m benchmarks.tables"
+        assert with_service(text, report, image) == text, "run: python -m benchmarks.tables"
     text = OPERATIONS.read_text(encoding="utf-8")
     assert with_image(text, image) == text, "run: python -m benchmarks.tables"
 
