@@ -52,7 +52,7 @@ endif
 test: $(VENV)/.installed-dev ## run all tests, from an empty kernel cache
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(BIN)/python -m pytest $(ARGS)
 
-soak: $(VENV)/.installed-dev ## break the running service for a quarter of an hour: kills, full disks, damaged files
+soak: $(VENV)/.installed-dev ## break the running service for an hour or so: kills, full disks, damaged files
 	FORECASTER_SOAK=1 $(BIN)/python -m pytest tests/reliability $(ARGS)
 
 lint: $(VENV)/.installed-dev ## check style, format, types and the order of imports
