@@ -10,22 +10,19 @@ import json
 import os
 import statistics
 import subprocess
-import time
-import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import load_json, save_json
-from benchmarks.service.processes import free_port
+from benchmarks.service.processes import free_port, wait
 
 IMAGE = os.environ.get("FORECASTER_IMAGE", "forecaster")
 BASE = "python:3.13-slim-bookworm"
 STARTS = 5
 LEAST = 1_000_000
 """Bytes from which on a package gets a line of its own."""
-_READY_WITHIN = 60.0
 
 WEIGH = """
 import json, pathlib
@@ -74,25 +71,12 @@ def _start() -> float:
     container = _docker("create", *options, IMAGE).strip()
     try:
         _docker("start", container)
-        _wait(port)
+        wait(port)
         ready = datetime.now(UTC)
         began = _docker("inspect", "--format", "{{.State.StartedAt}}", container).strip()
         return (ready - datetime.fromisoformat(began[:26] + "+00:00")).total_seconds()
     finally:
         _docker("rm", "-f", "-v", container)
-
-
-def _wait(port: int) -> None:
-    end = time.monotonic() + _READY_WITHIN
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:  # nobody listens yet, or it is not ready
-            pass
-        time.sleep(0.005)
-    raise RuntimeError("the container did not become ready")
 
 
 def image_block(report: dict[str, Any] | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.postgres import Cluster, cluster, why_not
+from tests.stores import KEYS, Storage
 
 # By default a forecast comes from NumPy until the kernels are ready, and the two differ in their last digits; so that
 # tests can compare bits, all that are not about it wait for the kernels. Processes that tests start inherit this.
@@ -31,3 +32,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return ""
     url: str = request.getfixturevalue("postgres").new_database()
     return url
+
+
+@pytest.fixture
+def object_storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """A server that speaks S3, empty, to which the environment leads."""
+    storage = Storage()
+    storage.clear()
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": storage.endpoint}.items():
+        monkeypatch.setenv(name, value)
+    yield storage
+    storage.stop()

@@ -80,8 +80,8 @@ def gunicorn(app: str, environment: Mapping[str, str]) -> Iterator[Server]:
                 process.terminate()
 
 
-def wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until /readyz answers 200.
+def wait(port: int, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until /readyz answers 200, as long as `process` runs.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def wait(port: int, process: subprocess.Popen[bytes]) -> None:
         It ended, or took too long.
     """
     end = time.monotonic() + READY_WITHIN
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and (process is None or process.poll() is None):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
                 if answer.status == 200:

@@ -22,7 +22,7 @@ from tests.reliability.constants import columnar, constant, put, table, write
 from tests.reliability.disks import PAGE, Disk, small_disk
 from tests.reliability.sizes import say, size
 from tests.service.processes import Running, running, wait_for
-from tests.stores import KEYS, URL, Storage
+from tests.stores import URL
 
 JSON, CSV = {"Content-Type": "application/json"}, {"Content-Type": "text/csv"}
 DISK = 16 * 2**20
@@ -248,17 +248,7 @@ def check_versions(models: Path) -> None:
             path.unlink() if path.is_file() else path.rmdir()
 
 
-@pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    storage = Storage()
-    storage.clear()
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": storage.endpoint}.items():
-        monkeypatch.setenv(name, value)
-    yield storage
-    storage.stop()
-
-
-@pytest.mark.usefixtures("storage")
+@pytest.mark.usefixtures("object_storage")
 def test_pulling_from_object_storage(disk: Disk, tmp_path: Path) -> None:
     made = write(tmp_path / "made", constant(2))
     need = sum(path.stat().st_size for path in made.iterdir())
@@ -279,7 +269,7 @@ def test_pulling_from_object_storage(disk: Disk, tmp_path: Path) -> None:
     assert 0 < pulled < len(walk) + 12
 
 
-@pytest.mark.usefixtures("storage")
+@pytest.mark.usefixtures("object_storage")
 def test_a_service_without_room_for_its_models_takes_them_up_later(disk: Disk, tmp_path: Path) -> None:
     store, versions = open_store(URL, cache=tmp_path / "elsewhere"), [new_version(), new_version()]
     for number, version in enumerate(versions):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,10 @@ from forecaster import open_store
 from service import create_app
 from service.settings import Settings
 from tests.examples import tiny, trained, weekly
-from tests.stores import KEYS, URL, Storage
+from tests.stores import URL, Storage
 
 FIRST, SECOND = (f"20260{month}01T000000Z-00000000" for month in (1, 2))
 BODY = {"series": [{"unique_id": "a", "y": [5, 7, 9, 8, 6, 3, 2] * 6}], "h": 5}
-
-
-@pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    storage = Storage()
-    storage.clear()
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": storage.endpoint}.items():
-        monkeypatch.setenv(name, value)
-    yield storage
-    storage.stop()
 
 
 def service(state: Path) -> FlaskClient:
@@ -45,7 +34,7 @@ def listed(client: FlaskClient) -> dict[str, Any]:
 
 
 def test_models_are_pulled_served_published_and_served_again_without_the_store(
-    storage: Storage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    object_storage: Storage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(URL, cache=tmp_path / "elsewhere")
     for version, model in ((FIRST, trained()), (SECOND, tiny(seed=5).fit(weekly()))):
@@ -65,13 +54,13 @@ def test_models_are_pulled_served_published_and_served_again_without_the_store(
     assert second["version"] == SECOND
     assert second["forecasts"] != first["forecasts"]
 
-    storage.put(f"sales/{FIRST}/weights.safetensors", b"damaged")
+    object_storage.put(f"sales/{FIRST}/weights.safetensors", b"damaged")
     for copy in (tmp_path / "state").glob(f"models-cache/*/sales/{FIRST}/weights.safetensors"):
         copy.write_bytes(b"damaged")
     assert client.put("/v1/models/sales/current", json={"version": FIRST}).status_code == 409
     assert answer_of(client) == second
 
-    storage.stop()
+    object_storage.stop()
     caplog.clear()
     client = service(tmp_path / "state")
     assert client.get("/readyz").status_code == 200
@@ -82,8 +71,8 @@ def test_models_are_pulled_served_published_and_served_again_without_the_store(
     assert told == ["the store of models does not answer"]
 
 
-def test_a_service_without_store_and_copies_is_not_ready(storage: Storage, tmp_path: Path) -> None:
-    storage.stop()
+def test_a_service_without_store_and_copies_is_not_ready(object_storage: Storage, tmp_path: Path) -> None:
+    object_storage.stop()
     client = service(tmp_path / "state")
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
