@@ -483,9 +483,9 @@ def newer(content: dict[str, bytes]) -> dict[str, bytes]:
 
 DAMAGES: dict[str, Callable[[dict[str, bytes]], dict[str, bytes]]] = {
     **{f"{name} missing": lambda files, name=name: {k: v for k, v in files.items() if k != name} for name in FILES},  # type: ignore[misc]  # a default binds it now
-    **{f"{name} cut": lambda files, name=name: {**files, name: files[name][:-2]} for name in FILES},  # type: ignore[misc]
-    **{f"{name} empty": lambda files, name=name: {**files, name: b""} for name in FILES},  # type: ignore[misc]
-    **{f"{name} changed": lambda files, name=name: {**files, name: b"x" + files[name][1:]} for name in FILES},  # type: ignore[misc]
+    **{f"{name} cut": lambda files, name=name: {**files, name: files[name][:-2]} for name in FILES},  # type: ignore[misc]  # the default binds the name
+    **{f"{name} empty": lambda files, name=name: {**files, name: b""} for name in FILES},  # type: ignore[misc]  # the default binds the name
+    **{f"{name} changed": lambda files, name=name: {**files, name: b"x" + files[name][1:]} for name in FILES},  # type: ignore[misc]  # the default binds the name
     "newer": newer,
     "description too large": lambda files: {**files, "SHA256SUMS": files["SHA256SUMS"] + b"\n" * 5000},
     "weights too large": lambda files: resigned({**files, "weights.safetensors": b"\0" * 3 * 2**20}),

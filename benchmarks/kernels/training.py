@@ -53,7 +53,7 @@ class ReadyBatch(_Batch):
     """
 
     def __init__(self, network: Network, x: Array, targets: Array, executor: Executor) -> None:
-        nothing = ScaledPanel(np.zeros(0), np.zeros(0, np.bool_), np.zeros(1, np.int64), None)  # type: ignore[arg-type]
+        nothing = ScaledPanel(np.zeros(0), np.zeros(0, np.bool_), np.zeros(1, np.int64), None)  # type: ignore[arg-type]  # a panel without series
         super().__init__(network, nothing, np.ones(0, np.float32), 0, x.shape[1], executor)
         self.x, self.targets = x, targets
         for spaces in self._spaces:

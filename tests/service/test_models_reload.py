@@ -264,11 +264,11 @@ def test_a_store_that_is_silent_at_the_start_leaves_what_was_pulled_before(
     store.silent = True
     store.folder = store.fallback.folder  # type: ignore[attr-defined]  # of a copy that is whole nobody asks
     use(folder, SECOND)
-    registry = registry_of(store)  # type: ignore[arg-type]
+    registry = registry_of(store)  # type: ignore[arg-type]  # as above
     assert versions(registry) == {"sales": FIRST}
     assert not registry.reachable
     assert errors(caplog) == ["the store of models does not answer"]
-    del store.folder  # type: ignore[attr-defined]
+    del store.folder  # type: ignore[attr-defined]  # set above
     store.silent = False
     registry.refresh()
     assert versions(registry) == {"sales": SECOND}
@@ -294,7 +294,7 @@ def test_whatever_ails_the_pointer_of_one_model_the_others_are_served(
     store = Remote(folder, tmp_path / "copies")
     (tmp_path / "copies").write_text("no folder", encoding="ascii")
     store.silent = True
-    assert versions(registry_of(store)) == {}  # type: ignore[arg-type]
+    assert versions(registry_of(store)) == {}  # type: ignore[arg-type]  # as above
     current = type(registry.store).current
 
     def fail(self: Any, name: str) -> str | None:

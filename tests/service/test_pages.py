@@ -42,7 +42,7 @@ class Outline(HTMLParser):
         self.tags.setdefault(tag, []).append(given)
         assert not [name for name in given if name == "style" or name.startswith("on")]
         self.ids += [given["id"]] if given.get("id") else []  # type: ignore[list-item]  # not None here
-        self.labels += [given["aria-labelledby"]] if given.get("aria-labelledby") else []  # type: ignore[list-item]
+        self.labels += [given["aria-labelledby"]] if given.get("aria-labelledby") else []  # type: ignore[list-item]  # it is there
         self.links += [value for name in ("href", "src") if (value := given.get(name)) is not None]
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))

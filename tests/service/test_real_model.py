@@ -133,7 +133,7 @@ def test_extreme_series_are_forecast_or_refused_in_valid_json(
     assert response.status_code in {200, 422}, response.text
     json.loads(response.text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     if response.status_code == 200:
-        assert all(isinstance(value, float) for value in response.json["forecasts"][0]["LSTM"])  # type: ignore[index]
+        assert all(isinstance(value, float) for value in response.json["forecasts"][0]["LSTM"])  # type: ignore[index]  # it is JSON
 
 
 def test_threads_share_the_weights(client: FlaskClient) -> None:
