@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from forecaster.longtable import LongTable as LongTable
     from forecaster.longtable import Numbering as Numbering
     from forecaster.model import Forecaster as Forecaster
+    from forecaster.outputs import flush_folder as flush_folder
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
     from forecaster.storage import describe_model as describe_model
@@ -83,6 +84,7 @@ _HOME = {
     "LongTable": "longtable",
     "Numbering": "longtable",
     "Forecaster": "model",
+    "flush_folder": "outputs",
     "Panel": "panel",
     "base_folders": "pretrained",
     "describe_model": "storage",

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from forecaster import ConfigError, InputError, OutputError
+from forecaster import ConfigError, InputError, OutputError, flush_folder
 from service.settings import Settings
 
 __all__ = ["SCOPES", "Key", "Scope", "check_door", "create_key", "digest_of", "read_keys", "revoke_key", "split_token"]
@@ -294,10 +294,6 @@ def _write(path: Path, keys: Sequence[Key]) -> None:
             file.flush()
             os.fsync(descriptor)
         beside.rename(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        flush_folder(place.parent)
     finally:
         beside.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from forecaster import flush_folder
 from service.jobs.watch import Watch
 from service.problems import Problem
 from service.settings import Settings
@@ -139,7 +140,7 @@ class JobFiles:
                 file.flush()
                 os.fsync(file.fileno())
             beside.rename(place)
-            _flush_folder(self.uploads)
+            flush_folder(self.uploads)
         except BaseException:
             place.unlink(missing_ok=True)
             raise
@@ -216,18 +217,9 @@ def written(place: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         beside.rename(place)
-        _flush_folder(place.parent)
+        flush_folder(place.parent)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _entries(folder: Path) -> Iterator[Path]:
