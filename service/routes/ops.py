@@ -12,6 +12,7 @@ from service.schemas.base import Health, ServerLive, ServerReady
 
 __all__ = ["ops_routes", "refuse_while_draining"]
 
+
 def ops_routes(registry: ModelRegistry) -> Blueprint:
     """Return the probes."""
     routes = Blueprint("ops", __name__)
