@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         ops_routes(registry),
         metrics_routes(metrics),
         openapi_routes(),
-        page_routes(Assets()),
+        page_routes(Assets(), settings),
     ):
         app.register_blueprint(routes)
     app.extensions["jobs"] = desk

@@ -104,7 +104,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "GET /v1/jobs/{job_id}/skipped": (Example(path=_JOB),),
     "GET /livez": (Example(answer={"status": "ok"}),),
     "GET /readyz": (Example(answer={"status": "ready"}),),
-    "GET /static/{name}": (Example(path={"name": "docs.css"}),),
+    "GET /static/{version}/{name}": (Example(path={"version": "current", "name": "notes_daily.csv"}),),
 }
 """By method and path, as the description writes them; other routes need nothing but their path."""
 

@@ -1,0 +1,4 @@
+// To be written.
+
+/** Start the section. */
+export function startModels(view) {}
