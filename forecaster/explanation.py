@@ -133,20 +133,21 @@ class Explanation:
         """
         count = check_horizon(count, name="count")
         found: list[Mover] = []
-        for i, name in enumerate(self.ids):
+        for i in range(len(self)):
             for trace in self.networks:
                 for layer in trace.layers:
-                    found += self._movers(i, name, trace, layer, count)
+                    found += self.movers_of(i, trace, layer, count)
         return tuple(found)
 
-    def _movers(self, i: int, name: str, trace: NetworkTrace, layer: LayerTrace, count: int) -> Iterator[Mover]:
+    def movers_of(self, i: int, trace: NetworkTrace, layer: LayerTrace, count: int) -> Iterator[Mover]:
+        """Yield the `movers` of series `i` in one layer."""
         steps = self.moving_steps(trace, i)
         cells = layer.cell_state[i].astype(np.float64)
         changes = np.abs(np.diff(cells, axis=0, prepend=0.0))[-steps:].sum(axis=0)
         before = cells[-steps - 1] if steps < len(cells) else np.zeros(layer.units)
         for unit in np.argsort(-changes, kind="stable")[:count].tolist():
             yield Mover(
-                unique_id=name,
+                unique_id=self.ids[i],
                 network=trace.network,
                 layer=layer.layer,
                 unit=unit,

@@ -16,6 +16,7 @@ __all__ = [
     "ForecastAnswer",
     "ForecastOptions",
     "ForecastRequest",
+    "PanelOptions",
     "Series",
     "SeriesForecast",
     "SeriesOfAnyForm",
@@ -76,12 +77,9 @@ SeriesOfAnyForm = Annotated[
 ]
 
 
-class SeriesOptions(Strict):
-    """What the series are, and which model forecasts them."""
+class PanelOptions(Strict):
+    """What the series are, and which model is asked."""
 
-    h: int | None = Field(
-        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
-    )
     freq: Annotated[str, StringConstraints(max_length=32)] | int | None = Field(
         default=None,
         description="Pandas alias such as D, W-SUN, MS, h or 15min, or an integer step. Default: taken from the "
@@ -90,11 +88,6 @@ class SeriesOptions(Strict):
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = Field(
         default=None,
         description="IANA zone of the timestamps, such as Europe/Berlin; needed where their UTC offsets change.",
-    )
-    level: list[Level] | None = Field(
-        default=None,
-        max_length=10,
-        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
     )
     model: Identifier | None = Field(
         default=None,
@@ -106,6 +99,19 @@ class SeriesOptions(Strict):
         ge=1,
         description="Steps of a season, such as 7 for days; for base only, a trained model has its own. Default: that "
         "of the frequency.",
+    )
+
+
+class SeriesOptions(PanelOptions):
+    """What the series are, and how far and with which intervals to forecast them."""
+
+    h: int | None = Field(
+        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
+    )
+    level: list[Level] | None = Field(
+        default=None,
+        max_length=10,
+        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
     )
 
 
