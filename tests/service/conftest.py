@@ -13,7 +13,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecaster import Explanation, Forecast, Forecaster, NetworkConfig, Panel, TooShortError, TrainingConfig, open_store
+from forecaster import (
+    Explanation,
+    Forecast,
+    Forecaster,
+    NetworkConfig,
+    Panel,
+    TooShortError,
+    TrainingConfig,
+    open_store,
+)
 from service import create_app
 from service.models.registry import ModelRegistry
 from service.settings import STATE, Settings
