@@ -8,9 +8,9 @@ import { startModels } from "./models.js";
 
 const VIEWS = ["forecast", "models", "jobs", "gates"];
 const THEMES = {
-  auto: ["Auto", "Colours: as the system has them"],
-  light: ["Light", "Colours: light"],
-  dark: ["Dark", "Colours: dark"],
+  auto: ["Auto", "Auto: colours as the system has them"],
+  light: ["Light", "Light colours"],
+  dark: ["Dark", "Dark colours"],
 };
 
 /** Show the section that the address names, and tell it: each may listen for "shown" and "left" on its element. */
