@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.columns import ColumnNames
 from forecaster.config import check_horizon, check_index
-from forecaster.csvfile import ColumnNames
 from forecaster.engine import Engine
 from forecaster.errors import ConfigError
 from forecaster.frames import times_for_frame
