@@ -14,15 +14,15 @@ import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Browser, Page
-
-from benchmarks.browser import browsing, why_not
 from benchmarks.machine import machine
 from benchmarks.results import load_json, save_json
 from benchmarks.service.processes import Server, gunicorn
 from forecaster import Forecaster, read_panel
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 DATA = Path(__file__).parents[1] / "data" / "flights_daily.csv"
 RUNS = 15
@@ -65,6 +65,8 @@ def measure() -> dict[str, Any]:
     RuntimeError
         There is no browser.
     """
+    from benchmarks.browser import browsing, why_not  # not to need Playwright for the table
+
     reason = why_not()
     if reason is not None:
         raise RuntimeError(reason)
