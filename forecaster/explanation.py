@@ -233,17 +233,11 @@ def explain_panel(
 
 def _asked(networks: Sequence[Network], network: int | None, layer: int | None) -> dict[int, list[int]]:
     """Return the layers that are asked for, by network."""
-    if network is not None:
-        check_index("network", network, len(networks))
-    which = range(len(networks)) if network is None else [network]
+    which = range(len(networks)) if network is None else [check_index("network", network, len(networks))]
     deepest = max(networks[k].config.layers for k in which)
-    if layer is not None:
-        check_index("layer", layer, deepest)
-    return {
-        k: [one for one in range(networks[k].config.layers) if layer in (None, one)]
-        for k in which
-        if layer is None or layer < networks[k].config.layers
-    }
+    wanted = range(deepest) if layer is None else [check_index("layer", layer, deepest)]
+    asked = {k: [one for one in wanted if one < networks[k].config.layers] for k in which}
+    return {k: layers for k, layers in asked.items() if layers}
 
 
 def _check_size(networks: Sequence[Network], asked: dict[int, list[int]], count: int) -> None:
