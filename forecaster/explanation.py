@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecaster.columns import ColumnNames
 from forecaster.config import check_horizon, check_index
-from forecaster.csvfile import ColumnNames
 from forecaster.engine import Engine
 from forecaster.errors import ConfigError
 from forecaster.frames import times_for_frame
@@ -226,7 +226,9 @@ def explain_panel(
     traces = tuple(trace_for(engine.networks[k], k, layers, lengths) for k, layers in asked.items())
     with executor_for(usable, threads) as executor:
         made_by = engine.trace(scaled, np.arange(len(scaled)), scaled.offsets[1:] - 1, executor, traces)
-    return Explanation(panel=usable, networks=traces, engine=made_by, season=season, skipped=skipped, names=names)
+    return Explanation(
+        panel=usable, networks=traces, engine=made_by, season=season, skipped=skipped, names=names.written
+    )
 
 
 def _asked(networks: Sequence[Network], network: int | None, layer: int | None) -> dict[int, list[int]]:

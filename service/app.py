@@ -23,6 +23,7 @@ from service.problems import Problem, register_problems
 from service.routes.backtest import backtest_routes
 from service.routes.explain import explain_routes
 from service.routes.forecast import forecast_routes
+from service.routes.inspect import inspect_routes
 from service.routes.jobs import job_routes
 from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         timeseries_routes(registry, settings, admission),
         backtest_routes(registry, settings, admission),
         explain_routes(registry, settings, admission),
+        inspect_routes(settings, admission),
         model_routes(registry, settings),
         job_routes(desk, settings),
         ops_routes(registry),

@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from service.schemas.base import Identifier, Strict
+from service.schemas.base import LONGEST_ID, Identifier, Strict
 
 __all__ = [
+    "ColumnName",
     "ColumnOptions",
     "Columns",
     "CsvOptions",
@@ -22,9 +23,11 @@ __all__ = [
     "SeriesOfAnyForm",
     "SeriesOptions",
     "SkippedSeries",
+    "TimeOptions",
 ]
 
 Level = Annotated[float, Field(gt=0, lt=100)]
+ColumnName = Annotated[str, StringConstraints(max_length=LONGEST_ID)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 EXAMPLE: JsonDict = {
     "series": [
@@ -77,8 +80,8 @@ SeriesOfAnyForm = Annotated[
 ]
 
 
-class PanelOptions(Strict):
-    """What the series are, and which model is asked."""
+class TimeOptions(Strict):
+    """How the timestamps are meant."""
 
     freq: Annotated[str, StringConstraints(max_length=32)] | int | None = Field(
         default=None,
@@ -89,6 +92,11 @@ class PanelOptions(Strict):
         default=None,
         description="IANA zone of the timestamps, such as Europe/Berlin; needed where their UTC offsets change.",
     )
+
+
+class PanelOptions(TimeOptions):
+    """What the series are, and which model is asked."""
+
     model: Identifier | None = Field(
         default=None,
         description="A name from /v1/models; base for the base weights, which fit every frequency. Default: the "
@@ -118,9 +126,15 @@ class SeriesOptions(PanelOptions):
 class ColumnOptions(Strict):
     """What the columns of a CSV are called."""
 
-    id_col: Identifier = Field(default="unique_id", description="Column of the series ids.")
+    id_col: ColumnName = Field(
+        default="unique_id",
+        description="Column of the series ids. Empty: there is none, the table is one series, and columns beside the "
+        "times and the values are not used.",
+    )
     time_col: Identifier = Field(default="ds", description="Column of the timestamps.")
-    target_col: Identifier = Field(default="y", description="Column of the values.")
+    target_col: ColumnName = Field(
+        default="y", description="Column of the values. Empty: every column but the times is a series."
+    )
 
 
 class ForecastOptions(SeriesOptions):
