@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from forecaster.audit import Audit as Audit
+    from forecaster.audit import audit_csv as audit_csv
+    from forecaster.audit import audit_panel as audit_panel
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
     from forecaster.client import Client as Client
+    from forecaster.columns import ColumnNames as ColumnNames
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
-    from forecaster.csvfile import ColumnNames as ColumnNames
-    from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.csvrows import Limits as Limits
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import usable_cpus as usable_cpus
+    from forecaster.findings import Finding as Finding
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
     from forecaster.frequency import Frequency as Frequency
@@ -55,15 +59,18 @@ if TYPE_CHECKING:
     from forecaster.versions import new_version as new_version
 
 _HOME = {
+    "Audit": "audit",
+    "audit_csv": "audit",
+    "audit_panel": "audit",
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
     "Client": "client",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
-    "ColumnNames": "csvfile",
-    "Limits": "csvfile",
+    "ColumnNames": "columns",
     "parse_csv": "csvfile",
+    "Limits": "csvrows",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
@@ -80,6 +87,7 @@ _HOME = {
     "usable_cpus": "executors",
     "Forecast": "forecast",
     "SamplePaths": "forecast",
+    "Finding": "findings",
     "Frequency": "frequency",
     "LongTable": "longtable",
     "Numbering": "longtable",

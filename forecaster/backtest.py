@@ -226,7 +226,7 @@ def rolling_backtest(
         for name in others:
             forecasts[name] = peer_forecast(name, known, h=h, levels=levels, season=season)
         folds.append(Fold(known, actual, forecasts))
-    return Backtest(folds, season, skipped, names or ColumnNames())
+    return Backtest(folds, season, skipped, (names or ColumnNames()).written)
 
 
 def _refit_every(refit: bool | int, n_windows: int) -> int:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from forecaster import transport
 from forecaster.bodies import csv_of, frame_of, json_body, series_of, texts_of, zone_of
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import ConfigError, InputError, ServiceError
 from forecaster.frames import is_frame
 from forecaster.outputs import write_whole

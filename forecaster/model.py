@@ -462,9 +462,9 @@ class Forecaster:
     ) -> tuple[Panel | None, ColumnNames]:
         """Return the series of `df`, if any, and what their columns are called, by default as in training."""
         names = ColumnNames(
-            id_col=id_col or self._names.id_col,
-            time_col=time_col or self._names.time_col,
-            target_col=target_col or self._names.target_col,
+            id_col=self._names.id_col if id_col is None else id_col,
+            time_col=self._names.time_col if time_col is None else time_col,
+            target_col=self._names.target_col if target_col is None else target_col,
         )
         return None if df is None else as_panel(df, freq=self._frequency_for(df), names=names), names
 

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, Layout, Limits, choose_layout
+from forecaster.columns import ColumnNames, Layout, choose_layout
+from forecaster.csvrows import Limits
 from forecaster.errors import InputError, MissingExtraError
 from forecaster.frames import Freq, assemble, text_times, whole_times
 from forecaster.gate import shown

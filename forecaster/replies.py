@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from forecaster.bodies import frame_of
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import ServiceError
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, Limits, parse_csv
+from forecaster.columns import ColumnNames
+from forecaster.csvfile import parse_csv
+from forecaster.csvrows import Limits
 from forecaster.errors import ConfigError, InputError
 from forecaster.forecast import Forecast, NextSteps, SamplePaths
 from forecaster.frames import Freq, is_dated, is_frame, panel_from_frame, times_for_frame
@@ -161,7 +163,7 @@ def forecast_columns(forecast: Forecast | SamplePaths, names: ColumnNames | None
     ConfigError
         A column of the result is called as that of the ids or times.
     """
-    names = names or ColumnNames()
+    names = (names or ColumnNames()).written
     is_integer = forecast.frequency.is_integer
     labels = forecast.times.tolist() if is_integer else forecast.labels
     rows = range(_rows_a_step(forecast))

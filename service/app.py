@@ -22,6 +22,7 @@ from service.models.watcher import Watcher
 from service.problems import Problem, register_problems
 from service.routes.backtest import backtest_routes
 from service.routes.forecast import forecast_routes
+from service.routes.inspect import inspect_routes
 from service.routes.jobs import job_routes
 from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         forecast_routes(registry, settings, admission),
         timeseries_routes(registry, settings, admission),
         backtest_routes(registry, settings, admission),
+        inspect_routes(settings, admission),
         model_routes(registry, settings),
         job_routes(desk, settings),
         ops_routes(registry),

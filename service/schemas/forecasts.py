@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from service.schemas.base import Identifier, Strict
+from service.schemas.base import LONGEST_ID, Identifier, Strict
 
 __all__ = [
+    "ColumnName",
     "ColumnOptions",
     "Columns",
     "CsvOptions",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Level = Annotated[float, Field(gt=0, lt=100)]
+ColumnName = Annotated[str, StringConstraints(max_length=LONGEST_ID)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 EXAMPLE: JsonDict = {
     "series": [
@@ -112,9 +114,15 @@ class SeriesOptions(Strict):
 class ColumnOptions(Strict):
     """What the columns of a CSV are called."""
 
-    id_col: Identifier = Field(default="unique_id", description="Column of the series ids.")
+    id_col: ColumnName = Field(
+        default="unique_id",
+        description="Column of the series ids. Empty: there is none, the table is one series, and columns beside the "
+        "times and the values are not used.",
+    )
     time_col: Identifier = Field(default="ds", description="Column of the timestamps.")
-    target_col: Identifier = Field(default="y", description="Column of the values.")
+    target_col: ColumnName = Field(
+        default="y", description="Column of the values. Empty: every column but the times is a series."
+    )
 
 
 class ForecastOptions(SeriesOptions):

@@ -11,9 +11,12 @@ from playwright.sync_api import Page
 GRAVE = ("serious", "critical")
 SCRIPT = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """
-async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.flatMap(({ id, impact, help, nodes }) =>
-  nodes.map(({ target, failureSummary, impact: own }) =>
-    ({ rule: id, impact: own ?? impact, help, where: target.join(" "), why: failureSummary })))
+async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, impact, help, nodes }) =>
+    nodes.map(({ target, failureSummary, impact: own }) =>
+      ({ rule: id, impact: own ?? impact, help, where: target.join(" "), why: failureSummary })));
+}
 """
 
 
