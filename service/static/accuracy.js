@@ -37,15 +37,13 @@ export function accuracyView(accuracy, length) {
   if (!accuracy) return make("p.hint", {}, "No series was long enough to hold values back, so nothing is known of its accuracy.");
   const [own, simple] = [accuracy.mae, accuracy[`mae${BESIDE}`]];
   if (own === undefined) return make("p.hint", {}, "Its errors are too large to be written as numbers.");
-  const rows = [{ name: "this model", value: own, kind: "model" }];
-  if (simple !== undefined) rows.push({ name: "last season", value: simple, kind: "simple" });
-  return make(
-    "div.accuracy",
-    {},
-    make("p.hint", {}, `Mean absolute error on ${length} that were held back`),
-    bars(rows),
-    simple === undefined ? null : verdict(own, simple),
-  );
+  const measured = `Mean absolute error on ${length} that were held back`;
+  if (simple === undefined) return make("p.hint", {}, `${measured}: ${number(own)}.`);
+  const rows = [
+    { name: "this model", value: own, kind: "model" },
+    { name: "last season", value: simple, kind: "simple" },
+  ];
+  return make("div.accuracy", {}, make("p.hint", {}, measured), bars(rows), verdict(own, simple));
 }
 
 function verdict(own, simple) {

@@ -27,7 +27,8 @@ function offer() {
   for (const element of byId("compare-form").elements) element.disabled = table === null;
   if (table === null) return;
   const fitting = models.filter((model) => fits(model, table.found.freq));
-  for (const [side, usual] of [["a", fitting.findLast((model) => !isBase(model))], ["b", fitting.find(isBase)]]) {
+  const own = fitting.find(({ name }) => name === get("options").model) ?? fitting.find((model) => !isBase(model));
+  for (const [side, usual] of [["a", own], ["b", fitting.find(isBase)]]) {
     const field = byId(`compare-${side}`);
     const before = field.value;
     fill(field, ...fitting.map(({ name }) => make("option", {}, name)));

@@ -1,14 +1,12 @@
 // What came of a comparison: a sentence, a table side by side, a chart of one series.
 
 import { bars, difference } from "./accuracy.js";
-import { BacktestChart } from "./backtestchart.js";
+import { drawBacktests } from "./backtestchart.js";
 import { fill, make, makeTable } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { moment, span } from "./wording.js";
 
 const SIMPLE = { SeasonalNaive: "last season", Naive: "last value", Drift: "straight line" };
-let chart = null;
-
 /**
  * Show two backtests side by side.
  *
@@ -31,8 +29,7 @@ export function showComparison(place, asked, first, second) {
     make("div.wide", { role: "region", "aria-label": "All measures", tabindex: 0 }, table(rows, first.answer.level)),
     drawn,
   );
-  chart?.end();
-  chart = new BacktestChart(drawn, asked.series, first, second);
+  drawBacktests(drawn, asked.series, first, second);
   return sentence;
 }
 

@@ -30,7 +30,7 @@ export class JobRow {
     this.problem = make("div");
     this.all = make("div.wide", { role: "region", "aria-label": "Options", tabindex: 0 });
     this.bar = progressBar(titleOf(job));
-    const head = make("div.title", {}, make("h2", {}, titleOf(job)), this.badge, this.age);
+    const head = make("div.title", {}, make("h2", { tabindex: -1 }, titleOf(job)), this.badge, this.age);
     const details = make("details", {}, make("summary", {}, "Options"), this.all);
     this.element = make("li.card.job", { dataset: { job: job.id } }, head, this.state, this.problem, details);
   }
@@ -110,7 +110,7 @@ function outcomeOf(job) {
   const { rows, series_total } = job.progress;
   const from = `from ${count(rows, "values")} of ${count(series_total, "series")}`;
   const what = job.kind === "train" ? `Version ${job.model.version}, ${from}` : `${count(job.result.rows, "rows")} ${from}, ${sizeOf(job.result.bytes)}`;
-  return [make("p", {}, what, make("span.hint", {}, ` Kept until ${instant(job.expires)}.`))];
+  return [make("p", {}, what, make("span.hint", {}, `Kept until ${instant(job.expires)}`))];
 }
 
 function sizeOf(bytes) {

@@ -100,7 +100,7 @@ function baseFacts(kinds) {
 }
 
 function learnedFrom({ series, values, first, last }) {
-  return `${count(series, "series")}, ${count(values, "values")}, ${moment(first)} to ${moment(last)}`;
+  return `${count(series, "series")}, ${count(values, "values")}, ${moment(first, true)} to ${moment(last, true)}`;
 }
 
 function networksOf({ architecture }) {

@@ -80,7 +80,6 @@ export class TrainingRun {
   }
 
   close() {
-    this.curve.end();
     this.element.remove();
     this.gone();
   }
