@@ -17,3 +17,8 @@ export function fileLine(place, verb) {
   const many = isHead ? "the whole file" : count(found.series.length, "series");
   return fill(place, `${verb} `, make("strong", {}, source.name), ` (${many}).`);
 }
+
+/** Offer what there can be done where no file is at hand. */
+export function offerFile(place, text) {
+  return fill(place, make("p", {}, text), make("p.actions", {}, make("a.button.primary", { href: "#forecast" }, "Open a file")));
+}

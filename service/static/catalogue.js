@@ -17,6 +17,16 @@ export function readyModels() {
   return get("models").filter((model) => model.status === "ready");
 }
 
+/** Whether a model is the base weights, which come with the package. */
+export function isBase(model) {
+  return Boolean(model?.info.kinds);
+}
+
+/** Whether a model can forecast series of a frequency; each can those of whole steps. */
+export function fits(model, freq) {
+  return isBase(model) || model.info.frequency === freq || /^\d+$/.test(freq);
+}
+
 /** Ask until a version answers, or for as long as it may take; return whether it does. */
 export async function untilAnswers(name, version) {
   for (let second = 0; second < PATIENCE_SECONDS; second++) {

@@ -2,7 +2,7 @@
 
 import { askJson } from "./api.js";
 import { fileLine } from "./athand.js";
-import { readyModels } from "./catalogue.js";
+import { fits, isBase, readyModels } from "./catalogue.js";
 import { showComparison } from "./comparison.js";
 import { announce, attempt, byId, fill, make } from "./dom.js";
 import { get, onChange } from "./store.js";
@@ -48,14 +48,6 @@ function offerHorizon() {
   const horizons = chosen.map(({ info }) => info.horizon).filter(Boolean);
   const h = horizons.length ? Math.min(...horizons) : Math.max(get("table")?.found.season ?? 1, 2);
   field.value = field.dataset.offered = String(h);
-}
-
-function isBase(model) {
-  return Boolean(model.info.kinds);
-}
-
-function fits(model, freq) {
-  return isBase(model) || model.info.frequency === freq || /^\d+$/.test(freq);
 }
 
 function modelOf(side) {
