@@ -17,7 +17,16 @@ from forecaster.columns import ColumnNames
 from forecaster.errors import ConfigError, InputError, ServiceError
 from forecaster.frames import is_frame
 from forecaster.outputs import write_whole
-from forecaster.replies import ForecastOptions, Job, ServiceForecast, job_from, json_of, unless_failed
+from forecaster.replies import (
+    ForecastOptions,
+    Inspection,
+    Job,
+    ServiceForecast,
+    inspection_from,
+    job_from,
+    json_of,
+    unless_failed,
+)
 from forecaster.transport import Transport, retry_after
 
 if TYPE_CHECKING:
@@ -130,6 +139,45 @@ class Client:
         series = series_of(data, names or ColumnNames())
         answer: dict[str, Any] = self._post("/v1/backtest", {"series": series, **options})
         return answer
+
+    def inspect(
+        self,
+        data: Any,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        freq: str | int | None = None,
+        timezone: str | None = None,
+        values: bool = False,
+    ) -> Inspection:
+        """Ask what a table holds before it is forecast: its columns, its series, and what is wrong or odd about them.
+
+        Parameters
+        ----------
+        data
+            The name of a CSV file, or a data frame.
+        id_col, time_col, target_col
+            Names of columns; those left out are guessed. An empty `id_col` says that there are no ids, an empty
+            `target_col` that every column is a series.
+        freq, timezone
+            As for a forecast.
+        values
+            Whether the values are wanted too.
+
+        Raises
+        ------
+        ServiceError
+            The service refuses, such as a table that cannot be read as a whole; or it cannot be reached.
+        """
+        table = csv_of(data)
+        if table is None and not is_frame(data):
+            raise InputError(f"Expected the name of a CSV file or a data frame, got {type(data).__name__}.")
+        body = data.to_csv(index=False).encode() if table is None else table
+        options = {"id_col": id_col, "time_col": time_col, "target_col": target_col, "freq": freq}
+        query = texts_of({**options, "timezone": timezone, "values": values})
+        headers = {"Content-Type": CSV, "Accept": JSON}
+        return self._transport.call("POST", "/v1/inspect", _inspection_of, query=query, body=body, headers=headers)
 
     # --- models
 
@@ -253,6 +301,10 @@ def _place(job: Job | str) -> str:
 
 def _job_of(answer: Any) -> Job:
     return job_from(json_of(answer))
+
+
+def _inspection_of(answer: Any) -> Inspection:
+    return inspection_from(json_of(answer))
 
 
 def _copy(answer: Any, file: BinaryIO, expected: str | None) -> None:

@@ -14,7 +14,16 @@ from forecaster.errors import ServiceError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ForecastOptions", "Job", "ServiceForecast", "job_from", "json_of", "unless_failed"]
+__all__ = [
+    "ForecastOptions",
+    "Inspection",
+    "Job",
+    "ServiceForecast",
+    "inspection_from",
+    "job_from",
+    "json_of",
+    "unless_failed",
+]
 
 
 class ForecastOptions(TypedDict, total=False):
@@ -52,6 +61,50 @@ class ServiceForecast:
     def to_frame(self) -> pd.DataFrame:
         """Return the forecasts as a long data frame."""
         return frame_of(self.forecasts, None, ColumnNames())
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a table holds, as the service tells it.
+
+    Attributes
+    ----------
+    columns
+        ``name`` and ``role`` of each column: id, time, target, series (of a wide table) or unused.
+    layout
+        long, single or wide.
+    rows, freq, season, timezone
+        Of the table and its series; freq and season are None if no series can be read.
+    series
+        ``unique_id``, ``start``, ``end``, ``length`` and ``missing`` of each series that can be read.
+    findings, findings_total
+        ``line``, ``unique_id``, ``column``, ``severity``, ``problem`` and ``action`` of what is wrong or odd, the
+        gravest first; how many there are.
+    values
+        The series in columns, if they were asked for.
+    id_col, time_col, target_col
+        Columns to name; None is one that need not be. `names` has them for `Client.forecast`.
+    """
+
+    columns: tuple[dict[str, Any], ...]
+    layout: str
+    rows: int
+    freq: str | None
+    season: int | None
+    timezone: str | None
+    series: tuple[dict[str, Any], ...]
+    findings: tuple[dict[str, Any], ...]
+    findings_total: int
+    values: dict[str, Any] | None = None
+    id_col: str | None = None
+    time_col: str | None = None
+    target_col: str | None = None
+
+    @property
+    def names(self) -> ColumnNames:
+        """The names with which the table is read."""
+        named = {"id_col": self.id_col, "time_col": self.time_col, "target_col": self.target_col}
+        return ColumnNames(**{parameter: name for parameter, name in named.items() if name is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +157,19 @@ def json_of(answer: Any) -> Any:
 
 def job_from(described: Mapping[str, Any]) -> Job:
     """Return a job; what a newer service says beyond it is left out."""
-    known = {field.name for field in fields(Job)}
-    return Job(**{name: value for name, value in described.items() if name in known})
+    return Job(**_known(Job, described))
+
+
+def inspection_from(described: Mapping[str, Any]) -> Inspection:
+    """Return what a table holds; what a newer service says beyond it is left out."""
+    known = _known(Inspection, described)
+    known |= {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+    return Inspection(**known)
+
+
+def _known(kind: Any, described: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in described.items() if name in names}
 
 
 def unless_failed(job: Job) -> Job:

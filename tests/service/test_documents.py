@@ -253,6 +253,3 @@ def test_curl_lines_of_the_documentation_work(client: FlaskClient) -> None:
         ours = path.replace("model=flights", "model=daily")
         response = client.post(ours, data=(ROOT / file).read_bytes(), content_type="text/csv")
         assert response.status_code == 200, response.text
-    page = client.get("/").text
-    (body,) = re.findall(r"-d '(.*?)'", page)
-    assert client.post("/v1/forecast", data=body, content_type="application/json").status_code == 200
