@@ -88,8 +88,10 @@ async function problemOf(response) {
   }
 }
 
+const MOST_SILENCES = 10; // looks in a row that the service does not answer, until a job is given up on
+
 /**
- * Look at a job until it has ended.
+ * Look at a job until it has ended; while the page is not seen, nobody looks.
  *
  * @param {string} id
  * @param {(job: object) => void} told  called with each description
@@ -97,10 +99,17 @@ async function problemOf(response) {
  * @returns {Promise<object>} the last description
  */
 export async function watchJob(id, told, signal) {
+  let silences = 0;
   for (let wait = 250; ; wait = Math.min(2 * wait, 2_000)) {
-    const job = await askJson("GET", `/v1/jobs/${id}`, { signal });
-    told(job);
-    if (job.finished) return job;
+    try {
+      const job = await askJson("GET", `/v1/jobs/${id}`, { signal });
+      silences = 0;
+      told(job);
+      if (job.finished) return job;
+    } catch (problem) {
+      if (![0, 503].includes(problem.status) || ++silences > MOST_SILENCES) throw problem;
+    }
     await new Promise((resolve) => setTimeout(resolve, wait));
+    if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
   }
 }

@@ -82,6 +82,25 @@ function describeError(error) {
   return `${where.filter(Boolean).join(", ")}: ${error.expected}`;
 }
 
+/**
+ * Do something that the service may refuse; then its problem is shown at a place.
+ *
+ * @param {HTMLElement} place
+ * @param {() => Promise<void>} action
+ * @returns {Promise<boolean>} whether it was done
+ */
+export async function attempt(place, action) {
+  showProblem(place, null);
+  try {
+    await action();
+    return true;
+  } catch (problem) {
+    if (problem.name !== "Problem" && problem.name !== "AbortError") throw problem;
+    showProblem(place, problem);
+    return false;
+  }
+}
+
 /** Offer a blob as a file to keep. */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);

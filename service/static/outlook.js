@@ -1,7 +1,7 @@
 // The forecast of one series: asked for with its backtest, drawn, and said in words.
 
 import { askJson } from "./api.js";
-import { AccuracyPanel } from "./accuracy.js";
+import { TestedPanel } from "./tested.js";
 import { chartOverview } from "./chart-overview.js";
 import { chartTable } from "./chart-table.js";
 import { chartTools } from "./chart-tools.js";
@@ -30,7 +30,7 @@ export class Outlook {
     byId("chart-place").append(chartOverview(this.chart));
     byId("chart-foot").append(howTo(), this.tools);
     byId("chart-values").append(chartTable(this.chart, "The values as a table"));
-    this.accuracy = new AccuracyPanel(byId("accuracy"), () => this.#now());
+    this.tested = new TestedPanel(byId("accuracy"), () => this.#now());
     this.take = new TakeAway(byId("take"), () => this.#now());
     onChange(["table"], () => this.#showTable());
     onChange(["table", "chosen", "options"], () => this.#ask());
@@ -68,7 +68,7 @@ export class Outlook {
     const tested = whileBusy(byId("accuracy"), backtest).finally(() => drawn);
     tested.then(
       unless((answer) => this.#backtestCame(answer)),
-      unless((problem) => this.accuracy.showProblem(problem)),
+      unless((problem) => this.tested.showProblem(problem)),
     );
   }
 
@@ -98,7 +98,7 @@ export class Outlook {
   #backtestCame(answer) {
     this.backtest = answer.forecasts[0] ?? null;
     this.#say(byId("says").textContent, comparisonSentence(answer, answer.freq));
-    this.accuracy.show(answer, this.series.unique_id);
+    this.tested.show(answer, this.series.unique_id);
     this.#draw();
   }
 

@@ -1,12 +1,8 @@
-"""The browser: which one, started how, and what is held against its pages."""
+"""Pages in Chromium, and what is held against them."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 from playwright.sync_api import (
@@ -17,50 +13,15 @@ from playwright.sync_api import (
     Page,
     Request,
     WebError,
-    sync_playwright,
 )
 
 from tests.service.processes import Running
 
 from .pages import SPY
 
-FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",  # else it looks for its maker's hosts at every start
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing else can be reached, even by mistake
-)
 PATIENCE = 20_000.0
 """Milliseconds until a wait in a page is given up."""
 VIEW = {"width": 1200, "height": 900}
-
-
-def chromium() -> str | None:
-    """Return the path of the browser's executable, or None."""
-    return os.environ.get("FORECASTER_CHROMIUM") or shutil.which("chromium")
-
-
-def why_not() -> str | None:
-    """Return why there can be no browser here, or None."""
-    path = chromium()
-    if path is None:
-        return "Chromium is not installed (Debian's package is called chromium; FORECASTER_CHROMIUM names another)"
-    return None if os.access(path, os.X_OK) else f"FORECASTER_CHROMIUM names {path}, which is no program"
-
-
-@contextlib.contextmanager
-def browsing() -> Iterator[Browser]:
-    """Start the browser and end it, with all that belongs to it."""
-    flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]  # as root, Chromium's sandbox cannot be had
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Visit:

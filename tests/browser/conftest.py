@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from benchmarks.browser import browsing, why_not
 from forecaster import Forecaster, NetworkConfig, TrainingConfig, new_version, open_store, read_panel
 from service.keys import SCOPES, create_key
 from tests.service.processes import ROOT, Running, running
 
-from .chromium import Visit, browsing, why_not
+from .chromium import Visit
 
 FLIGHTS = ROOT / "data" / "flights_daily.csv"
 REQUIRED = "FORECASTER_REQUIRE_BROWSER"

@@ -12,8 +12,7 @@ from . import axe
 from .axe import breaches
 from .chromium import Visit
 from .conftest import absent
-
-SECTIONS = ("forecast", "models", "jobs", "gates")
+from .states import SECTIONS, prepared
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +23,10 @@ def _axe() -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["empty", "loaded"])
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_section_has_no_grave_fault(visit: Visit, section: str, theme: str) -> None:
-    page = visit(f"/#{section}", color_scheme=theme)
-    assert breaches(page) == []
+def test_a_section_has_no_grave_fault(visit: Visit, section: str, state: str, theme: str) -> None:
+    assert breaches(prepared(visit, section, state, color_scheme=theme)) == []
 
 
 def test_the_watch_sees_faults(visit: Visit) -> None:

@@ -129,7 +129,9 @@ WRONG_QUERY = {
     "horizon=3": "horizon",
     "h=1&h=2": "query string",
     "timezone=Mars/Olympus": "timezone",
-    "id_col=": "id_col",
+    "time_col=": "time_col",
+    "id_col=ds": "id_col",
+    "id_col=a&target_col=": "target_col",
 }
 
 
