@@ -2,32 +2,42 @@
 
 import { refreshModels } from "./catalogue.js";
 import { ColumnsForm } from "./columns.js";
-import { announce, byId, fill, make, showProblem } from "./dom.js";
+import { byId, showProblem } from "./dom.js";
 import { FindingsList, summary } from "./findings.js";
 import { count } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
+import { givenOptions } from "./options.js";
 import { Outlook } from "./outlook.js";
+import { WholeFile } from "./queue.js";
 import { listenForSources } from "./source.js";
 import { get, set } from "./store.js";
 import { inspect } from "./table.js";
-import { rhythm, size, span } from "./words.js";
+import { between, pace, size } from "./wording.js";
+
+let section = null;
 
 /** Start the section. */
 export function startForecast(view) {
-  new ForecastSection(view);
+  section = new ForecastSection(view);
+}
+
+/** Open a source as if somebody had chosen it here. @param {import("./table.js").Source} source */
+export function openSource(source) {
+  section.take(source);
 }
 
 class ForecastSection {
   constructor(view) {
     this.inspections = new Latest();
     this.outlook = new Outlook();
+    this.wholeFile = new WholeFile(byId("whole-file"), givenOptions);
     this.columns = new ColumnsForm(byId("columns"), (chosen) => this.#read(get("source"), chosen));
     this.findings = new FindingsList(byId("findings"), (id) => this.outlook.choose(get("table").series.indexOf(id)));
     this.#listen(view);
   }
 
   #listen(view) {
-    listenForSources(view, (source) => this.#take(source), (problem) => showProblem(byId("source-problem"), problem));
+    listenForSources(view, (source) => this.take(source), (problem) => showProblem(byId("source-problem"), problem));
     toggles("columns-open", "columns");
     toggles("findings-open", "findings");
     byId("source-other").addEventListener("click", () => this.#start());
@@ -40,7 +50,8 @@ class ForecastSection {
     window.scrollTo({ top: 0 });
   }
 
-  #take(source) {
+  /** Take a file, or what stands for one. */
+  take(source) {
     this.columns.forget();
     set({ source, table: null, options: { ...get("options"), h: null, season: null } });
     byId("source-start").hidden = byId("forecast-lead").hidden = true;
@@ -69,9 +80,9 @@ class ForecastSection {
     byId("source-facts").textContent = factsOf(found, source, table.isHead);
     this.columns.show(found);
     this.#showFindings(table);
-    fill(byId("head-notice"), table.isHead ? headNotice(source) : null);
     open("columns-open", "columns", table.series.length === 0);
     set({ table, chosen: 0 });
+    this.wholeFile.turnTo(table);
     if (!table.series.length) showProblem(byId("source-problem"), new Error("No series of this file can be forecast. The findings say why; perhaps the columns are others."));
   }
 
@@ -89,7 +100,7 @@ class ForecastSection {
     set({ table: null });
     byId("findings-open").hidden = true;
     open("findings-open", "findings", false);
-    fill(byId("head-notice"));
+    this.wholeFile.turnTo(null);
     this.columns.showUnread();
     open("columns-open", "columns", problem.status === 422);
     showProblem(byId("source-problem"), problem);
@@ -107,7 +118,7 @@ function open(opener, panel, isOpen) {
 
 function factsOf({ series, rows, freq, timezone }, source, isHead) {
   const parts = [isHead ? `${size(source.blob.size)}, of which the first ${count(rows, "rows")} are shown` : count(rows, "rows"), count(series.length, "series")];
-  if (freq) parts.push(rhythm(freq));
+  if (freq) parts.push(pace(freq).toLowerCase());
   if (series.length) parts.push(spanOf(series));
   if (timezone) parts.push(timezone);
   return parts.join(" · ");
@@ -116,15 +127,5 @@ function factsOf({ series, rows, freq, timezone }, source, isHead) {
 function spanOf(series) {
   const start = series.reduce((least, one) => (one.start < least ? one.start : least), series[0].start);
   const end = series.reduce((most, one) => (one.end > most ? one.end : most), series[0].end);
-  return span(start, end);
-}
-
-function headNotice(source) {
-  const most = size(Number(document.body.dataset.maxBytes));
-  announce("The file is large. What is shown is a preview from its first lines.");
-  return make(
-    "div.notice",
-    {},
-    make("p", {}, make("strong", {}, "This file is too large for one request. "), `It has ${size(source.blob.size)}; a request takes ${most}. What you see is a preview from its first lines, where series may end early. “Forecast the whole file” hands all of it to the queue, and you can watch it there.`),
-  );
+  return between(start, end);
 }

@@ -1,8 +1,9 @@
 // How to forecast: horizon, levels of the intervals, model, season. What is left empty is what the model has.
 
+import { isBase } from "./catalogue.js";
 import { fill, make } from "./dom.js";
 import { get, onChange, set } from "./store.js";
-import { rhythm, unitName } from "./words.js";
+import { pace, unitName } from "./wording.js";
 
 const LEVELS = [50, 80, 90, 95];
 const MOST_LEVELS = 10;
@@ -92,14 +93,9 @@ export function givenOptions() {
   return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== null));
 }
 
-/** Whether a model is the base weights, for any frequency. */
-export function isBase(model) {
-  return Boolean(model?.info?.kinds);
-}
-
 function modelText({ name, status, info }) {
   if (status !== "ready") return `${name} (${status})`;
-  return info?.kinds ? `${name}: any series` : `${name}: ${rhythm(info?.frequency)}`;
+  return info.kinds ? `${name}: any series` : `${name}: ${pace(info.frequency).toLowerCase()}`;
 }
 
 function field(label, control, kind = "number-field") {

@@ -1,6 +1,7 @@
 // The forecast of one series: asked for with its backtest, drawn, and said in words.
 
 import { askJson } from "./api.js";
+import { isBase } from "./catalogue.js";
 import { TestedPanel } from "./tested.js";
 import { chartOverview } from "./chart-overview.js";
 import { chartTable } from "./chart-table.js";
@@ -10,7 +11,7 @@ import { announce, byId, make, showProblem } from "./dom.js";
 import { drawingOf, whyNotLog } from "./drawing.js";
 import { count } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
-import { OptionFields, chosenModel, givenOptions, isBase } from "./options.js";
+import { OptionFields, chosenModel, givenOptions } from "./options.js";
 import { Picker } from "./picker.js";
 import { comparisonSentence, outlookSentence } from "./sentence.js";
 import { get, onChange, set } from "./store.js";

@@ -1,7 +1,7 @@
 // What a forecast says, and how much it can be trusted, in two plain sentences.
 
 import { roughly } from "./format.js";
-import { span, steps } from "./words.js";
+import { between, span } from "./wording.js";
 
 const SAME = 0.01; // a smaller difference is none
 
@@ -10,8 +10,8 @@ export function outlookSentence(series, forecast, freq) {
   const h = forecast.ds.length;
   const mean = meanOf(forecast.LSTM);
   const before = meanOf(series.y.slice(-h).filter((y) => y !== null));
-  const next = h === 1 ? `is expected at ${roughly(mean)} for the next step (${span(forecast.ds[0], forecast.ds[0])})` : `is expected to average ${roughly(mean)} over the next ${steps(h, freq)} (${span(forecast.ds[0], forecast.ds.at(-1))})`;
-  const change = before === null ? "" : `, ${changeOf(mean, before, hasRatios(series.y))} in the ${steps(Math.min(h, series.y.length), freq)} before`;
+  const next = h === 1 ? `is expected at ${roughly(mean)} for the next step (${between(forecast.ds[0], forecast.ds[0])})` : `is expected to average ${roughly(mean)} over the next ${span(h, freq)} (${between(forecast.ds[0], forecast.ds.at(-1))})`;
+  const change = before === null ? "" : `, ${changeOf(mean, before, hasRatios(series.y))} in the ${span(Math.min(h, series.y.length), freq)} before`;
   return `${series.unique_id} ${next}${change}.`;
 }
 
@@ -20,7 +20,7 @@ export function comparisonSentence(answer, freq) {
   const error = (name) => answer.accuracy.find((row) => row.model === name)?.MAE ?? null;
   const [model, naive] = [error("LSTM"), error("SeasonalNaive")];
   if (model === null) return "";
-  const tested = `Tested on the last ${steps(answer.h, freq)}, the model was off by ${roughly(model)} on average`;
+  const tested = `Tested on the last ${span(answer.h, freq)}, the model was off by ${roughly(model)} on average`;
   return naive === null ? `${tested}.` : `${tested}, ${comparedWith(model, naive)}.`;
 }
 

@@ -32,6 +32,25 @@ export function listenForSources(view, taken, refused) {
   listenForSamples(taken, refused);
 }
 
+/**
+ * Return the built-in samples; `open` fetches one.
+ *
+ * @returns {{name: string, title: string, open: () => Promise<import("./table.js").Source>}[]}
+ */
+export function samples() {
+  return [...document.querySelectorAll(".sample")].map(({ dataset: { name, path }, firstChild }) => ({
+    name,
+    title: firstChild.textContent,
+    open: () => fetchSample(name, path),
+  }));
+}
+
+async function fetchSample(name, path) {
+  const response = await fetch(path).catch(() => null);
+  if (!response?.ok) throw new Error("The sample could not be loaded. Load the page again.");
+  return { name, blob: await response.blob(), origin: "sample", path: `/static/current/${name}` };
+}
+
 function pasted(text) {
   const lines = text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").trim();
   return { name: "pasted.csv", blob: new Blob([`${lines}\n`], { type: "text/csv" }), origin: "pasted", path: null };
@@ -103,15 +122,7 @@ function listenForText(takeText) {
 
 function listenForSamples(taken, refused) {
   for (const button of document.querySelectorAll(".sample")) {
-    button.addEventListener("click", async () => {
-      const { name, path } = button.dataset;
-      try {
-        const response = await fetch(path);
-        if (!response.ok) throw new Error();
-        taken({ name, blob: await response.blob(), origin: "sample", path: `/static/current/${name}` });
-      } catch {
-        refused(new Error("The sample could not be loaded. Load the page again."));
-      }
-    });
+    const { name, path } = button.dataset;
+    button.addEventListener("click", () => fetchSample(name, path).then(taken, refused));
   }
 }

@@ -7,7 +7,7 @@ import { announce, download, fill, make, showProblem } from "./dom.js";
 import { count } from "./format.js";
 import { hasKey } from "./key.js";
 import { whileBusy } from "./latest.js";
-import { submitForecast } from "./queue.js";
+import { forecastInQueue } from "./queue.js";
 import { curlOf, pythonOf } from "./snippets.js";
 
 /** The buttons; `now` returns what they are about: {table, series, forecast, options, chart, says}. */
@@ -41,8 +41,8 @@ export class TakeAway {
   /** Show what can be taken now. */
   show() {
     const { table, forecast } = this.now();
-    this.all.textContent = table.isHead ? "Forecast the whole file" : `CSV of all ${count(table.series.length, "series")}`;
-    this.all.hidden = !table.isHead && table.series.length === 1;
+    this.all.textContent = `CSV of all ${count(table.series.length, "series")}`;
+    this.all.hidden = table.isHead || table.series.length === 1;
     this.one.disabled = this.picture.disabled = forecast === null;
     showProblem(this.problem, null);
     this.showCode();
@@ -63,10 +63,9 @@ export class TakeAway {
 
   async #saveAll() {
     const { table, options } = this.now();
-    if (table.isHead) return void (await this.#working(this.all, submitForecast(table, options)));
     const query = { ...table.columns, ...table.reading, ...options };
     const asked = ask("POST", "/v1/forecast", { csv: table.source.blob, query, accept: "text/csv" });
-    const response = await this.#working(this.all, asked, () => submitForecast(table, options));
+    const response = await this.#working(this.all, asked, () => forecastInQueue(table, options, this.problem));
     if (response) await this.#keep(response, nameOf(table.source.name, "forecast.csv"));
   }
 
@@ -97,7 +96,7 @@ export class TakeAway {
     try {
       return await whileBusy(pressed, awaited);
     } catch (problem) {
-      if (problem.tooLarge && ifTooLarge) await this.#working(pressed, ifTooLarge());
+      if (problem.tooLarge && ifTooLarge) ifTooLarge();
       else showProblem(this.problem, problem);
       return null;
     } finally {

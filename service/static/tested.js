@@ -1,11 +1,12 @@
 // How well the model would have done, beside simple methods: tables of backtests.
 
 import { askJson } from "./api.js";
+import { isBase } from "./catalogue.js";
 import { fill, make, makeTable, showProblem } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
-import { chosenModel, isBase } from "./options.js";
-import { steps, when } from "./words.js";
+import { chosenModel } from "./options.js";
+import { moment, span } from "./wording.js";
 
 const METHODS = { SeasonalNaive: "Seasonal naive", Naive: "Naive" };
 const MEANINGS = {
@@ -33,7 +34,7 @@ export class TestedPanel {
   show(answer, id) {
     const { table } = this.now();
     this.requests.next(); // what was asked of all series was asked otherwise
-    fill(this.one, tableOf(answer, `${id}: the last ${steps(answer.h, answer.freq)}, forecast from what came before`));
+    fill(this.one, tableOf(answer, `${id}: the last ${span(answer.h, answer.freq)}, forecast from what came before`));
     fill(this.all);
     this.about.textContent = caution();
     this.ask.textContent = `Over all ${count(table.series.length, "series")}`;
@@ -57,7 +58,7 @@ export class TestedPanel {
     try {
       const answer = await whileBusy(this.all, askJson("POST", "/v1/backtest", { csv: table.source.blob, query, signal }));
       const skipped = answer.skipped.length ? `; ${count(answer.skipped.length, "series")} too short or at fault` : "";
-      fill(this.all, tableOf(answer, `${count(answer.series, "series")}: the last ${steps(answer.h, answer.freq)} of each${skipped}`));
+      fill(this.all, tableOf(answer, `${count(answer.series, "series")}: the last ${span(answer.h, answer.freq)} of each${skipped}`));
       this.ask.hidden = true;
     } catch (problem) {
       showProblem(this.all, problem);
@@ -72,7 +73,7 @@ function caution() {
   const model = chosenModel();
   if (!model || isBase(model)) return "The base weights have not seen these values.";
   const last = model.info?.training?.last;
-  return `If ${model.name} learned from these values${last ? ` (it knows those up to ${when(last)})` : ""}, it looks better here than it is.`;
+  return `If ${model.name} learned from these values${last ? ` (it knows those up to ${moment(last, true)})` : ""}, it looks better here than it is.`;
 }
 
 function tableOf(answer, caption) {
