@@ -65,7 +65,8 @@ export function progressBar(label) {
   const text = make("p.hint.number");
   const pace = new Pace();
   const show = (job) => {
-    if (job.status === "running" && job.progress.percent > 0) bar.value = job.progress.percent;
+    const { percent, step } = job.progress;
+    if (job.status === "running" && (percent > 0 || step)) bar.value = percent;
     else bar.removeAttribute("value");
     const left = pace.left(job);
     text.textContent = [farness(job), left === null ? null : `about ${lasting(left)} left`].filter(Boolean).join(", ");
