@@ -14,8 +14,9 @@ import numpy as np
 
 from benchmarks.demo import DATA, HORIZON
 from benchmarks.m4.data import KINDS, Series, folder_argument, read
-from forecaster import Forecaster, plots, read_panel
-from forecaster.plots import plot_forecast
+from forecaster import Forecaster, read_panel
+from forecaster.drawing import History, draw_bands, draw_cutoff, draw_history, draw_point, tidy
+from forecaster.plots import figure_of, name_axes, plot_forecast, save_figure
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = DOCS / "forecast.png"
@@ -51,16 +52,18 @@ def draw_kinds(folder: Path, path: Path = PICTURE_OF_KINDS) -> None:
         one = _only(read(folder, kind), unique_id)
         forecast = Forecaster.pretrained(kind.freq).forecast(one.panel, h=kind.horizon, level=(80, 95))
         drawn[f"{unique_id}, {kind.horizon} {steps} ahead"] = (one, forecast, shown)
-    figure, places = plots._grid(list(drawn), "Six series of M4, forecast by base weights without training")
+    figure, places = figure_of(list(drawn), "Six series of M4, forecast by base weights without training", (80, 95))
     for axes, title in places:
         one, forecast, shown = drawn[title]
         known, came = one.panel.series(0)[-shown:], one.actual[0]
         times = forecast.times[0, 0] + np.arange(-len(known), len(came))
-        axes.axvline(times[len(known) - 1], color=plots._MUTED, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
-        plots._draw_forecast(axes, forecast, 0, None)
-        plots._draw_history(axes, plots._Series(times, np.concatenate((known, came))))
-        plots._finish_axes(axes, title)
-    plots._save(plots._finish(figure, (80, 95)), path)
+        draw_cutoff(axes, times[len(known) - 1])
+        draw_bands(axes, forecast, 0)
+        draw_point(axes, forecast, 0, None)
+        draw_history(axes, History(times, np.concatenate((known, came))))
+        tidy(axes)
+        name_axes(axes, title)
+    save_figure(figure, path)
 
 
 def _only(series: Series, unique_id: str) -> Series:

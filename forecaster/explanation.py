@@ -19,7 +19,7 @@ from forecaster.panel import Panel
 from forecaster.prediction import executor_for, forecastable
 from forecaster.scaling import Floats, scale_panel
 from forecaster.timestamps import labels_of
-from forecaster.traces import LayerTrace, NetworkTrace, numbers_of, trace_for
+from forecaster.traces import STATES, LayerTrace, NetworkTrace, numbers_of, trace_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +28,6 @@ __all__ = ["Explanation", "Mover", "explain_panel"]
 
 MOST_NUMBERS = 2**27
 """Numbers that an explanation holds at the most, 4 bytes each; `Explanation.frame` takes several times as much."""
-
-_STATES = ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ class Explanation:
         import pandas as pd
 
         names = (self.names.id_col, self.names.time_col, self.names.target_col)
-        lost = {"network", "layer", "unit", *_STATES} & set(names)
+        lost = {"network", "layer", "unit", *STATES} & set(names)
         if lost:
             raise ConfigError(f"Column {lost.pop()!r} of the series would be lost: the result has one of that name.")
         pieces = [self._columns(i, t, u) for i in range(len(self)) for t in self.networks for u in t.layers]
@@ -197,7 +195,7 @@ class Explanation:
             "layer": np.full(rows, layer.layer),
             "unit": np.tile(np.arange(units), steps),
         }
-        return own | {name: getattr(layer, name)[i, -steps:].ravel() for name in _STATES}
+        return own | {name: getattr(layer, name)[i, -steps:].ravel() for name in STATES}
 
 
 def explain_panel(
@@ -228,22 +226,18 @@ def explain_panel(
     traces = tuple(trace_for(engine.networks[k], k, layers, lengths) for k, layers in asked.items())
     with executor_for(usable, threads) as executor:
         made_by = engine.trace(scaled, np.arange(len(scaled)), scaled.offsets[1:] - 1, executor, traces)
-    return Explanation(panel=usable, networks=traces, engine=made_by, season=season, skipped=skipped, names=names)
+    return Explanation(
+        panel=usable, networks=traces, engine=made_by, season=season, skipped=skipped, names=names.written
+    )
 
 
 def _asked(networks: Sequence[Network], network: int | None, layer: int | None) -> dict[int, list[int]]:
     """Return the layers that are asked for, by network."""
-    if network is not None:
-        check_index("network", network, len(networks))
-    which = range(len(networks)) if network is None else [network]
+    which = range(len(networks)) if network is None else [check_index("network", network, len(networks))]
     deepest = max(networks[k].config.layers for k in which)
-    if layer is not None:
-        check_index("layer", layer, deepest)
-    return {
-        k: [one for one in range(networks[k].config.layers) if layer in (None, one)]
-        for k in which
-        if layer is None or layer < networks[k].config.layers
-    }
+    wanted = range(deepest) if layer is None else [check_index("layer", layer, deepest)]
+    asked = {k: [one for one in wanted if one < networks[k].config.layers] for k in which}
+    return {k: layers for k, layers in asked.items() if layers}
 
 
 def _check_size(networks: Sequence[Network], asked: dict[int, list[int]], count: int) -> None:

@@ -70,6 +70,11 @@ class Findings:
         self.total += len(items)
         self.kept += [make(item) for item in items[: self.most]]
 
+    def add_one(self, finding: Finding) -> None:
+        """Add a finding."""
+        self.total += 1
+        self.kept.append(finding)
+
     def first(self) -> tuple[Finding, ...]:
         """Return the gravest, of equal ones those of earlier lines."""
         order = {"error": 0, "warning": 1, "info": 2}
@@ -100,6 +105,8 @@ def find_faults(
         told = known | {(error.series, error.row) for error in errors}
         errors += [] if (name, first.row) in told else [first]
         found.add(errors, _of_fault)
+        if len(errors) >= _most_faults(rows):
+            found.add_one(Finding("error", "Other rows of the series are at fault too.", _LEFT_OUT, None, name))
         listed += len(errors)
 
 
@@ -107,9 +114,13 @@ def _of_fault(error: InputError) -> Finding:
     return Finding("error", str(error), _LEFT_OUT, error.row, error.series, error.column)
 
 
+def _most_faults(rows: LongTable) -> int:
+    return min(_FAULTS_OF_A_SERIES, _ROWS_LOOKED_AT_AGAIN // max(1, len(rows.codes)))
+
+
 def _all_faults(rows: LongTable, frequency: Frequency | None, timezone: str | None) -> Iterable[InputError]:
     """Yield the faults of a series: each is found by leaving out the rows of those before."""
-    left = min(_FAULTS_OF_A_SERIES, _ROWS_LOOKED_AT_AGAIN // max(1, len(rows.codes)))
+    left = _most_faults(rows)
     while left and len(rows.codes):
         try:
             rows.panel(freq=frequency, timezone=timezone)
@@ -161,7 +172,7 @@ def _find_disorder(found: Findings, table: CsvTable, rows: LongTable, times: NDA
     text = f"{_counted(len(back), 'row is', 'rows are')} of an earlier time than the row before, of the same series."
     if table.layout.is_wide:
         text = "The rows are not in the order of time."
-    found.add([text], lambda text: Finding("info", text, "The rows are sorted.", line, None, table.names.time_col))
+    found.add_one(Finding("info", text, "The rows are sorted.", line, None, table.names.time_col))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,15 +80,17 @@ def _lstm(network: Network, k: int, x: Array) -> States:
     gates = x @ weight_ih + factor * _bias(network, f"lstm.bias_l{k}")  # the part of (1) that needs no h
     h = np.zeros((steps + 1, rows, units), np.float32)
     c = np.zeros((steps + 1, rows, units), np.float32)
+    after = c[0]
     for t in range(steps):
         gate = gates[t]
         gate += h[t] @ weight_hh  # (1)
         np.tanh(gate, out=gate)
         gate *= factor
         gate += shift  # (2) to (5)
-        np.multiply(c[t], gate[:, units : 2 * units], out=c[t + 1])
-        c[t + 1] += gate[:, :units] * gate[:, 2 * units : 3 * units]  # (6)
-        np.multiply(gate[:, 3 * units :], np.tanh(c[t + 1]), out=h[t + 1])  # (7)
+        before, after = after, c[t + 1]
+        np.multiply(before, gate[:, units : 2 * units], out=after)
+        after += gate[:, :units] * gate[:, 2 * units : 3 * units]  # (6)
+        np.multiply(gate[:, 3 * units :], np.tanh(after), out=h[t + 1])  # (7)
     return States(h, c, gates)
 
 

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from forecaster.network import Array, Network
 
-__all__ = ["LayerTrace", "NetworkTrace", "States", "numbers_of", "trace_for"]
+__all__ = ["STATES", "LayerTrace", "NetworkTrace", "States", "numbers_of", "trace_for"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+STATES = ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state")
+"""What a layer shows of each unit at each step, in the order of the equations."""
 
 
 class States(NamedTuple):
@@ -69,9 +72,8 @@ class LayerTrace:
         """Copy what the layer computed for some of the windows."""
         units, (steps, rows, _) = self.units, states.gates.shape
         gates = states.gates.reshape(steps, rows, 4, -1)
-        order = (self.input_gate, self.forget_gate, self.candidate, self.output_gate)
-        for place, gate in enumerate(order):
-            gate[windows] = gates[:, :, place, :units].swapaxes(0, 1)
+        for place, name in enumerate(STATES[:4]):
+            getattr(self, name)[windows] = gates[:, :, place, :units].swapaxes(0, 1)
         self.cell_state[windows] = states.c[1:, :, :units].swapaxes(0, 1)
         self.hidden_state[windows] = states.h[1:, :, :units].swapaxes(0, 1)
 
@@ -146,14 +148,10 @@ def trace_for(network: Network, number: int, layers: Sequence[int], lengths: Int
 
 
 def _layer_for(number: int, shape: tuple[int, int, int]) -> LayerTrace:
-    made = [np.zeros(shape, np.float32) for _ in range(6)]
-    i, f, g, o, c, h = made
-    return LayerTrace(
-        layer=number, input_gate=i, forget_gate=f, candidate=g, output_gate=o, cell_state=c, hidden_state=h
-    )
+    return LayerTrace(layer=number, **{name: np.zeros(shape, np.float32) for name in STATES})
 
 
 def numbers_of(network: Network, layers: int, count: int) -> int:
     """Return how many numbers the trace of so many layers and series holds."""
     config = network.config
-    return count * config.positions * (6 * config.hidden * layers + network.inputs + 1)
+    return count * config.positions * (len(STATES) * config.hidden * layers + network.inputs + 1)

@@ -71,7 +71,7 @@ def numbers_of(info: Mapping[str, Any], panel: Panel, *, network: int | None, la
         if network in (None, number):
             layers = int(shape["layers"]) if layer is None else int(layer < shape["layers"])
             steps = int(np.minimum(panel.lengths, int(shape["positions"])).sum())
-            total += steps * (1 + 6 * int(shape["hidden"]) * layers)
+            total += steps * (1 + 6 * int(shape["hidden"]) * layers) if layers else 0
     return total
 
 

@@ -20,7 +20,7 @@ import pytest
 from forecaster import Forecaster, Frequency, ModelFormatError
 from forecaster.cli import run
 from forecaster.cli.reference import reference
-from forecaster.cli.report import TrainingProgress, plain_table
+from forecaster.cli.shown import TrainingProgress, plain_table
 from forecaster.config import as_settings
 from forecaster.recipes import recipe_for
 from forecaster.training import Progress
@@ -503,7 +503,7 @@ def test_progress_is_a_line_every_few_seconds_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 1.0, 3.5, 3.5, 4.0, 7.0, 7.0])
-    monkeypatch.setattr("forecaster.cli.report.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("forecaster.cli.shown.time.monotonic", lambda: next(clock))
     with TrainingProgress("Training") as progress:
         for step in (10, 30, 40, 70):
             progress(progress_at(step))

@@ -383,6 +383,8 @@ def test_whatever_holds_series_is_taken() -> None:
     made = trained().explain(frame, id_col="shop", time_col="day", target_col="sales")
     assert_same_bits(made.networks[0], trained().explain(panel).networks[0])
     assert made.frame().columns.tolist()[:3] == ["shop", "day", "sales"]
+    alone = trained().explain(frame[frame["shop"] == "s0"], id_col="", time_col="day", target_col="sales")
+    assert alone.frame().columns.tolist()[:3] == ["unique_id", "day", "sales"]
     assert trained().explain([3, 5, 8, 7]).ids == ("y",)
     assert trained().explain().ids == weekly().ids
 

@@ -20,7 +20,7 @@ from forecaster.cli.options import (
     season_option,
     spread_asked,
 )
-from forecaster.cli.report import count, name_skipped
+from forecaster.cli.shown import count, name_skipped
 
 
 @click.command(

@@ -80,7 +80,7 @@ def _explain(intake: Intake, options: ExplainOptions, served: ServedModel, setti
     if not explained:
         raise no_forecast(too_short | intake.skipped)
     skipped = intake.skipped | too_short
-    g.fields["skipped"] = len(skipped)
+    g.fields["explained"] = len(panel) - len(too_short)  # not `skipped`, by which forecasts are counted
     layers = layers_of(served.info)
     head = {
         **served.fields,

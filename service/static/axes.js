@@ -2,9 +2,9 @@
 // them, and are read as UTC: the zone of the browser has no part in it.
 
 import { number } from "./format.js";
+import { MONTHS } from "./wording.js";
 
 const [MINUTE, HOUR, DAY] = [60, 3_600, 86_400];
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const FIRST_MONDAY = 4 * DAY; // 1970-01-05
 const CLOCK = [1, 5, 15, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR];
 const DAYS = [DAY, 2 * DAY, 7 * DAY, 14 * DAY];
@@ -60,7 +60,7 @@ export function timeLabels(at, unit) {
 }
 
 function timeParts(date, unit) {
-  const [year, month, day] = [String(date.getUTCFullYear()), MONTHS[date.getUTCMonth()], date.getUTCDate()];
+  const [year, month, day] = [String(date.getUTCFullYear()), MONTHS[date.getUTCMonth()].slice(0, 3), date.getUTCDate()];
   if (unit === "year") return [year, ""];
   if (unit === "month") return [month, year];
   if (unit === "day") return [String(day), `${month} ${year}`];

@@ -19,7 +19,7 @@ export function readyModels() {
 
 /** Whether a model is the base weights, which come with the package. */
 export function isBase(model) {
-  return Boolean(model?.info.kinds);
+  return Boolean(model?.info?.kinds);
 }
 
 /** Whether a model can forecast series of a frequency; each can those of whole steps. */

@@ -10,7 +10,8 @@ const PAN = 0.5;
  *
  * @param {import("./chart.js").Chart} chart
  * @param {{log?: boolean}} [options]  log: also a switch between a linear and a logarithmic axis
- * @returns {HTMLElement}  with a method `allowLog(reason)`: null allows it, a text says why it is not offered
+ * @returns {HTMLElement}  with a method `setLogReason(reason)`: a text says why a logarithmic axis is not offered, null offers
+ *   it; it returns whether the axis is to be one
  */
 export function chartTools(chart, { log = true } = {}) {
   const bar = make("div.chart-tools", { role: "group", "aria-label": "View of the chart" });
@@ -24,10 +25,10 @@ export function chartTools(chart, { log = true } = {}) {
   );
   const axis = logSwitch(chart);
   if (log) bar.append(axis);
-  bar.allowLog = (reason) => {
+  bar.setLogReason = (reason) => {
     axis.disabled = reason !== null;
     axis.title = reason ?? "Logarithmic axis: equal ratios have equal height";
-    if (axis.disabled && axis.getAttribute("aria-pressed") === "true") axis.press(false);
+    return !axis.disabled && axis.getAttribute("aria-pressed") === "true";
   };
   return bar;
 }
@@ -37,10 +38,11 @@ function tool(text, label, onclick) {
 }
 
 function logSwitch(chart) {
-  const axis = make("button.tool", { type: "button", "aria-pressed": "false", onclick: () => axis.press(axis.getAttribute("aria-pressed") !== "true") }, "Log");
-  axis.press = (isOn) => {
+  const press = () => {
+    const isOn = axis.getAttribute("aria-pressed") !== "true";
     axis.setAttribute("aria-pressed", String(isOn));
-    if (chart.plot) chart.setLog(isOn);
+    chart.setLog(isOn);
   };
+  const axis = make("button.tool", { type: "button", "aria-pressed": "false", onclick: press }, "Log");
   return axis;
 }

@@ -5,6 +5,8 @@ import { announce, attempt, download, fill, make, showProblem } from "./dom.js";
 import { count, number } from "./format.js";
 import { lasting } from "./wording.js";
 
+const LEFT_ALONE_MS = 15_000;
+
 /** Whether nothing happens to a job any more. */
 export const isOver = (job) => job.finished !== null;
 
@@ -59,17 +61,23 @@ export class Pace {
   }
 }
 
+/** Whether a job has waited for longer than workers that are there let one wait who is first. */
+function isLeftAlone(job, since) {
+  return job.status === "queued" && job.attempts === 0 && Date.now() - since > LEFT_ALONE_MS;
+}
+
 /** Make a progress bar with its text; `show(job)` brings both up to date. */
 export function progressBar(label) {
   const bar = make("progress", { max: 100, "aria-label": label });
   const text = make("p.hint.number");
   const pace = new Pace();
+  const since = Date.now();
   const show = (job) => {
     const { percent, step } = job.progress;
     if (job.status === "running" && (percent > 0 || step)) bar.value = percent;
     else bar.removeAttribute("value");
     const left = pace.left(job);
-    text.textContent = [farness(job), left === null ? null : `about ${lasting(left)} left`].filter(Boolean).join(", ");
+    text.textContent = [farness(job), isLeftAlone(job, since) ? "and no job worker has taken it yet: one must run (FORECASTER_JOB_WORKERS)" : null, left === null ? null : `about ${lasting(left)} left`].filter(Boolean).join(", ");
   };
   return { element: make("div.progress", {}, bar, text), show };
 }

@@ -1,6 +1,7 @@
 // Numbers and times as people read them, and as charts place them.
 
 const PLAIN = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const ROUGH = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const LABEL = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?)?(Z|[+-]\d\d:\d\d)?$/;
 
@@ -8,6 +9,11 @@ const LABEL = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?)
 export function number(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   return (Math.abs(value) >= 1_000 ? WHOLE : PLAIN).format(value);
+}
+
+/** Return a value as a sentence says it, with three digits that matter. */
+export function roughly(value) {
+  return (Math.abs(value) >= 1_000 ? WHOLE : ROUGH).format(value);
 }
 
 /** Return such as "1,204 series" or "1 step"; `noun` is the plural. */

@@ -29,6 +29,7 @@ export function startGates(section) {
   section.addEventListener("shown", arrive);
   section.addEventListener("left", () => (now.isSeen = false));
   offerSeries();
+  offerModels();
   if (!section.hidden) arrive();
 }
 

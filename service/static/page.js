@@ -1,12 +1,16 @@
 // Joins the sections: which one is seen, the colours, and what all of them need from the start.
 
-import { byId } from "./dom.js";
+import { byId, showProblem } from "./dom.js";
 import { startForecast } from "./forecast.js";
-import { startGates } from "./gates.js";
-import { startJobs } from "./jobs.js";
-import { startModels } from "./models.js";
 
-const VIEWS = ["forecast", "models", "jobs", "gates"];
+/** What starts the sections that are no part of the first view: they are loaded when they are first seen. */
+const LATER = {
+  models: async () => (await import("./models.js")).startModels,
+  jobs: async () => (await import("./jobs.js")).startJobs,
+  gates: async () => (await import("./gates.js")).startGates,
+};
+const VIEWS = ["forecast", ...Object.keys(LATER)];
+const begun = new Set(["forecast"]);
 const THEMES = {
   auto: ["Auto", "Auto: colours as the system has them"],
   light: ["Light", "Light colours"],
@@ -29,6 +33,17 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.title = `${byId(`${name}-title`).textContent}: Forecaster`;
+  if (!begun.has(name)) begin(name);
+}
+
+/** Start a section; it shows by itself what is known by then. */
+async function begin(name) {
+  begun.add(name);
+  const view = document.querySelector(`[data-view=${name}]`);
+  const start = await LATER[name]().catch(() => null);
+  if (start !== null) return start(view);
+  begun.delete(name);
+  showProblem(view, new Error("This section cannot be loaded: the service does not answer, or is of another version now. Load the page again."));
 }
 
 function setTheme(name) {
@@ -66,7 +81,4 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 showTheme();
 startForecast(document.querySelector("[data-view=forecast]"));
-startModels(document.querySelector("[data-view=models]"));
-startJobs(document.querySelector("[data-view=jobs]"));
-startGates(document.querySelector("[data-view=gates]"));
 route();

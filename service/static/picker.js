@@ -40,8 +40,9 @@ export class Picker {
     });
     this.rows = make("div.picker-rows");
     this.list = make("div.picker-list", { id: `${id}-list`, role: "listbox", "aria-label": label, tabindex: "-1", hidden: true }, this.rows);
-    this.told = make("p.picker-told", { role: "status", hidden: true });
-    this.box = make("div.picker-box", {}, this.field, make("div.picker-drop", {}, this.list, this.told));
+    this.told = make("p.picker-told", { role: "status" });
+    this.drop = make("div.picker-drop", { hidden: true }, this.list, this.told);
+    this.box = make("div.picker-box", {}, this.field, this.drop);
     this.element = make("div.picker", {}, make("label", { for: id }, label), this.#withSteps(label));
     place.append(this.element);
     this.#listen();
@@ -83,7 +84,7 @@ export class Picker {
   #unfold(isOpen) {
     this.isOpen = isOpen;
     this.list.hidden = !isOpen || !this.found.length;
-    this.told.hidden = !isOpen;
+    this.drop.hidden = !isOpen;
     this.field.setAttribute("aria-expanded", String(isOpen));
   }
 

@@ -39,11 +39,10 @@ export class Table {
     return { freq, timezone };
   }
 
-  /** Options that a request needs which sends the file itself. */
+  /** Options that a request needs which sends the file itself; null where it needs none. */
   get columns() {
-    const { layout, id_col, time_col, target_col } = this.found;
-    if (layout === "wide") return { time_col };
-    return { id_col: id_col ?? "", time_col, target_col };
+    const { id_col, time_col, target_col } = this.found;
+    return { id_col, time_col, target_col };
   }
 }
 

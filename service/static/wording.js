@@ -1,4 +1,4 @@
-// Frequencies, moments and lengths of time, in words.
+// Frequencies, moments, lengths of time and sizes, in words.
 
 import { count } from "./format.js";
 
@@ -14,7 +14,7 @@ const UNITS = {
   s: ["seconds", "Secondly"],
 };
 const SAME = { YE: "YS", Y: "YS", A: "YS", QE: "QS", Q: "QS", ME: "MS", M: "MS", BMS: "MS", BME: "MS", T: "min", H: "h" };
-const MONTHS = [
+export const MONTHS = [
   "January", "February", "March", "April", "May", "June",
   "July", "August", "September", "October", "November", "December",
 ];
@@ -32,6 +32,12 @@ export function pace(alias) {
   const { times, unit } = unitOf(alias);
   if (unit === null) return "Whole steps";
   return times === 1 ? unit[1] : `Every ${count(times, unit[0])}`;
+}
+
+/** Return what steps of this frequency are called: "days"; "steps" where they have no name of their own. */
+export function unitName(alias) {
+  const { times, unit } = unitOf(alias);
+  return unit === null || times !== 1 ? "steps" : unit[0];
 }
 
 /** Return a number of steps of this frequency: "14 days", "8 steps of 15 minutes". */
@@ -56,6 +62,15 @@ export function moment(label, brief = false) {
   return clock && (clock !== "00:00" || !brief) ? `${date}, ${clock}` : date;
 }
 
+/** Return such as "1 to 14 Jan 2014": what two times have in common is said once. */
+export function between(first, last) {
+  const [from, to] = [moment(first, true), moment(last, true)].map((text) => text.split(" "));
+  if (first === last) return to.join(" ");
+  if (from.length !== 3 || to.length !== 3) return `${from.join(" ")} to ${to.join(" ")}`;
+  const kept = from[2] !== to[2] ? 3 : from[1] !== to[1] ? 2 : 1;
+  return `${from.slice(0, kept).join(" ")} to ${to.join(" ")}`;
+}
+
 /** Return how long ago an instant was: "3 minutes ago". */
 export function ago(instant) {
   const seconds = (new Date(instant) - Date.now()) / 1000;
@@ -77,4 +92,11 @@ export function lasting(seconds) {
   if (whole < 60) return `${whole} s`;
   if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3_600)} h ${Math.floor((whole % 3_600) / 60)} min`;
+}
+
+/** Return how large something is: "1.2 MB". */
+export function size(bytes) {
+  if (bytes < 1_000) return `${bytes} B`;
+  const [amount, unit] = bytes < 1_000_000 ? [bytes / 1_000, "kB"] : [bytes / 1_000_000, "MB"];
+  return `${amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${unit}`;
 }

@@ -195,6 +195,17 @@ def test_series_that_cannot_be_forecast_are_skipped(client: FlaskClient) -> None
     assert problem["detail"] == forecast["detail"]
 
 
+def test_an_explanation_is_not_counted_as_a_forecast(models: Path, tmp_path: Path) -> None:
+    settings = Settings(models=models, state=tmp_path, default_model="tiny", reload_seconds=0)
+    client = create_app(settings).test_client()
+    ask(client, LONG)
+    counted = client.get("/metrics").text
+    assert 'route="/v1/explain"' in counted
+    assert "forecaster_series_forecast_total 0.0" in counted
+    client.post("/v1/forecast", json={"series": [LONG]})
+    assert "forecaster_series_forecast_total 1.0" in client.get("/metrics").text
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
