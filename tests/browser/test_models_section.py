@@ -291,7 +291,9 @@ def test_the_chart_has_both_backtests_of_the_chosen_series(visit: Visit, service
     drawn = result.locator(".chart").evaluate("(chart) => chart.drawn")
     first = sorted({text.split(b",")[0] for text in FLIGHTS.read_bytes().splitlines()[1:]})[0].decode()
     assert drawn["name"] == first
-    own = b"".join(text for text in FLIGHTS.read_bytes().splitlines(True) if text.startswith((b"unique_id", first.encode())))
+    own = b"".join(
+        text for text in FLIGHTS.read_bytes().splitlines(True) if text.startswith((b"unique_id", first.encode()))
+    )
     for model in ("flights", "base"):
         told = backtest(service, f"h=7&windows=2&details=true&model={model}", own)
         values = [value for one in told["forecasts"] for value in one["LSTM"]]
