@@ -60,7 +60,8 @@ function step(chart, by) {
   const place = Math.min(Math.max(to, 0), x.length - 1);
   const beyond = x[place] < low ? x[place] - low : Math.max(0, x[place] - high);
   if (beyond) chart.setView(low + beyond, high + beyond);
-  requestAnimationFrame(() => {
+  queueMicrotask(() => {
+    // once the view is another
     chart.cursorTo(place);
     announce(chart.legend.sentence);
   });
