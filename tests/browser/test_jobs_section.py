@@ -14,7 +14,7 @@ from service.jobs.job import FINISHED
 from tests.service.jobs import TABLE
 from tests.service.processes import Running, wait_for
 
-from .athand import FLIGHTS
+from .states import FLIGHTS
 from .chromium import Visit
 from .conftest import Start
 
