@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from typing import Any
 
@@ -18,6 +19,13 @@ from .states import FLIGHTS
 
 GATES = ("forget_gate", "input_gate", "output_gate", "candidate", "cell_state")
 MONTH = "December 2013"
+SAME = """
+({ gate, values }) => {
+  const { drawn } = document.querySelector(`.heat[data-gate=${gate}]`);
+  return JSON.stringify(drawn.values) === JSON.stringify(values);
+}
+"""
+MINUS = "\N{MINUS SIGN}"
 
 
 def series(name: str) -> dict[str, Any]:
@@ -52,11 +60,7 @@ def drawn(page: Page, gate: str) -> dict[str, Any]:
 
 def waits_for(page: Page, gate: str, values: list[list[float]]) -> None:
     """Wait until a map shows these numbers."""
-    arguments = {"gate": gate, "values": values}
-    page.wait_for_function(
-        "({ gate, values }) => JSON.stringify(document.querySelector(`.heat[data-gate=${gate}]`).drawn.values) === JSON.stringify(values)",
-        arg=arguments,
-    )
+    page.wait_for_function(SAME, arg={"gate": gate, "values": values})
 
 
 def says(page: Page, gate: str) -> Locator:
@@ -64,8 +68,8 @@ def says(page: Page, gate: str) -> Locator:
 
 
 def decimal(value: float) -> str:
-    text = f"{value:.2f}".replace("-", "−")
-    return text.removeprefix("−") if text == "−0.00" else text
+    text = f"{value:.2f}".replace("-", MINUS)
+    return text.removeprefix(MINUS) if text == f"{MINUS}0.00" else text
 
 
 def share(value: float) -> str:
@@ -125,7 +129,7 @@ def test_cells_have_the_colours_of_their_numbers(visit: Visit) -> None:
     by_value = sorted(found)
     lights = [light for _, light in by_value]
     assert len(found) > 1000
-    assert all(after <= before + 6 for before, after in zip(lights, lights[1:], strict=False))  # the larger, the darker
+    assert all(after <= before + 6 for before, after in itertools.pairwise(lights))  # the larger, the darker
     assert lights[0] - lights[-1] > 250
 
 
@@ -147,7 +151,8 @@ def test_sentences_have_the_numbers(visit: Visit, service: Running) -> None:
     kept, added = at["forget_gate"] * before, at["input_gate"] * at["candidate"]
     assert kept + added == pytest.approx(at["cell_state"], abs=1e-5)  # (6) in docs/lstm.md
     expect(says(page, "cell_state")).to_contain_text(
-        f"went from {decimal(before)} to {decimal(at['cell_state'])}: {decimal(kept)} was kept and {decimal(added)} added."
+        f"went from {decimal(before)} to {decimal(at['cell_state'])}: "
+        f"{decimal(kept)} was kept and {decimal(added)} added."
     )
     assert at["output_gate"] * math.tanh(at["cell_state"]) == pytest.approx(at["hidden_state"], abs=1e-5)  # (7)
     expect(says(page, "output_gate")).to_contain_text(f"showed {share(at['output_gate'])} of its memory")
@@ -165,8 +170,9 @@ def test_the_keyboard_goes_over_time_and_units_and_says_it(visit: Visit, service
     order = drawn(page, "forget_gate")["order"]
     page.get_by_role("application", name="Gates and states").focus()
     for key, (step, place) in {
-        "ArrowLeft": (26, 0), "ArrowDown": (26, 1), "Shift+ArrowLeft": (16, 1), "PageDown": (16, 11), "ArrowUp": (16, 10),
-        "ArrowRight": (17, 10), "End": (27, 10), "Shift+ArrowDown": (27, 20), "Home": (0, 20), "PageUp": (0, 10),
+        "ArrowLeft": (26, 0), "ArrowDown": (26, 1), "Shift+ArrowLeft": (16, 1), "PageDown": (16, 11),
+        "ArrowUp": (16, 10), "ArrowRight": (17, 10), "End": (27, 10), "Shift+ArrowDown": (27, 20),
+        "Home": (0, 20), "PageUp": (0, 10),
     }.items():  # fmt: skip
         page.keyboard.press(key)
         assert chosen(page) == order[place], key
@@ -208,9 +214,9 @@ def test_those_that_moved_most_are_listed_and_chosen(visit: Visit, service: Runn
     expect(buttons).to_have_count(len(told["movers"]))
     expect(page.locator("#movers-says")).to_contain_text(f"over the last {told['movers_steps']} days")
     for place, mover in enumerate(told["movers"]):
-        said = f"{decimal(mover['cell_state_before'])} → {decimal(mover['cell_state'])}, moved by {decimal(mover['change'])}"
+        before, after, change = (decimal(mover[name]) for name in ("cell_state_before", "cell_state", "change"))
         expect(buttons.nth(place)).to_contain_text(f"Unit {mover['unit']}")
-        expect(buttons.nth(place)).to_contain_text(said)
+        expect(buttons.nth(place)).to_contain_text(f"{before} → {after}, moved by {change}")
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
     buttons.nth(2).click()
     assert chosen(page) == told["movers"][2]["unit"]
