@@ -24,8 +24,8 @@ export function startCompare() {
 function offer() {
   const [table, models] = [get("table"), readyModels()];
   fileLine(byId("compare-file"), "They are asked what they would have said at earlier points of");
-  for (const element of byId("compare-form").elements) element.disabled = table === null;
-  if (table === null) return;
+  for (const element of byId("compare-form").elements) element.disabled = !table?.series.length;
+  if (!table?.series.length) return;
   const fitting = models.filter((model) => fits(model, table.found.freq));
   const own = fitting.find(({ name }) => name === get("options").model) ?? fitting.find((model) => !isBase(model));
   for (const [side, usual] of [["a", own], ["b", fitting.find(isBase)]]) {

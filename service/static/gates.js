@@ -47,9 +47,10 @@ function begin(names) {
 function offerSeries() {
   const table = get("table");
   kept.clear();
-  byId("gates-file").hidden = table === null;
-  byId("gates-empty").hidden = table !== null;
-  if (table === null) return void offerFile(byId("gates-empty"), "Open a file to look into the gates with one of its series.");
+  const hasSeries = Boolean(table?.series.length);
+  byId("gates-file").hidden = !hasSeries;
+  byId("gates-empty").hidden = hasSeries;
+  if (!hasSeries) return void offerFile(byId("gates-empty"), "Open a file, or a sample, to see what the gates do with one of its series.");
   picker.setItems(table.series);
   picker.choose(get("chosen"));
 }
@@ -57,7 +58,7 @@ function offerSeries() {
 /** Offer the models that can read the file; the one that is chosen for forecasts, until another is chosen here. */
 function offerModels() {
   const [table, field] = [get("table"), byId("gates-model")];
-  if (table === null) return;
+  if (!table?.series.length) return;
   const names = readyModels().filter((model) => fits(model, table.found.freq)).map(({ name }) => name);
   const wanted = get("options").model ?? readyModels().find((model) => model.default)?.name;
   const before = wanted === now.wanted ? field.value : wanted;
@@ -70,7 +71,7 @@ function offerModels() {
 /** Show what is chosen, if somebody looks and it is not shown yet. */
 async function look() {
   const table = get("table");
-  if (!now.isSeen || table === null || !byId("gates-model").value) return;
+  if (!now.isSeen || !table?.series.length || !byId("gates-model").value) return;
   const model = readyModels().find(({ name }) => name === byId("gates-model").value);
   const asked = {
     model: model.name,

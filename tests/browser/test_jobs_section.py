@@ -14,9 +14,9 @@ from service.jobs.job import FINISHED
 from tests.service.jobs import TABLE
 from tests.service.processes import Running, wait_for
 
-from .athand import FLIGHTS
 from .chromium import Visit
 from .conftest import Start
+from .states import FLIGHTS
 
 CSV = {"Content-Type": "text/csv"}
 LONG = "kind=train&h=14&name=long&init=random&steps=100000"
@@ -159,12 +159,10 @@ def test_nobody_looks_at_a_list_that_nobody_sees(visit: Visit, start: Start) -> 
     before = looks(visit)
     page.clock.run_for(60_000)
     assert looks(visit) == before
-    page.locator(".top a[href='#jobs']").click()
-    page.wait_for_function("() => true")
-    wait_for(lambda: (page.wait_for_timeout(20), looks(visit) > before)[1])
-    seen = looks(visit)
-    page.clock.run_for(2_000)
-    wait_for(lambda: (page.wait_for_timeout(20), looks(visit) > seen)[1])
+    with page.expect_response("**/v1/jobs*"):
+        page.locator(".top a[href='#jobs']").click()
+    with page.expect_response("**/v1/jobs*"):
+        page.clock.run_for(2_000)
 
 
 FOLLOW = """

@@ -14,9 +14,10 @@ from playwright.sync_api import Locator, Page, expect
 from service.jobs.job import FINISHED
 from tests.service.processes import Running, wait_for
 
-from .athand import FLIGHTS, at_hand
+from .athand import at_hand
 from .chromium import Visit
 from .conftest import Start
+from .states import FLIGHTS
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -70,21 +71,28 @@ BROKEN = "99990101T000000Z-deadbeef"
 
 @pytest.fixture
 def troubled(start: Start, tmp_path: Path) -> Running:
-    """A service whose "shop" cannot be read any more, and whose "flights" has a version that cannot be served."""
+    """A service with a model that cannot be read, and "flights" whose newest version should answer and cannot."""
     service = start(WORKERS="1")
     folder = tmp_path / "service-0" / "models"
-    (folder / "shop" / "model.json").write_text("{", encoding="utf-8")
     shutil.copytree(folder / "flights" / models(service)["flights"]["version"], folder / "flights" / BROKEN)
     (folder / "flights" / BROKEN / "weights.safetensors").write_bytes(b"nothing")
-    wait_for(lambda: models(service)["shop"]["fault"] is not None)
+    (folder / "flights" / "current").write_text(BROKEN, encoding="ascii")
+    shutil.copytree(folder / "flights" / BROKEN, folder / "wreck")
+    wait_for(lambda: "wreck" in models(service) and models(service)["flights"]["fault"] is not None)
     return service
 
 
 def test_faults_are_said_in_plain_words(visit: Visit, troubled: Running) -> None:
     page = visit("/#models", troubled)
-    fault = models(troubled)["shop"]
-    assert (fault["status"], fault["fault"]) == ("ready", "damaged")
-    expect(row(page, "shop")).to_contain_text("A newer version should answer and cannot: its files are damaged.")
+    assert [(models(troubled)[name]["status"], models(troubled)[name]["fault"]) for name in ("flights", "wreck")] == [
+        ("ready", "damaged"),
+        ("failed", "damaged"),
+    ]
+    expect(row(page, "flights")).to_contain_text("A newer version should answer and cannot: its files are damaged.")
+    expect(row(page, "flights").get_by_role("link", name="Forecast with it")).to_be_visible()
+    expect(row(page, "wreck")).to_contain_text("✕ cannot answer")
+    expect(row(page, "wreck")).to_contain_text("It cannot answer: its files are damaged.")
+    expect(row(page, "wreck").get_by_role("link", name="Forecast with it")).to_have_count(0)
 
 
 def test_a_version_that_cannot_answer_is_refused_in_place(visit: Visit, troubled: Running) -> None:
@@ -217,6 +225,7 @@ def test_a_training_outlives_a_reload_and_is_cancelled(visit: Visit, start: Star
 
 
 def test_a_training_that_fails_says_why(visit: Visit, service: Running) -> None:
+    visit.allow("status of 422")  # the file is too short for a backtest as well
     page = visit("/#models")
     at_hand(page, b"ds,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
     page.get_by_text("random weights").click()
