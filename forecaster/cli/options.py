@@ -77,7 +77,7 @@ def reading_options(command: Command) -> Command:
     """Add the options that `read` takes: how the file's columns are called, their frequency and time zone."""
     options = (
         *_TIMES,
-        click.option("--id-col", default="unique_id", show_default=True, help="Column of series ids; '' if none."),
+        click.option("--id-col", default="unique_id", show_default=True, help="Column of ids; '' if none."),
         click.option("--time-col", default="ds", show_default=True, help="Column of timestamps."),
         click.option("--target-col", default="y", show_default=True, help="Column of values."),
     )
