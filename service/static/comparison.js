@@ -6,7 +6,7 @@ import { fill, make, makeTable } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { moment, span } from "./wording.js";
 
-const SIMPLE = { SeasonalNaive: "last season", Naive: "last value", Drift: "straight line" };
+const SIMPLE = { SeasonalNaive: "seasonal naive", Naive: "naive", Drift: "drift" };
 /**
  * Show two backtests side by side.
  *
@@ -80,7 +80,7 @@ function table(rows, levels) {
   };
   return makeTable(
     "All measures; the best of each in bold. Of coverage, the best is nearest to its level; of the others, the smallest.",
-    ["Method", ...measures.map(([name]) => name.replace("_", " "))],
+    ["Method", ...measures.map(([name]) => name.replace(/^coverage_(.*)/, "In $1 %").replace("_", " "))],
     rows.map(({ name, row }) => [name, ...measures.map((measure, k) => cell(row, measure, k))]),
   );
 }
