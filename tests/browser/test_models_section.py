@@ -314,6 +314,16 @@ def test_the_chart_has_both_backtests_of_the_chosen_series(visit: Visit, service
     assert chart["lines"]["What came"][-14:] == came
 
 
+def test_of_a_file_that_is_too_much_the_chosen_series_is_compared(visit: Visit, start: Start) -> None:
+    visit.allow("status of 422")
+    page = visit("/#models", start(MAX_POINTS="20000"))
+    at_hand(page)
+    result = compare(page, a="flights", b="base", h="7", windows="8")
+    first = result.locator(".chart").evaluate("(chart) => chart.drawn.name")
+    expect(result).to_contain_text(f"The whole file is too much for one request. This is the series {first} alone.")
+    expect(result).to_contain_text("over 1 series, 8 cutoffs")
+
+
 def test_a_comparison_that_cannot_be_made_says_why(visit: Visit) -> None:
     visit.allow("status of 422")
     page = visit("/#models")
