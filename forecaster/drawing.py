@@ -39,6 +39,10 @@ COLOURS = {"history": "#334155", "forecast": "#1d4ed8", "grid": "#e2e8f0", "mute
 # Labels of ticks at years, months, days, hours, minutes and seconds, and where the next larger one turns.
 _TICKS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _TURNS = ["", "%b\n%Y", "%d %b\n%Y", "%d %b", "%H:%M", "%H:%M"]
+_LONGER = {1: (12,), 3: (31,), 4: (24,), 5: (60,), 6: (60,)}
+"""Steps between ticks that matplotlib has not, by dateutil's number of the unit: nearly three years of months need a
+year, three days of hours a day, and so on.
+"""
 _WIDEST_ALPHA = 0.14
 _NEXT_ALPHA = 0.24
 
@@ -142,6 +146,8 @@ def tidy(axes: Axes, *, ticks: int = 6, one_line: bool = False) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, axes.get_yticks())))
     if isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
         locator = AutoDateLocator(minticks=3, maxticks=ticks)  # type: ignore[no-untyped-call]  # matplotlib has few types
+        for unit, steps in _LONGER.items():
+            locator.intervald[unit] = [*locator.intervald[unit], *steps]
         labels = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # as above
             locator,
             formats=_TICKS,

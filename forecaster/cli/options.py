@@ -67,14 +67,17 @@ def _levels(_context: click.Context, _option: click.Parameter, value: str) -> tu
     return check_levels(_numbers(value, "per cents such as 80,95"))
 
 
+_TIMES = (
+    click.option("--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"),
+    click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
+)
+
+
 def reading_options(command: Command) -> Command:
     """Add the options that `read` takes: how the file's columns are called, their frequency and time zone."""
     options = (
-        click.option(
-            "--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"
-        ),
-        click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
-        click.option("--id-col", default="unique_id", show_default=True, help="Column of series ids; '' if none."),
+        *_TIMES,
+        click.option("--id-col", default="unique_id", show_default=True, help="Column of ids; '' if none."),
         click.option("--time-col", default="ds", show_default=True, help="Column of timestamps."),
         click.option("--target-col", default="y", show_default=True, help="Column of values."),
     )
@@ -86,10 +89,7 @@ def reading_options(command: Command) -> Command:
 def looking_options(command: Command) -> Command:
     """Add the options that `looked_at` takes: those of `reading_options`, with columns told from the file."""
     options = (
-        click.option(
-            "--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"
-        ),
-        click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
+        *_TIMES,
         click.option("--id-col", help="Column of series ids; '' if there is none. [guessed]"),
         click.option("--time-col", help="Column of timestamps. [guessed]"),
         click.option("--target-col", help="Column of values; '' if every column is a series. [guessed]"),

@@ -67,7 +67,7 @@ def report(
     """
     _check(csv, output, h, windows, model, options, train=train)
     from forecaster.outputs import write_whole
-    from forecaster.reporting import Made, Plan, make_content, page
+    from forecaster.reporting import Made, Plan, make_content, render_page
 
     with _source(h, model, options, train=train) as source:
         audit = looked_at(csv, options)
@@ -81,7 +81,7 @@ def report(
         report_command=asked.report(output),
         predict_command=asked.predict(),
     )
-    text = page(content, made).encode("utf-8", errors="replace")
+    text = render_page(content, made).encode("utf-8", errors="replace")
     write_whole(output, lambda stream: _write(stream, text))
     done = f"{count(len(content.forecast), 'series')}, {count(h, 'steps')} ahead"
     click.echo(f"{output}: {done}{said_of(forecaster)}")

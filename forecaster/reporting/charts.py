@@ -22,18 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest_chart", "forecast_chart", "held_chart", "swatches"]
 
-_WIDE, _HIGH = 4.4, 2.0
+_WIDTH, _WIDTH_ALONE, _HEIGHT = 4.4, 7.4, 2.0
 _SQUARE = 3.2
 _LEFT_OUT = re.compile(
     r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>|<!--.*?-->| xmlns(?::xlink)?="[^"]*"', re.DOTALL
 )
+_TAG = re.compile(r"<[^>]*>")
 _LONG_NUMBER = re.compile(r"\d+\.\d{3,}")
 _FONT = re.compile(r"font(?:-size|-family)?: [^;\"]*;? ?|transform=\"rotate\(-?0 [^\"]*\"")
 
 
-def forecast_chart(panel: Panel, number: int, forecast: Forecast, row: int, label: str) -> Markup:
-    """Return the chart of series `number` and its forecast, `row` of it; `label` says what is to be seen."""
-    figure, axes = _figure(_WIDE, _HIGH)
+def forecast_chart(panel: Panel, number: int, forecast: Forecast, row: int, label: str, *, alone: bool) -> Markup:
+    """Return the chart of series `number` and its forecast, `row` of it; `label` says what is to be seen.
+
+    One that is `alone` is wider.
+    """
+    figure, axes = _figure(_WIDTH_ALONE if alone else _WIDTH, _HEIGHT)
     draw_forecast_of(axes, panel, number, forecast, row)
     tidy(axes, ticks=5, one_line=True)
     return _svg(figure, label, f"forecast-{row}")
@@ -45,9 +49,11 @@ def backtest_chart(
     own: Sequence[tuple[Forecast, int]],
     simple: Sequence[tuple[Forecast, int]],
     label: str,
+    *,
+    alone: bool,
 ) -> Markup:
     """Return the chart of series `number`, its forecasts and those of a simple method, each with its row there."""
-    figure, axes = _figure(_WIDE, _HIGH)
+    figure, axes = _figure(_WIDTH_ALONE if alone else _WIDTH, _HEIGHT)
     draw_backtest_of(axes, panel, number, own)
     for forecast, row in simple:
         times = on_the_wall(forecast.times[row], forecast)
@@ -104,8 +110,9 @@ def _svg(figure: Figure, label: str, salt: str) -> Markup:
     text = stream.getvalue().decode("utf-8")
     text = _LEFT_OUT.sub("", text[text.index("<svg") :])
     text = re.sub(r'<g id="[^"]*">', "<g>", text).replace("xlink:href", "href")
-    text = _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.1f}", _FONT.sub("", text))
+    text = _TAG.sub(lambda tag: _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.1f}", tag[0]), _FONT.sub("", text))
     for name, colour in COLOURS.items():
+        text = text.replace(f"fill: {colour}; fill-opacity", "fill: var(--band); fill-opacity")
         text = text.replace(colour, f"var(--{name})")
     head = f'<svg class="chart" role="img" aria-label="{escape(label)}"'
     text = re.sub(r'<svg(?: (?:width|height|version)="[^"]*")*', lambda _: head, text, count=1)

@@ -16,6 +16,7 @@ from forecaster.forecast import Forecast
 from forecaster.intervals import LEVELS
 from forecaster.model import Forecaster
 from forecaster.panel import Panel
+from forecaster.prediction import LEAST_OBSERVED
 from forecaster.reporting.sources import Source
 
 __all__ = ["Content", "Held", "Method", "Plan", "make_content"]
@@ -141,22 +142,21 @@ def make_content(audit: Audit, source: Source, plan: Plan) -> tuple[Content, For
 
 def _backtest(panel: Panel, fit: Callable[[Panel], Model], plan: Plan, season: int) -> tuple[Backtest | None, int, str]:
     """Return the backtest from as many cutoffs as the series allow, with all levels that are told; else why not."""
+    windows = max(1, min(plan.windows, _most_windows(panel, plan.h)))
     levels = tuple(sorted({*plan.levels, *_TOLD_LEVELS}))
-    for windows in range(plan.windows, 0, -1):
-        try:
-            made = rolling_backtest(
-                panel,
-                fit,
-                h=plan.h,
-                season=season,
-                n_windows=windows,
-                level=levels,
-            )
-        except TooShortError as error:
-            reason = str(error)
-        else:
-            return made, windows, ""
-    return None, 0, reason
+    try:
+        return rolling_backtest(panel, fit, h=plan.h, season=season, n_windows=windows, level=levels), windows, ""
+    except TooShortError as error:
+        return None, 0, str(error)
+
+
+def _most_windows(panel: Panel, h: int) -> int:
+    """Return from how many cutoffs a series can be forecast: before the oldest one it has enough observed values."""
+    known = np.cumsum(~np.isnan(panel.values))
+    before = known[panel.offsets[:-1]] - ~np.isnan(panel.values[panel.offsets[:-1]])
+    enough = np.searchsorted(known, before + LEAST_OBSERVED)  # where each has its last value that is needed
+    ahead = panel.offsets[1:] - 1 - enough
+    return int((ahead[panel.observed >= LEAST_OBSERVED] // h).max(initial=0))
 
 
 def _with_levels(backtest: Backtest, levels: tuple[float, ...]) -> Backtest:

@@ -15,7 +15,7 @@ from forecaster.reporting.charts import swatches
 from forecaster.reporting.content import Content
 from forecaster.reporting.told import Told
 
-__all__ = ["Made", "page"]
+__all__ = ["Made", "render_page"]
 
 _ROOM = Path(__file__).parent
 
@@ -46,7 +46,7 @@ class Made:
     predict_command: str
 
 
-def page(content: Content, made: Made) -> str:
+def render_page(content: Content, made: Made) -> str:
     """Return the page; matplotlib draws its charts."""
     told = Told(content, seen=made.seen)
     environment = Environment(

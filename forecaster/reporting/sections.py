@@ -29,17 +29,12 @@ def tiles(told: Told) -> Iterator[dict[str, str]]:
     said = f"ahead, for {words.counted(len(content.forecast), 'series')}"
     yield {"what": "Forecast", "figure": told.ahead, "said": said, "mood": ""}
     if content.backtest is not None:
-        own, other = told.errors(told.simple_name)
-        change = own / other - 1 if other else math.nan
-        figure = (
-            f"{abs(100 * change):.0f} % {'closer' if change < 0 else 'farther'}" if math.isfinite(change) else "n/a"
-        )
-        mood = "good" if change < 0 else "warn"
-        yield {"what": "Backtest", "figure": figure, "said": f"than {told.simple}", "mood": mood}
+        figure = words.closeness(*told.errors(told.simple_name)).removesuffix(" away")
+        than = "as" if figure == words.ALIKE else "than"
+        yield {"what": "Backtest", "figure": figure, "said": f"{than} {told.simple}", "mood": told.mood()}
         level, share = told.level
-        mood = "warn" if words.held(level, share) == words.NARROW else "good"
         said = f"of what came was inside the {level:g} % intervals"
-        yield {"what": "Intervals", "figure": words.per_cent(share), "said": said, "mood": mood}
+        yield {"what": "Intervals", "figure": words.per_cent(share), "said": said, "mood": told.mood_of_intervals()}
     errors = sum(one.severity == "error" for one in content.audit.findings)
     total = content.audit.findings_total
     said = "things found, some left out" if errors else "found, nothing left out" if total else "nothing found wrong"
@@ -73,13 +68,22 @@ def _forecast(told: Told, row: int) -> dict[str, Any]:
     last = next(value for value in known[::-1].tolist() if not math.isnan(value))
     return {
         "name": name,
-        "said": f"{labels[-1]}: {rows[-1][1]}; last known: {words.number(last, words.least_decimals(last, places))}",
+        "said": f"{words.moment(labels[-1])}: {rows[-1][1]}; last known: {_short(last, places)}",
         "chart": forecast_chart(
-            panel, number, forecast, row, f"{name}: the end of what was observed, and the forecast up to {labels[-1]}"
+            panel,
+            number,
+            forecast,
+            row,
+            f"{name}: the end of what was observed, and the forecast up to {words.moment(labels[-1])}",
+            alone=len(forecast) == 1,
         ),
         "head": ["Time", "forecast", *_ends(forecast)],
         "rows": rows,
     }
+
+
+def _short(value: float, most: int) -> str:
+    return words.number(value, words.least_decimals(value, most))
 
 
 def _ends(forecast: Forecast) -> list[str]:
@@ -97,7 +101,7 @@ def backtest(told: Told, tested: Backtest) -> dict[str, Any]:
     head = [name for name in _MEASURES if name in methods[0].measures]
     return {
         "how": told.tested(),
-        "mood": "good" if told.is_better() else "warn",
+        "mood": told.mood(),
         "verdict": list(told.verdict()),
         "caution": told.caution(),
         "head": head,
@@ -118,12 +122,13 @@ def _called(told: Told, method: Method) -> str:
 
 
 def _cells(methods: Sequence[Method], method: Method, head: Sequence[str]) -> list[str]:
-    return [words.number(method.measures[name], words.decimals(one.measures[name] for one in methods)) for name in head]
+    """Return the measures of a method, with decimals that suit those of the model, which stands first."""
+    return [words.number(method.measures[name], words.decimals([methods[0].measures[name]])) for name in head]
 
 
 def _errors(name: str, methods: Sequence[Method], row: int) -> list[str]:
     errors = [float(method.errors[row]) for method in methods]
-    places = words.decimals(errors)
+    places = words.decimals(errors[:1])
     return [name, *(words.number(error, places) for error in errors)]
 
 
@@ -135,7 +140,12 @@ def _tested(told: Told, tested: Backtest, row: int) -> dict[str, Any]:
     said = words.compared(error, other, told.simple)
     label = f"{name}: what was observed, and what was forecast from {words.counted(len(own), 'cutoff')} before it came"
     chart = backtest_chart(
-        panel, panel.ids.index(name), [(one, row) for one in own], [(one, row) for one in simple], label
+        panel,
+        panel.ids.index(name),
+        [(one, row) for one in own],
+        [(one, row) for one in simple],
+        label,
+        alone=len(tested.folds[0].known) == 1,
     )
     rows: list[list[str]] = []
     for fold, forecast, plain in zip(tested.folds, own, simple, strict=True):
@@ -161,7 +171,7 @@ def intervals(told: Told) -> dict[str, Any]:
     held = told.content.held
     return {
         "how": "An 80 % interval promises that 80 % of what comes will lie inside it. The backtest shows what it held.",
-        "mood": "warn" if words.held(*told.level) == words.NARROW else "good",
+        "mood": told.mood_of_intervals(),
         "verdict": told.held(),
         "chart": held_chart(held, "Share of values inside the intervals, against the share that was promised"),
         "rows": [(f"{one.level:g} %", words.per_cent(one.share), words.held(one.level, one.share)) for one in held],
@@ -173,7 +183,8 @@ def data(told: Told) -> dict[str, Any]:
     """Return what is in the data, and what was found in them."""
     audit = told.content.audit
     series = [
-        (one.unique_id, one.start, one.end, f"{one.length:,}", f"{one.missing:,}") for one in audit.series[:_MOST_ROWS]
+        (one.unique_id, words.moment(one.start), words.moment(one.end), f"{one.length:,}", f"{one.missing:,}")
+        for one in audit.series[:_MOST_ROWS]
     ]
     return {
         "facts": list(_facts(told)),
@@ -190,9 +201,11 @@ def _facts(told: Told) -> Iterator[tuple[str, str]]:
     shortest, longest = int(panel.lengths.min()), int(panel.lengths.max())
     lengths = f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
     yield "Series", f"{len(panel):,}, of {lengths} steps"
-    first, last = panel.span_labels()
+    first, last = map(words.moment, panel.span_labels())
     yield "Time", f"{first} to {last}" + (f", {panel.timezone}" if panel.timezone else "")
-    yield "Steps", f"{frequency.description}; a season of {words.counted(told.content.season, 'step')}"
+    season = told.content.season
+    rhythm = f"a season of {words.steps(frequency, season)}" if season > 1 else "no season"
+    yield "Steps", f"{words.steps(frequency, 1)}; {rhythm}"
     missing = int((panel.lengths - panel.observed).sum())
     yield (
         "Values",

@@ -71,7 +71,7 @@ class Base:
     def facts(self, forecaster: Forecaster) -> list[tuple[str, str]]:
         """Return their digest."""
         kind = str(forecaster.info["base"])
-        return [("Model", f"base weights for {kind} series"), *_digest(base_folders()[kind]), *_season(forecaster)]
+        return [("Model", f"base weights for {kind} series"), *_digest(base_folders()[kind])]
 
 
 class Saved:
@@ -109,9 +109,9 @@ class Saved:
             "were among them, it looks better here than it will be on new ones."
         )
 
-    def facts(self, forecaster: Forecaster) -> list[tuple[str, str]]:
+    def facts(self, forecaster: Forecaster) -> list[tuple[str, str]]:  # noqa: ARG002 - as for the others
         """Return its digest."""
-        return [("Model", str(self.path)), *_digest(self.path), *_season(forecaster)]
+        return [("Model", str(self.path)), *_digest(self.path)]
 
 
 class Trained:
@@ -161,10 +161,6 @@ class Trained:
         training = forecaster.info["training"]
         steps = ", ".join(f"{count:,}" for count in training["steps"])
         return [("Model", "trained for this report"), ("Seed", str(training["seed"])), ("Steps of training", steps)]
-
-
-def _season(forecaster: Forecaster) -> list[tuple[str, str]]:
-    return [("Season", f"{forecaster.season} steps")] if forecaster.season else []
 
 
 def _digest(folder: Path) -> list[tuple[str, str]]:

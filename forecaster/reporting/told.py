@@ -70,7 +70,7 @@ class Told:
     def title(self) -> str:
         """Return what is forecast, in a line."""
         panel = self.content.panel
-        first, last = panel.span_labels()
+        first, last = map(words.moment, panel.span_labels())
         series = f"{words.counted(len(panel), 'series')} of {words.values_of(self.frequency)}"
         return f"{series}, {first} to {last}, forecast {self.ahead} ahead"
 
@@ -78,14 +78,14 @@ class Told:
         """Yield the main points, a paragraph each."""
         content = self.content
         left = len(content.forecast.skipped) + len(content.audit.skipped)
-        rest = f" {words.counted(left, 'series')} could not be." if left else ""
+        rest = f" {left:,} more could not be forecast." if left else ""
         made = f"{words.counted(len(content.forecast), 'series')} {'was' if len(content.forecast) == 1 else 'were'}"
         yield f"{made} forecast {self.ahead} ahead, {self._span()}.{rest}"
         if content.backtest is None:
             yield f"How good the forecasts are is not known: {content.no_backtest}"
         else:
             began = "To see how good such forecasts are, the end of each series was forecast from what came before it."
-            yield " ".join((began, *self.verdict()))
+            yield " ".join((began, *self.verdict(), *([self.caution()] if self.content.came < _FEW else ())))
             yield self.held()
         yield self.found()
 
@@ -94,7 +94,7 @@ class Told:
         firsts, lasts = {own[0] for own in labels}, {own[-1] for own in labels}
         if len(firsts) > 1 or len(lasts) > 1:
             return "each from its own end"
-        first, last = firsts.pop(), lasts.pop()
+        first, last = words.moment(firsts.pop()), words.moment(lasts.pop())
         return f"for {first}" if first == last else f"from {first} to {last}"
 
     # --- how good it is
@@ -113,10 +113,12 @@ class Told:
             closer = sum(own < other for own, other in known)
             yield f"For {closer:,} of {len(known):,} series they were closer than {self.simple}."
 
-    def is_better(self) -> bool:
-        """Return whether forecasts were closer than what anyone would do."""
+    def mood(self) -> str:
+        """Return whether forecasts were closer than what anyone would do: ``good``, ``warn``, or neither."""
         own, other = self.errors(self.simple_name)
-        return own < other
+        if words.closeness(own, other) == words.ALIKE or self.content.came < _FEW:
+            return ""
+        return "good" if own < other else "warn"
 
     def tested(self) -> str:
         """Return how the backtest was made."""
@@ -152,9 +154,17 @@ class Told:
         level, share = self.level
         text = f"The {level:g} % intervals held {words.per_cent(share)} of what came"
         kind = words.held(level, share)
+        if self.content.came < _FEW:
+            return f"{text}: too few values to judge them by ({self.content.came:,})."
         if kind == words.NARROW:
             return f"{text}: they were too narrow, so read them as intervals of about {100 * share:.0f} %."
-        return f"{text}, which is {kind}."
+        return f"{text}: {kind}."
+
+    def mood_of_intervals(self) -> str:
+        """Return whether intervals held what they promise: ``good``, ``warn``, or that nobody can tell."""
+        if self.content.came < _FEW:
+            return ""
+        return "warn" if words.held(*self.level) == words.NARROW else "good"
 
     def doubts(self) -> str:
         """Return how much may be made of that."""
@@ -172,13 +182,13 @@ class Told:
         audit = self.content.audit
         if not audit.findings_total:
             return "Nothing was found wrong with the data."
-        told = f"{words.counted(audit.findings_total, 'thing')} {'was' if audit.findings_total == 1 else 'were'} found"
         if audit.findings_total > len(audit.findings):
-            return f"{told} in the data; the {len(audit.findings)} gravest are listed."
-        texts = {
-            "error": "by which something is left out",
-            "warning": "that may harm a forecast",
-            "info": "good to know",
-        }
-        kinds = {kind: sum(one.severity == kind for one in audit.findings) for kind in texts}
-        return f"{told} in the data: {words.listed([f'{n} {texts[kind]}' for kind, n in kinds.items() if n])}."
+            return (
+                f"{audit.findings_total:,} things were found in the data; the {len(audit.findings)} gravest are listed."
+            )
+        kinds = {"error": "error", "warning": "warning", "info": "note"}
+        counts = {kind: sum(one.severity == kind for one in audit.findings) for kind in kinds}
+        told = words.listed([words.counted(count, kinds[kind]) for kind, count in counts.items() if count])
+        verb = "was" if audit.findings_total == 1 else "were"
+        rest = " What is at fault is left out." if counts["error"] else ""
+        return f"In the data {told} {verb} found.{rest}"

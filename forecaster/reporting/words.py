@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 from forecaster.frequency import Frequency
 
 __all__ = [
+    "ALIKE",
     "NARROW",
+    "closeness",
     "compared",
     "counted",
     "decimals",
@@ -16,11 +19,15 @@ __all__ = [
     "least_decimals",
     "listed",
     "method_words",
+    "moment",
     "number",
     "per_cent",
     "steps",
     "values_of",
 ]
+
+ALIKE = "as close"
+"""What forecasts are that are about as far from what came as others."""
 
 NARROW = "too narrow"
 """What intervals are of which more comes to lie outside than they promise."""
@@ -70,6 +77,7 @@ _CYCLES = {
     ("s", 3600): "hour",
 }
 """What so many units are called."""
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00)?(?:[+-]\d\d:\d\d)?(?!.)")
 _ALIKE = 0.02
 """Difference of two errors, as a share, up to which they are about the same."""
 _NEAR = 2.5
@@ -109,12 +117,25 @@ def compared(own: float, other: float, what: str) -> str:
     """Return how far forecasts are from what came, beside those of `what`, as ``23 % closer than …``."""
     if not (math.isfinite(own) and math.isfinite(other)):
         return f"not to be compared with {what}: nothing came"
-    if own == other or (other and abs(own / other - 1) < _ALIKE):
-        return f"about as close as {what}"
-    if not other:
+    if own != other and not other:
         return f"farther away than {what}, which was exact"
-    change = own / other - 1
-    return f"{abs(100 * change):.0f} % {'closer' if change < 0 else 'farther away'} than {what}"
+    how = closeness(own, other)
+    return f"about {how} as {what}" if how == ALIKE else f"{how} than {what}"
+
+
+def closeness(own: float, other: float) -> str:
+    """Return the same in a word or two: ``23 % closer``, ``as close``, ``8 % farther``."""
+    if not (math.isfinite(own) and math.isfinite(other)):
+        return "n/a"
+    if own == other or (other and abs(own / other - 1) < _ALIKE):
+        return ALIKE
+    share = f"{abs(100 * (own / other - 1)):.0f} % " if other else ""
+    return f"{share}{'closer' if own < other else 'farther away'}"
+
+
+def moment(label: str) -> str:
+    """Return a timestamp as a sentence has it: without the seconds and the offset of its zone."""
+    return _MOMENT.sub(r"\1 \2", label)
 
 
 def held(level: float, share: float) -> str:

@@ -11,12 +11,13 @@ import { get } from "./store.js";
  *
  * @param {HTMLElement} place
  * @param {string} verb  such as "It learns from"
+ * @param {string} [head]  what is meant of a file of which the page knows the first rows alone
  */
-export function fileLine(place, verb) {
+export function fileLine(place, verb, head = "the whole file") {
   const table = get("table");
   if (!table?.series.length) return fill(place, "First ", make("a", { href: "#forecast" }, "open a file"), ".");
   const { found, source, isHead } = table;
-  const many = isHead ? "the whole file" : count(found.series.length, "series");
+  const many = isHead ? head : count(found.series.length, "series");
   return fill(place, `${verb} `, make("strong", {}, source.name), ` (${many}).`);
 }
 

@@ -53,6 +53,8 @@ class ForecastSection {
   /** Take a file, or what stands for one. */
   take(source) {
     this.columns.forget();
+    open("columns-open", "columns", false);
+    open("findings-open", "findings", false);
     set({ source, table: null, options: { ...get("options"), h: null, season: null } });
     byId("source-start").hidden = byId("forecast-lead").hidden = true;
     byId("source-bar").hidden = false;
@@ -80,7 +82,7 @@ class ForecastSection {
     byId("source-facts").textContent = factsOf(found, source, table.isHead);
     this.columns.show(found);
     this.#showFindings(table);
-    open("columns-open", "columns", table.series.length === 0);
+    open("columns-open", "columns", isOpen("columns") || table.series.length === 0);
     set({ table, chosen: 0 });
     this.wholeFile.turnTo(table);
     if (!table.series.length) showProblem(byId("source-problem"), new Error("No series of this file can be forecast. The findings say why; perhaps the columns are others."));
@@ -92,7 +94,7 @@ class ForecastSection {
     byId("findings-open").textContent = summary(findings);
     byId("findings-open").className = findings[0]?.severity ?? "";
     this.findings.show(table.found, new Set(table.series));
-    open("findings-open", "findings", findings.some((one) => one.severity === "error"));
+    open("findings-open", "findings", findings.length > 0 && (isOpen("findings") || findings[0].severity === "error"));
   }
 
   /** The columns may be the reason; they can be named then. */
@@ -108,12 +110,16 @@ class ForecastSection {
 }
 
 function toggles(opener, panel) {
-  byId(opener).addEventListener("click", () => open(opener, panel, byId(panel).hidden));
+  byId(opener).addEventListener("click", () => open(opener, panel, !isOpen(panel)));
 }
 
-function open(opener, panel, isOpen) {
-  byId(panel).hidden = !isOpen;
-  byId(opener).setAttribute("aria-expanded", String(isOpen));
+function open(opener, panel, isIt) {
+  byId(panel).hidden = !isIt;
+  byId(opener).setAttribute("aria-expanded", String(isIt));
+}
+
+function isOpen(panel) {
+  return !byId(panel).hidden;
 }
 
 function factsOf({ series, rows, freq, timezone }, source, isHead) {

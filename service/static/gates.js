@@ -63,7 +63,7 @@ function offerModels() {
   const wanted = get("options").model ?? readyModels().find((model) => model.default)?.name;
   const before = wanted === now.wanted ? field.value : wanted;
   now.wanted = wanted;
-  fill(field, ...names.map((name) => make("option", {}, name)));
+  fill(field, ...names.map((name) => make("option", { value: name }, name)));
   field.value = names.includes(before) ? before : names[0];
   if (field.value !== before || !byId("gates-network").options.length) begin(["network", "layer"]);
 }
@@ -110,7 +110,7 @@ function show(answer) {
   byId("gates-view").hidden = false; // before it is drawn: it has no width while it is hidden
   view ??= new GateView();
   view.show(answer, byId("gates-order").value);
-  byId("gates-says").textContent = describe(answer, network);
+  byId("gates-says").textContent = describe(answer, network, get("table").isHead);
 }
 
 function offerPlaces(name, amount, chosen) {
@@ -119,8 +119,9 @@ function offerPlaces(name, amount, chosen) {
   field.value = String(chosen);
 }
 
-function describe({ networks, freq, model }, { network, steps, season_removed: removed, horizon, layers }) {
+function describe({ networks, freq, model }, { network, steps, season_removed: removed, horizon, layers }, isHead) {
   const sees = removed ? "without its season, which is put back later" : "as it is";
   const many = networks > 1 ? ` The forecast of ${model} is the mean of ${networks} networks.` : "";
-  return `Network ${network} reads the last ${span(steps, freq)} of the series ${sees}, and gives ${span(horizon, freq)} ahead. Layer ${layers[0].layer} has ${layers[0].units} units.${many}`;
+  const head = isHead ? " The file is large: this is the series in its first rows." : "";
+  return `Network ${network} reads the last ${span(steps, freq)} of the series ${sees}, and gives ${span(horizon, freq)} ahead. Layer ${layers[0].layer} has ${layers[0].units} units.${many}${head}`;
 }

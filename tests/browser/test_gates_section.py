@@ -216,7 +216,7 @@ def test_those_that_moved_most_are_listed_and_chosen(visit: Visit, service: Runn
     for place, mover in enumerate(told["movers"]):
         before, after, change = (decimal(mover[name]) for name in ("cell_state_before", "cell_state", "change"))
         expect(buttons.nth(place)).to_contain_text(f"Unit {mover['unit']}")
-        expect(buttons.nth(place)).to_contain_text(f"{before} → {after}, moved by {change}")
+        expect(buttons.nth(place)).to_contain_text(f"{before} → {after}, moved {change}")
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
     buttons.nth(2).click()
     assert chosen(page) == told["movers"][2]["unit"]

@@ -17,7 +17,7 @@ from tests.service.processes import Running, wait_for
 from .athand import at_hand
 from .chromium import Visit
 from .conftest import Start
-from .states import FLIGHTS
+from .states import FLIGHTS, drawn, wait_until_drawn
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -177,13 +177,15 @@ def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, start
     assert (job["status"], job["model"]["name"]) == ("succeeded", "mine")
     wanted = {"h": 7, "steps": 30, "seed": 3, "init": "base", "publish": True, "name": "mine", "freq": "D"}
     assert wanted.items() <= job["options"].items()
-    drawn = card.locator(".chart").evaluate("(chart) => [chart.drawn.x, Object.values(chart.drawn.lines)[0]]")
-    assert list(map(list, zip(*drawn, strict=True))) == job["progress"]["losses"]
+    curve = card.locator(".chart").evaluate("(chart) => [chart.drawn.x, Object.values(chart.drawn.lines)[0]]")
+    assert list(map(list, zip(*curve, strict=True))) == job["progress"]["losses"]
     made = service.ask("GET", f"/v1/jobs/{job['id']}/result").json
     assert card.locator(".bars .number").first.text_content() == shown(made["info"]["accuracy"]["mae"])
 
+    before = drawn(page)
     card.get_by_role("link", name="Forecast with it").click()
-    expect(page.locator("#forecast-title")).to_be_visible()
+    expect(page.locator("#option-model")).to_have_value("mine")
+    wait_until_drawn(page, before)
     page.go_back()
     expect(row(page, "mine")).to_contain_text("Daily, 7 days ahead")
     assert models(service)["mine"]["version"] == job["model"]["version"]
@@ -285,7 +287,7 @@ def test_two_models_are_compared_on_the_whole_file(visit: Visit, service: Runnin
         assert cells(result, model)[:3] == [shown(value) for value in simple]
         assert cells(result, model)[3] == f"{shown(100 * measures['WAPE'])} %"
         seasonal = line(told, "SeasonalNaive")
-        assert cells(result, "last season")[0] == shown(seasonal["MAE"])
+        assert cells(result, "seasonal naive")[0] == shown(seasonal["MAE"])
     errors = {name: float(cells(result, name)[0]) for name in ("flights", "base")}
     best = min(errors, key=errors.__getitem__)
     expect(result.locator(".outcome")).to_contain_text(f"{best} is better here")
@@ -297,19 +299,29 @@ def test_the_chart_has_both_backtests_of_the_chosen_series(visit: Visit, service
     page = visit("/#models")
     at_hand(page)
     result = compare(page, a="flights", b="base", h="7", windows="2", on="series")
-    drawn = result.locator(".chart").evaluate("(chart) => chart.drawn")
+    chart = result.locator(".chart").evaluate("(chart) => chart.drawn")
     first = sorted({text.split(b",")[0] for text in FLIGHTS.read_bytes().splitlines()[1:]})[0].decode()
-    assert drawn["name"] == first
+    assert chart["name"] == first
     own = b"".join(
         text for text in FLIGHTS.read_bytes().splitlines(True) if text.startswith((b"unique_id", first.encode()))
     )
     for model in ("flights", "base"):
         told = backtest(service, f"h=7&windows=2&details=true&model={model}", own)
         values = [value for one in told["forecasts"] for value in one["LSTM"]]
-        assert [value for value in drawn["lines"][model] if value is not None] == values
+        assert [value for value in chart["lines"][model] if value is not None] == values
         assert cells(result, model)[0] == shown(line(told, "LSTM")["MAE"])
     came = [value for one in told["forecasts"] for value in one["y"]]
-    assert drawn["lines"]["What came"][-14:] == came
+    assert chart["lines"]["What came"][-14:] == came
+
+
+def test_of_a_file_that_is_too_much_the_chosen_series_is_compared(visit: Visit, start: Start) -> None:
+    visit.allow("status of 422")
+    page = visit("/#models", start(MAX_POINTS="20000"))
+    at_hand(page)
+    result = compare(page, a="flights", b="base", h="7", windows="8")
+    first = result.locator(".chart").evaluate("(chart) => chart.drawn.name")
+    expect(result).to_contain_text(f"The whole file is too much for one request. This is the series {first} alone.")
+    expect(result).to_contain_text("over 1 series, 8 cutoffs")
 
 
 def test_a_comparison_that_cannot_be_made_says_why(visit: Visit) -> None:

@@ -169,6 +169,17 @@ def test_columns_of_other_names_are_named_in_the_query_string(client: FlaskClien
     assert (problem["errors"][0]["field"], problem["errors"][0]["row"]) == ("units sold", 2)
 
 
+def test_a_table_without_ids_is_one_series(client: FlaskClient) -> None:
+    table = "mood,day,sold,y\n" + "".join(f"x{day},2024-01-{day:02d},{day},{-day}\n" for day in range(1, 9))
+    answer = post(client, table, "h=1&level=&id_col=&time_col=day&target_col=sold")
+    assert answer.status_code == 200, answer.text
+    assert answer.text.splitlines() == ["unique_id,day,LSTM", "sold,2024-01-09,8.0"]
+    answer = post(client, table, "h=1&level=&time_col=day&target_col=", Accept="application/json")
+    assert answer.json is not None
+    assert [one["unique_id"] for one in answer.json["forecasts"]] == ["sold", "y"]
+    assert [one["unique_id"] for one in answer.json["skipped"]] == ["mood"]
+
+
 FAULTS = {
     "a value that is no number": ("two,2024-01-02,x", 10, "expected a number, got 'x'"),
     "an infinite value": ("two,2024-01-02,inf", 10, "the value is infinite"),
