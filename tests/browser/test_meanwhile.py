@@ -128,9 +128,9 @@ def test_a_service_that_ends_is_told_and_the_page_goes_on_when_it_is_back(
     choose(page.locator("#source-file"), "other.csv", days("z"))
     expect(page.locator("#source-problem")).to_contain_text(SILENT)
     for section in ("models", "jobs", "gates"):
-        go_to(page, section)
+        page.locator(f".top nav a[href='#{section}']").click()
         expect(page.locator(f"[data-view={section}]").get_by_role("alert").first).to_be_visible()
-    go_to(page, "forecast")
+    page.locator(".top nav a[href='#forecast']").click()
     with again(models, tmp_path / "again", service):
         take(page, "three.csv", days("a", "b", "c"))
         assert page.get_by_role("alert").locator("visible=true").count() == 0
