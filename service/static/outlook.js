@@ -69,7 +69,7 @@ export class Outlook {
     const tested = whileBusy(byId("accuracy"), backtest).finally(() => drawn);
     tested.then(
       unless((answer) => this.#backtestCame(answer)),
-      unless((problem) => this.tested.showProblem(problem)),
+      unless((problem) => this.#untested(problem)),
     );
   }
 
@@ -91,6 +91,7 @@ export class Outlook {
     showProblem(byId("outlook-problem"), null);
     this.chart.element.addEventListener("chart-painted", measured, { once: true });
     this.#say(outlookSentence(this.series, this.forecast, answer.freq), "");
+    byId("compares").classList.add("awaited"); // what stands below does not move when it comes
     this.#draw();
     this.take.show();
     announce(byId("says").textContent);
@@ -101,6 +102,11 @@ export class Outlook {
     this.#say(byId("says").textContent, comparisonSentence(answer, answer.freq));
     this.tested.show(answer, this.series.unique_id);
     this.#draw();
+  }
+
+  #untested(problem) {
+    byId("compares").classList.remove("awaited");
+    this.tested.showProblem(problem);
   }
 
   #failed(problem) {

@@ -63,15 +63,15 @@ export async function inspect(source, chosen, signal) {
       if (!problem.tooLarge) throw problem;
     }
   }
-  return new Table(source, await inspected(await headOf(source.blob), chosen, signal), { isHead: true });
+  return new Table(source, await inspected(await headOf(source.blob, Math.min(HEAD_BYTES, most)), chosen, signal), { isHead: true });
 }
 
 function inspected(blob, chosen, signal) {
   return askJson("POST", "/v1/inspect", { csv: blob, query: { ...chosen, values: true }, signal });
 }
 
-async function headOf(blob) {
-  const bytes = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
+async function headOf(blob, size) {
+  const bytes = new Uint8Array(await blob.slice(0, size).arrayBuffer());
   const end = bytes.lastIndexOf(10);
   return new Blob([bytes.subarray(0, end < 0 ? bytes.length : end + 1)]);
 }

@@ -38,11 +38,14 @@ def daily(count: int, first: date = date(2024, 1, 1)) -> list[tuple[str, int]]:
 # --- where it comes from
 
 
-@pytest.mark.parametrize(("name", "facts"), [
-    ("Flights from New York", "10,585 rows · 29 series · daily · 1 Jan to 31 Dec 2013"),
-    ("Weather in Seattle", "2,922 rows · 2 series · daily · 1 Jan 2012 to 31 Dec 2015"),
-    ("The values of the notes", "7 rows · 1 series · whole steps · 1 to 30"),
-])
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("Flights from New York", "10,585 rows · 29 series · daily · 1 Jan to 31 Dec 2013"),
+        ("Weather in Seattle", "2,922 rows · 2 series · daily · 1 Jan 2012 to 31 Dec 2015"),
+        ("The values of the notes", "7 rows · 1 series · whole steps · 1 to 30"),
+    ],
+)
 def test_a_sample_is_one_press_away(visit: Visit, name: str, facts: str) -> None:
     visit.allow("status of 422.*/v1/backtest")  # the notes are too short to be tested
     page = visit("/")
@@ -90,11 +93,14 @@ def test_another_file_takes_the_place_of_the_first(page: Page) -> None:
     expect(page.locator("#source-start")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("book.xlsx", "book.xlsx is an Excel workbook. Save it as CSV"),
-    ("sales.csv.gz", "sales.csv.gz is packed. Unpack it first."),
-    ("sales.PARQUET", "sales.PARQUET is a Parquet file"),
-])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("book.xlsx", "book.xlsx is an Excel workbook. Save it as CSV"),
+        ("sales.csv.gz", "sales.csv.gz is packed. Unpack it first."),
+        ("sales.PARQUET", "sales.PARQUET is a Parquet file"),
+    ],
+)
 def test_files_that_are_no_text_are_told_from_their_names(page: Page, name: str, says: str) -> None:
     drop(page.locator("#drop"), (name, b"PK\x03\x04"))
     expect(page.locator("#source-problem")).to_contain_text(says)
