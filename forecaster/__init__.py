@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from forecaster.audit import Audit as Audit
     from forecaster.audit import audit_csv as audit_csv
+    from forecaster.audit import audit_file as audit_file
     from forecaster.audit import audit_panel as audit_panel
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from forecaster.errors import OutputError as OutputError
     from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import StoreError as StoreError
+    from forecaster.errors import TooLargeError as TooLargeError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import usable_cpus as usable_cpus
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Audit": "audit",
     "audit_csv": "audit",
+    "audit_file": "audit",
     "audit_panel": "audit",
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
@@ -78,6 +81,7 @@ _HOME = {
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
+    "TooLargeError": "errors",
     "TooShortError": "errors",
     "ConfigError": "errors",
     "NotFittedError": "errors",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from forecaster.columns import ColumnNames
+from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvfile import read_csv
 from forecaster.csvrows import Limits
 from forecaster.errors import InputError
 from forecaster.findings import Finding, Findings, find_faults, find_in_panel, find_in_rows
 from forecaster.frequency import Frequency
-from forecaster.guessing import guess_csv
+from forecaster.guessing import SAMPLE, guess_columns, guess_csv
 from forecaster.panel import Panel
+from forecaster.parquetfile import parquet_head
+from forecaster.tables import opened_table, read_panel
 from forecaster.timestamps import labels_of
 
-__all__ = ["Audit", "AuditedSeries", "Column", "Finding", "audit_csv", "audit_panel"]
+__all__ = ["Audit", "AuditedSeries", "Column", "Finding", "audit_csv", "audit_file", "audit_panel"]
 
 MOST_FINDINGS = 200
 """Findings that are told; others are counted."""
@@ -56,6 +60,8 @@ class Audit:
         Rows of the table; of a panel, values that are not missing.
     panel
         The series that can be read; None if there is none.
+    skipped
+        Those that cannot: id and reason.
     findings
         What was found, the gravest first, at most `MOST_FINDINGS`.
     findings_total
@@ -67,8 +73,23 @@ class Audit:
     names: ColumnNames
     rows: int
     panel: Panel | None
+    skipped: dict[str, str]
     findings: tuple[Finding, ...]
     findings_total: int
+
+    def readable(self) -> Panel:
+        """Return the series that can be read.
+
+        Raises
+        ------
+        InputError
+            There is none.
+        """
+        if self.panel is None:
+            first = self.findings[0]
+            text = f"No series can be read. {first.problem}"
+            raise InputError(text, series=first.series, row=first.line, column=first.column)
+        return self.panel
 
     @property
     def series(self) -> list[AuditedSeries]:
@@ -128,16 +149,54 @@ def audit_csv(
         empties = find_in_rows(found, table, panel, timezone)
         column = "" if table.layout.is_wide else table.header[table.layout.targets[0]]
         find_in_panel(found, panel, empties, column)
-    roles = table.layout.roles(len(table.header))
     return Audit(
-        columns=tuple(Column(name, role) for name, role in zip(table.header, roles, strict=True)),
+        columns=_columns(table.header, table.layout),
         layout=table.layout.kind,
         names=names,
         rows=table.count,
         panel=panel,
+        skipped={unique_id: str(fault) for unique_id, fault in faults.items()},
         findings=found.first(),
         findings_total=found.total,
     )
+
+
+def audit_file(
+    path: str | os.PathLike[str],
+    *,
+    id_col: str | None = None,
+    time_col: str | None = None,
+    target_col: str | None = None,
+    freq: str | int | Frequency | None = None,
+    timezone: str | None = None,
+    limits: Limits | None = None,
+) -> Audit:
+    """Look at a .csv, .csv.gz or .parquet file as `audit_csv` does; of Parquet, every fault is raised.
+
+    Raises
+    ------
+    InputError, ConfigError
+        As `audit_csv`; or there is no such file, or it is of no known format.
+    MissingExtraError
+        A Parquet file is given and pyarrow is not installed.
+    """
+    with opened_table(path) as (source, is_parquet):
+        if not is_parquet:
+            return audit_csv(
+                source,
+                id_col=id_col,
+                time_col=time_col,
+                target_col=target_col,
+                freq=freq,
+                timezone=timezone,
+                limits=limits,
+                name=str(path),
+            )
+        header, rows = parquet_head(source, str(path), SAMPLE)
+        names = guess_columns(header, rows, id_col=id_col, time_col=time_col, target_col=target_col)
+    panel = read_panel(path, freq=freq, names=names, timezone=timezone, limits=limits)
+    layout = choose_layout(header, names)
+    return replace(audit_panel(panel, names=names), columns=_columns(header, layout), layout=layout.kind)
 
 
 def audit_panel(panel: Panel, *, names: ColumnNames | None = None, most: int = MOST_FINDINGS) -> Audit:
@@ -150,9 +209,14 @@ def audit_panel(panel: Panel, *, names: ColumnNames | None = None, most: int = M
         names=names or ColumnNames(),
         rows=int(panel.observed.sum()),
         panel=panel,
+        skipped={},
         findings=found.first(),
         findings_total=found.total,
     )
+
+
+def _columns(header: Sequence[str], layout: Layout) -> tuple[Column, ...]:
+    return tuple(Column(name, role) for name, role in zip(header, layout.roles(len(header)), strict=True))
 
 
 def _series(panel: Panel) -> list[AuditedSeries]:

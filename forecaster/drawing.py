@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from forecaster.timestamps import find_zone, to_wall
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_UNITS = ((1e12, "tn"), (1e9, "bn"), (1e6, "M"), (1e4, "k"))
+"""From which number on it is written by thousands, millions and so on; 1,500 has room as it is."""
+
 __all__ = [
     "COLOURS",
     "History",
@@ -25,6 +29,7 @@ __all__ = [
     "draw_point",
     "history_of",
     "on_the_wall",
+    "short",
     "tidy",
 ]
 
@@ -34,6 +39,10 @@ COLOURS = {"history": "#334155", "forecast": "#1d4ed8", "grid": "#e2e8f0", "mute
 # Labels of ticks at years, months, days, hours, minutes and seconds, and where the next larger one turns.
 _TICKS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _TURNS = ["", "%b\n%Y", "%d %b\n%Y", "%d %b", "%H:%M", "%H:%M"]
+_LONGER = {1: (12,), 3: (31,), 4: (24,), 5: (60,), 6: (60,)}
+"""Steps between ticks that matplotlib has not, by dateutil's number of the unit: nearly three years of months need a
+year, three days of hours a day, and so on.
+"""
 _WIDEST_ALPHA = 0.14
 _NEXT_ALPHA = 0.24
 
@@ -122,24 +131,47 @@ def draw_cutoff(axes: Axes, time: Any) -> None:
     axes.axvline(time, color=COLOURS["muted"], linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
 
 
-def tidy(axes: Axes, *, ticks: int = 6, size: float = 8) -> None:
-    """Leave of the axes what is needed to read them."""
+def tidy(axes: Axes, *, ticks: int = 6, one_line: bool = False) -> None:
+    """Leave of the axes what is needed to read them; at most `ticks` along the time, their labels on `one_line`."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(COLOURS["muted"])
-    axes.tick_params(labelsize=size, colors=COLOURS["muted"], length=3)
+    axes.tick_params(labelsize=8, colors=COLOURS["muted"], length=3)
     axes.grid(axis="y", color=COLOURS["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.margins(x=0.01)
     axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, axes.get_yticks())))
     if isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
         locator = AutoDateLocator(minticks=3, maxticks=ticks)  # type: ignore[no-untyped-call]  # matplotlib has few types
+        for unit, steps in _LONGER.items():
+            locator.intervald[unit] = [*locator.intervald[unit], *steps]
         labels = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # as above
-            locator, formats=_TICKS, zero_formats=_TURNS, show_offset=False
+            locator,
+            formats=_TICKS,
+            zero_formats=[text.replace("\n", " ") if one_line else text for text in _TURNS],
+            show_offset=False,
         )
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(labels)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+
+
+def short(value: float, ticks: NDArray[np.float64]) -> str:
+    """Return the label of one of the `ticks` of an axis: as many decimals as tell them apart, 1.5M for a million."""
+    if not value:
+        return "0"
+    largest = float(np.abs(ticks).max(initial=0.0))
+    step = float(np.diff(ticks).min(initial=largest or 1.0)) or 1.0
+    if not 1e-6 < largest < 1e16:
+        return f"{value:g}"
+    size, unit = next(((size, unit) for size, unit in _UNITS if largest >= size), (1.0, ""))
+    size = 1e3 if unit == "k" else size
+    places = next((k for k in range(4) if abs(round(step / size, k) * size / step - 1) < 1e-6), 4)
+    if places > 3:
+        places = max(0, -math.floor(math.log10(step)))
+        return f"{value:,.{places}f}"
+    return f"{value / size:,.{places}f}{unit}"

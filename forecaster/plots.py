@@ -129,18 +129,18 @@ def draw_forecast(panel: Panel, forecast: Forecast) -> Figure:
     numbers = {unique_id: i for i, unique_id in enumerate(panel.ids)}
     for axes, unique_id in places:
         draw_forecast_of(axes, panel, numbers[unique_id], forecast, forecast.ids.index(unique_id))
+        tidy(axes)
         name_axes(axes, unique_id)
     return figure
 
 
 def draw_forecast_of(axes: Axes, panel: Panel, number: int, forecast: Forecast, row: int) -> None:
-    """Draw one series, `number` of the panel and `row` of the forecast, with the end of its history."""
+    """Draw the lines of one series, `number` of the panel and `row` of the forecast, with the end of its history."""
     history = history_of(panel, number).tail(max(4 * forecast.h, 40))
     draw_history(axes, history)
     draw_bands(axes, forecast, row)
     draw_point(axes, forecast, row, history)
     draw_cutoff(axes, history.times[-1])
-    tidy(axes)
 
 
 def draw_backtest(panel: Panel, forecasts: Sequence[Forecast]) -> Figure:
@@ -156,12 +156,13 @@ def draw_backtest(panel: Panel, forecasts: Sequence[Forecast]) -> Figure:
     for axes, unique_id in places:
         mine = [(forecast, forecast.ids.index(unique_id)) for forecast in forecasts if unique_id in forecast.ids]
         draw_backtest_of(axes, panel, numbers[unique_id], mine)
+        tidy(axes)
         name_axes(axes, unique_id)
     return figure
 
 
 def draw_backtest_of(axes: Axes, panel: Panel, number: int, forecasts: Sequence[tuple[Forecast, int]]) -> None:
-    """Draw one series, `number` of the panel, with its forecasts: each of them, and the row it has there."""
+    """Draw the lines of one series, `number` of the panel, and of its forecasts: each, and the row it has there."""
     first = min(forecast.times[row, 0] for forecast, row in forecasts)
     history = history_of(panel, number)
     tested = int(np.sum(history.times >= on_the_wall(np.array([first]), panel)[0]))
@@ -171,7 +172,6 @@ def draw_backtest_of(axes: Axes, panel: Panel, number: int, forecasts: Sequence[
         draw_point(axes, forecast, row, None)
         draw_cutoff(axes, on_the_wall(forecast.times[row, :1], panel)[0])
     draw_history(axes, history)
-    tidy(axes)
 
 
 def figure_of(ids: Sequence[str], title: str, levels: Sequence[float]) -> tuple[Figure, Iterator[tuple[Axes, str]]]:

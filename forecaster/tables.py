@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -36,6 +37,7 @@ __all__ = [
     "forecast_csv",
     "forecast_to_frame",
     "has_times",
+    "opened_table",
     "panel_from_frame",
     "parse_csv",
     "read_panel",
@@ -84,6 +86,23 @@ def read_panel(
     MissingExtraError
         A Parquet file is given and pyarrow is not installed.
     """
+    with opened_table(path) as (source, is_parquet):
+        if is_parquet:
+            return read_parquet(source, str(path), freq, names or ColumnNames(), timezone, limits or Limits())
+        return parse_csv(
+            source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path), faults=faults
+        )
+
+
+@contextmanager
+def opened_table(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, bool]]:
+    """Give the bytes of a .csv, .csv.gz or .parquet file, unpacked, and whether they are Parquet.
+
+    Raises
+    ------
+    InputError
+        The file is missing, not of a known format, or cannot be read.
+    """
     path = Path(path)
     extension = extension_of(path, EXTENSIONS)
     if extension is None:
@@ -91,13 +110,8 @@ def read_panel(
         raise InputError(f"{path}: expected a file named {', '.join(EXTENSIONS)}.{hint}")
     try:
         with path.open("rb") as stream:
-            if extension == ".parquet":
-                return read_parquet(stream, str(path), freq, names or ColumnNames(), timezone, limits or Limits())
             unpacked = gzip.GzipFile(fileobj=stream, mode="rb") if extension == ".csv.gz" else stream
-            source = cast("BinaryIO", unpacked)
-            return parse_csv(
-                source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path), faults=faults
-            )
+            yield cast("BinaryIO", unpacked), extension == ".parquet"
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path.") from None
     except IsADirectoryError:

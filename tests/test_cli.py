@@ -240,6 +240,17 @@ def test_columns_keep_the_names_they_came_with(model: Path, tmp_path: Path) -> N
     assert list(rows_of(output)[0])[:3] == ["shop", "day", "LSTM"]
 
 
+def test_a_table_without_ids_is_one_series(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "sales.csv"
+    source.write_text("mood,day,sold\n" + "".join(f"m{k},{k},{k % 5}\n" for k in range(1, 40)), encoding="utf-8")
+    names = ["--id-col", "", "--time-col", "day", "--target-col", "sold"]
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(source), "--output", str(output), *names]) == 0
+    assert {row["unique_id"] for row in rows_of(output)} == {"sold"}
+    assert run(["backtest", str(source), "--h", "3", "--steps", "2", "--output", str(output), *names]) == 0
+    assert {row["unique_id"] for row in rows_of(output)} == {"sold"}
+
+
 def test_predict_plots(model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot = tmp_path / "out.png"
     assert run(["predict", str(model), str(table), "--output", str(tmp_path / "out.csv"), "--plot", str(plot)]) == 0

@@ -41,7 +41,7 @@ export function accuracyView(accuracy, length) {
   if (simple === undefined) return make("p.hint", {}, `${measured}: ${number(own)}.`);
   const rows = [
     { name: "this model", value: own, kind: "model" },
-    { name: "last season", value: simple, kind: "simple" },
+    { name: "seasonal naive", value: simple, kind: "simple" },
   ];
   return make("div.accuracy", {}, make("p.hint", {}, measured), bars(rows), verdict(own, simple));
 }

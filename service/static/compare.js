@@ -23,15 +23,15 @@ export function startCompare() {
 
 function offer() {
   const [table, models] = [get("table"), readyModels()];
-  fileLine(byId("compare-file"), "They are asked what they would have said at earlier points of");
-  for (const element of byId("compare-form").elements) element.disabled = table === null;
-  if (table === null) return;
+  fileLine(byId("compare-file"), "They are asked what they would have said at earlier points of", "its first rows");
+  for (const element of byId("compare-form").elements) element.disabled = !table?.series.length;
+  if (!table?.series.length) return;
   const fitting = models.filter((model) => fits(model, table.found.freq));
   const own = fitting.find(({ name }) => name === get("options").model) ?? fitting.find((model) => !isBase(model));
   for (const [side, usual] of [["a", own], ["b", fitting.find(isBase)]]) {
     const field = byId(`compare-${side}`);
     const before = field.value;
-    fill(field, ...fitting.map(({ name }) => make("option", {}, name)));
+    fill(field, ...fitting.map(({ name }) => make("option", { value: name }, name)));
     field.value = fitting.some(({ name }) => name === before) ? before : (usual ?? fitting[0])?.name;
   }
   const file = byId("compare-on").options[0];
@@ -61,8 +61,10 @@ async function compare() {
   fill(result, make("p.hint", { role: "status" }, "Forecasting from each cutoff …"));
   const done = await attempt(byId("compare-problem"), async () => {
     const asked = askedFor();
-    const [first, second] = [await backtests(asked, modelOf("a"), signal), await backtests(asked, modelOf("b"), signal)];
-    announce(showComparison(result, asked, first, second));
+    const both = [await backtests(asked, modelOf("a"), signal), await backtests(asked, modelOf("b"), signal)];
+    const tooMuch = both.some(({ answer }) => answer === null);
+    if (tooMuch) for (const each of both) each.answer = each.ofSeries;
+    announce(showComparison(result, asked.series, tooMuch, ...both));
   });
   if (!done && !signal.aborted) fill(result);
 }
@@ -77,12 +79,16 @@ function askedFor() {
   };
 }
 
-/** Ask for a model's accuracy, on the file or the series, and for its forecasts of the series. */
+/** Ask for a model's forecasts of the series, and for its accuracy on the file: null if that is too much at once. */
 async function backtests({ table, series, whole, options }, model, signal) {
   const all = { ...options, ...table.reading, model: model.name, season: isBase(model) ? get("options").season : null };
   const ofSeries = await askJson("POST", "/v1/backtest", { json: { ...given(all), series: [series], details: true }, signal });
   if (!whole) return { model, answer: ofSeries, ofSeries };
-  const answer = await askJson("POST", "/v1/backtest", { csv: table.source.blob, query: { ...all, ...table.columns }, signal });
+  const asked = { csv: table.source.blob, query: { ...all, ...table.columns }, signal };
+  const answer = await askJson("POST", "/v1/backtest", asked).catch((problem) => {
+    if (problem.tooLarge) return null;
+    throw problem;
+  });
   return { model, answer, ofSeries };
 }
 

@@ -6,30 +6,32 @@ import { fill, make, makeTable } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { moment, span } from "./wording.js";
 
-const SIMPLE = { SeasonalNaive: "last season", Naive: "last value", Drift: "straight line" };
+const SIMPLE = { SeasonalNaive: "seasonal naive", Naive: "naive", Drift: "drift" };
+
 /**
  * Show two backtests side by side.
  *
  * @param {HTMLElement} place
- * @param {{series: object, whole: boolean, options: object}} asked
+ * @param {object} series  the one that is drawn
+ * @param {boolean} tooMuch  whether the whole file was asked for, and was too much
  * @param {{model: object, answer: object, ofSeries: object}} first
  * @param {{model: object, answer: object, ofSeries: object}} second
  * @returns {string} the outcome in a sentence
  */
-export function showComparison(place, asked, first, second) {
+export function showComparison(place, series, tooMuch, first, second) {
   const rows = rowsOf(first, second);
   const sentence = outcome(first, second);
   const drawn = make("div");
   fill(
     place,
     make("p.outcome", {}, sentence),
-    ...warnings(first, second),
+    ...warnings(first, second, tooMuch ? series.unique_id : null),
     make("p.hint", {}, `Mean absolute error over ${count(first.answer.series, "series")}, ${count(first.answer.cutoffs, "cutoffs")}, ${span(first.answer.h, first.answer.freq)} each`),
     bars(rows.map(({ name, kind, row }) => ({ name, kind, value: row.MAE }))),
     make("div.wide", { role: "region", "aria-label": "All measures", tabindex: 0 }, table(rows, first.answer.level)),
     drawn,
   );
-  drawBacktests(drawn, asked.series, first, second);
+  drawBacktests(drawn, series, first, second);
   return sentence;
 }
 
@@ -54,10 +56,10 @@ function outcome(first, second) {
   return `${best.model.name} is better here: its error of ${number(least)} is ${found} than the ${number(most)} of ${other.model.name}.`;
 }
 
-function warnings(first, second) {
+function warnings(first, second, only) {
   const learned = [first, second].filter(({ model }) => model.info.training);
   const said = [...new Set(learned.map(({ model }) => `${model.name} learned from values from ${moment(model.info.training.first)} to ${moment(model.info.training.last)}.`))];
-  const texts = [];
+  const texts = only === null ? [] : [`The whole file is too much for one request. This is the series ${only} alone.`];
   if (said.length) texts.push(`${said.join(" ")} A model that has learned from the very values it is tested on looks better here than it is on new ones; the base weights have not seen them.`);
   if (first.answer.series !== second.answer.series) texts.push("One of the two could not forecast some series, so they were not tested on the same ones.");
   if (first.answer.season !== second.answer.season) texts.push("The two count with seasons of different lengths, so their MASE does not compare.");
@@ -79,8 +81,8 @@ function table(rows, levels) {
     return isBest ? make("strong", { title: "best" }, shown(name, row[name])) : shown(name, row[name]);
   };
   return makeTable(
-    "All measures; the best of each in bold. Of coverage, the best is nearest to its level; of the others, the smallest.",
-    ["Method", ...measures.map(([name]) => name.replace("_", " "))],
+    "The best of each in bold: the smallest error, and the share in an interval that is nearest to its level.",
+    ["Method", ...measures.map(([name]) => name.replace(/^coverage_(.*)/, "In $1 %").replace("_", " "))],
     rows.map(({ name, row }) => [name, ...measures.map((measure, k) => cell(row, measure, k))]),
   );
 }

@@ -73,7 +73,8 @@ export function progressBar(label) {
   const pace = new Pace();
   const since = Date.now();
   const show = (job) => {
-    if (job.status === "running" && job.progress.percent > 0) bar.value = job.progress.percent;
+    const { percent, step } = job.progress;
+    if (job.status === "running" && (percent > 0 || step)) bar.value = percent;
     else bar.removeAttribute("value");
     const left = pace.left(job);
     text.textContent = [farness(job), isLeftAlone(job, since) ? "and no job worker has taken it yet: one must run (FORECASTER_JOB_WORKERS)" : null, left === null ? null : `about ${lasting(left)} left`].filter(Boolean).join(", ");

@@ -47,9 +47,10 @@ function begin(names) {
 function offerSeries() {
   const table = get("table");
   kept.clear();
-  byId("gates-file").hidden = table === null;
-  byId("gates-empty").hidden = table !== null;
-  if (table === null) return void offerFile(byId("gates-empty"), "Open a file to look into the gates with one of its series.");
+  const hasSeries = Boolean(table?.series.length);
+  byId("gates-file").hidden = !hasSeries;
+  byId("gates-empty").hidden = hasSeries;
+  if (!hasSeries) return void offerFile(byId("gates-empty"), "Open a file, or a sample, to see what the gates do with one of its series.");
   picker.setItems(table.series);
   picker.choose(get("chosen"));
 }
@@ -57,12 +58,12 @@ function offerSeries() {
 /** Offer the models that can read the file; the one that is chosen for forecasts, until another is chosen here. */
 function offerModels() {
   const [table, field] = [get("table"), byId("gates-model")];
-  if (table === null) return;
+  if (!table?.series.length) return;
   const names = readyModels().filter((model) => fits(model, table.found.freq)).map(({ name }) => name);
   const wanted = get("options").model ?? readyModels().find((model) => model.default)?.name;
   const before = wanted === now.wanted ? field.value : wanted;
   now.wanted = wanted;
-  fill(field, ...names.map((name) => make("option", {}, name)));
+  fill(field, ...names.map((name) => make("option", { value: name }, name)));
   field.value = names.includes(before) ? before : names[0];
   if (field.value !== before || !byId("gates-network").options.length) begin(["network", "layer"]);
 }
@@ -70,7 +71,7 @@ function offerModels() {
 /** Show what is chosen, if somebody looks and it is not shown yet. */
 async function look() {
   const table = get("table");
-  if (!now.isSeen || table === null || !byId("gates-model").value) return;
+  if (!now.isSeen || !table?.series.length || !byId("gates-model").value) return;
   const model = readyModels().find(({ name }) => name === byId("gates-model").value);
   const asked = {
     model: model.name,
@@ -109,7 +110,7 @@ function show(answer) {
   byId("gates-view").hidden = false; // before it is drawn: it has no width while it is hidden
   view ??= new GateView();
   view.show(answer, byId("gates-order").value);
-  byId("gates-says").textContent = describe(answer, network);
+  byId("gates-says").textContent = describe(answer, network, get("table").isHead);
 }
 
 function offerPlaces(name, amount, chosen) {
@@ -118,8 +119,9 @@ function offerPlaces(name, amount, chosen) {
   field.value = String(chosen);
 }
 
-function describe({ networks, freq, model }, { network, steps, season_removed: removed, horizon, layers }) {
+function describe({ networks, freq, model }, { network, steps, season_removed: removed, horizon, layers }, isHead) {
   const sees = removed ? "without its season, which is put back later" : "as it is";
   const many = networks > 1 ? ` The forecast of ${model} is the mean of ${networks} networks.` : "";
-  return `Network ${network} reads the last ${span(steps, freq)} of the series ${sees}, and gives ${span(horizon, freq)} ahead. Layer ${layers[0].layer} has ${layers[0].units} units.${many}`;
+  const head = isHead ? " The file is large: this is the series in its first rows." : "";
+  return `Network ${network} reads the last ${span(steps, freq)} of the series ${sees}, and gives ${span(horizon, freq)} ahead. Layer ${layers[0].layer} has ${layers[0].units} units.${many}${head}`;
 }

@@ -26,7 +26,7 @@ export class HeatMap {
     this.legend = make("div.heat-legend");
     this.sentence = make("p.heat-says");
     const title = make("h3", {}, what.title, make("span.hint", {}, ` ${what.meaning}`));
-    this.element = make("div.heat", { dataset: { gate: what.name } }, make("div.heat-head", {}, title, this.legend), this.sentence, this.board);
+    this.element = make("div.heat", { dataset: { gate: what.name } }, make("div.heat-head", {}, title, this.legend), this.board, this.sentence);
   }
 
   /**

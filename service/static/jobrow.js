@@ -3,9 +3,9 @@
 import { ask } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { announce, attempt, fill, make, makeTable, showProblem } from "./dom.js";
-import { count, number } from "./format.js";
+import { count } from "./format.js";
 import { cancelJob, filesOf, isOver, progressBar } from "./follow.js";
-import { ago, instant, lasting } from "./wording.js";
+import { ago, instant, lasting, size } from "./wording.js";
 
 const STATUS = {
   queued: ["", "◷ waiting"],
@@ -30,7 +30,7 @@ export class JobRow {
     this.problem = make("div");
     this.all = make("div.wide", { role: "region", "aria-label": "Options", tabindex: 0 });
     this.bar = progressBar(titleOf(job));
-    const head = make("div.title", {}, make("h2", { tabindex: -1 }, titleOf(job)), this.badge, this.age);
+    const head = make("div.title", {}, make("h2", {}, titleOf(job)), this.badge, this.age);
     const details = make("details", {}, make("summary", {}, "Options"), this.all);
     this.element = make("li.card.job", { dataset: { job: job.id } }, head, this.state, this.problem, details);
   }
@@ -109,12 +109,8 @@ function outcomeOf(job) {
   if (job.status !== "succeeded") return [];
   const { rows, series_total } = job.progress;
   const from = `from ${count(rows, "values")} of ${count(series_total, "series")}`;
-  const what = job.kind === "train" ? `Version ${job.model.version}, ${from}` : `${count(job.result.rows, "rows")} ${from}, ${sizeOf(job.result.bytes)}`;
+  const what = job.kind === "train" ? `Version ${job.model.version}, ${from}` : `${count(job.result.rows, "rows")} ${from}, ${size(job.result.bytes)}`;
   return [make("p", {}, what, make("span.hint", {}, `Kept until ${instant(job.expires)}`))];
-}
-
-function sizeOf(bytes) {
-  return bytes < 1e6 ? `${number(Math.ceil(bytes / 1e3))} kB` : `${number(bytes / 1e6)} MB`;
 }
 
 function optionsOf(job) {

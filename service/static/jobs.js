@@ -30,12 +30,6 @@ export function startJobs(view) {
   }
 }
 
-/** Show a job that was handed in elsewhere at the top of the list, and put the focus on it. */
-export function followJob(job) {
-  show([job]);
-  requestAnimationFrame(() => rows.get(job.id)?.element.querySelector("h2").focus()); // once the section is seen
-}
-
 function isSeen(view) {
   return !view.hidden && !document.hidden;
 }

@@ -49,9 +49,8 @@ export class ModelRow {
 
   actions(model) {
     if (model.status !== "ready") return null;
-    const link = make("a.button", { href: "#forecast", onclick: () => this.forecastWith(model.name) }, "Forecast with it");
-    link.setAttribute("aria-label", `Forecast with ${model.name}`);
-    return make("p.actions", {}, link);
+    const asked = { href: "#forecast", "aria-label": `Forecast with it: ${model.name}`, onclick: () => this.forecastWith(model.name) };
+    return make("p.actions", {}, make("a.button", asked, "Forecast with it"));
   }
 }
 

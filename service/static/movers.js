@@ -46,7 +46,7 @@ export function listMovers(list, layer, choose) {
         { type: "button", "aria-pressed": "false", dataset: { unit }, onclick: () => choose(unit) },
         make("span.mover-name", {}, `Unit ${unit}`),
         sparkline(layer.cell_state[unit], layer.movers_steps),
-        make("span.mover-says", {}, `${decimal(before)} → ${decimal(after)}, moved by ${decimal(change)} in all`),
+        make("span.mover-says", {}, `${decimal(before)} → ${decimal(after)}, moved ${decimal(change)} in all`),
       ),
     );
   fill(list, ...layer.movers.map(line));

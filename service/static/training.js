@@ -29,8 +29,8 @@ export function startTraining(view) {
 function offer() {
   const table = get("table");
   fileLine(byId("train-file"), "It learns from");
-  for (const element of byId("train-form").elements) element.disabled = table === null;
-  if (table === null) return;
+  for (const element of byId("train-form").elements) element.disabled = !table?.series.length;
+  if (!table?.series.length) return;
   const next = { name: nameFrom(table.source.name), h: String(horizonFor(table.found)) };
   for (const key of ["name", "h"]) {
     const field = byId(`train-${key}`);

@@ -13,6 +13,13 @@ from .pages import choose
 
 SECTIONS = ("forecast", "models", "jobs", "gates")
 FLIGHTS = ROOT / "data" / "flights_daily.csv"
+SETTLED = {
+    "forecast": "#forecast-title",
+    "models": "[data-model]",
+    "jobs": "[data-job], #jobs-empty",
+    "gates": ".heat canvas, #gates-empty p",
+}
+"""What is seen of each section when it has asked the service."""
 DRAWN = "performance.getEntriesByName('forecaster:drawn').length"
 
 
@@ -34,15 +41,22 @@ def wait_until_drawn(page: Page, before: int) -> None:
 
 
 def go_to(page: Page, section: str) -> None:
-    """Go to a section by the navigation."""
+    """Go to a section by the navigation, and wait until it has loaded and shows what there is."""
     page.locator(f".top nav a[href='#{section}']").click()
     expect(page.locator(f"#{section}-title")).to_be_visible()
+    settled(page, section)
+
+
+def settled(page: Page, section: str) -> None:
+    """Wait until a section shows what there is."""
+    expect(page.locator(SETTLED[section]).filter(visible=True).first).to_be_visible()
 
 
 def prepared(visit: Visit, section: str, state: str, **options: Any) -> Page:
     """Open the page and bring a section into a state: "empty", or "loaded" with the flights at hand."""
     if state == "empty":
         page = visit(f"/#{section}", **options)
+        settled(page, section)
     else:
         page = visit("/", **options)
         take(page, FLIGHTS.name, FLIGHTS.read_bytes())

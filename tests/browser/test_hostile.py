@@ -50,6 +50,17 @@ def table(*ids: str, head: tuple[str, str, str] = ("unique_id", "ds", "y"), days
     return text.getvalue().encode()
 
 
+def wide(*names: str) -> bytes:
+    """Return a table in which each column is a series."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["ds", *names])
+    rows.writerows(
+        [date(2024, 1, 1) + timedelta(day), *((day + k) % 7 for k in range(len(names)))] for day in range(60)
+    )
+    return text.getvalue().encode()
+
+
 def stays_text(page: Page) -> None:
     """Hold every section to what there should not be; the watch sees what would have run."""
     for section in SECTIONS:
@@ -95,14 +106,8 @@ def test_names_of_columns_are_text(page: Page, trap: str) -> None:
     page.get_by_role("button", name="Columns").click()
     expect(page.locator("#columns")).to_contain_text(head[0])
     stays_text(page)
-    wide = (
-        b"ds," + table("x", head=(f"{TRAPS[trap]} one", f"{TRAPS[trap]} two", "b")).split(b"\n")[0].rpartition(b",")[0]
-    )
-    rows = b"".join(
-        b"%s,%d,%d\n" % (str(date(2024, 1, 1) + timedelta(day)).encode(), day % 7, day % 5) for day in range(60)
-    )
     page.get_by_role("button", name="Another file").click()
-    take(page, "wide.csv", wide + b"\n" + rows)
+    take(page, "wide.csv", wide(f"{TRAPS[trap]} one", f"{TRAPS[trap]} two"))
     expect(page.get_by_role("combobox", name="Series")).to_have_value(f"{TRAPS[trap]} one")
     stays_text(page)
 
@@ -162,9 +167,8 @@ def test_a_copied_line_reads_the_file_of_that_name_and_runs_nothing_else(
     content = table("a", "b")
     (tmp_path / name).write_bytes(content)
     take(page, name, content)
-    before = set(os.listdir(tmp_path))
     answer = ran(["sh", "-c", copied(page, "curl")], tmp_path)
-    assert set(os.listdir(tmp_path)) == before
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
     expected = service.ask("POST", "/v1/forecast?level=80,95&freq=D", content, {"Content-Type": "text/csv"})
     assert answer.encode() == expected.body
     written = ran([sys.executable, "-c", copied(page, "Python")], tmp_path)

@@ -72,9 +72,13 @@ def test_tab_goes_through_everything_in_reading_order(visit: Visit, section: str
     page = prepared(visit, section, state)
     page.evaluate(DESCRIBE)
     stops = page.evaluate(STOPS)
-    page.evaluate("document.activeElement?.blur()")
+    first = 0
+    if state == "loaded":  # what was clicked is where Tab would begin
+        page.evaluate("__stops[0].focus()")
+        first = 1
     passed = walk(page, "Tab")
-    assert [stop["place"] for stop in passed] == list(range(len(stops))), [stop["name"] for stop in passed]
+    assert [stop["name"] for stop in passed] == stops[first:]
+    assert [stop["place"] for stop in passed] == list(range(first, len(stops)))
     assert [stop["name"] for stop in passed if not stop["seen"]] == []
     assert [stop["name"] for stop in passed if not stop["marked"]] == []
 

@@ -29,7 +29,10 @@ def test_what_is_wrong_is_seen(wrong: str, browser: Browser, service: Running) -
     page = visit("/docs")
     assert visit.faults() == []
     page.evaluate(WRONGS[wrong])
-    page.wait_for_timeout(100)
+    for _ in range(100):
+        page.wait_for_timeout(20)
+        if any(fault.startswith(wrong) for fault in visit.faults()):
+            break
     visit.close()
     assert [fault for fault in visit.faults() if fault.startswith(wrong)], visit.faults()
     visit.allow(wrong)
