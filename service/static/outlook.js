@@ -35,6 +35,7 @@ export class Outlook {
     this.take = new TakeAway(byId("take"), () => this.#now());
     onChange(["table"], () => this.#showTable());
     onChange(["table", "chosen", "options"], () => this.#ask());
+    onChange(["models"], () => chosenModel()?.version !== this.version && this.#ask());
   }
 
   /** Show another series. */
@@ -57,6 +58,7 @@ export class Outlook {
     const signal = this.requests.next();
     const table = get("table");
     if (!table?.series.length) return;
+    this.version = chosenModel()?.version;
     this.#turnTo(table.at(get("chosen")), signal);
     const json = { series: [this.series], ...table.reading, ...givenOptions() };
     const forecast = askJson("POST", "/v1/forecast", { json, signal });
@@ -140,8 +142,7 @@ export class Outlook {
 }
 
 function isAboutModel({ status, errors = [] }) {
-  const model = chosenModel();
-  return status === 422 && model !== null && !isBase(model) && errors.some(({ field }) => ["freq", "model", "season"].includes(field));
+  return status === 422 && get("options").model !== null && !isBase(chosenModel()) && errors.some(({ field }) => ["freq", "model", "season"].includes(field));
 }
 
 function useBase() {

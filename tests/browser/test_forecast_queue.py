@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.service.processes import Running
 
@@ -130,8 +130,8 @@ def test_no_key_no_forecast(visit: Visit, start: Start, key: tuple[str, str]) ->
 
 def test_waiting_is_shown_after_a_while_and_ends(page: Page) -> None:
     take(page, FLIGHTS.name, FLIGHTS.read_bytes())
-    held = []
-    page.route("**/v1/forecast", lambda route: held.append(route))
+    held: list[Route] = []
+    page.route("**/v1/forecast", held.append)
     page.get_by_role("button", name="Series: next").click()
     expect(page.locator("#chart-place")).to_have_attribute("aria-busy", "true")
     held[0].continue_()

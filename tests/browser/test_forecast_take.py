@@ -100,8 +100,7 @@ def test_the_table_of_one_series_is_with_the_options_that_are_chosen(flown: Page
     assert same(rows_of(content.decode()), rows_of(said.body.decode())[:3])
 
 
-def test_series_without_a_forecast_are_told(visit: Visit, tmp_path: Path) -> None:
-    page = visit("/")
+def test_series_without_a_forecast_are_told(page: Page) -> None:
     take(page, "two.csv", FLIGHTS.read_bytes() + b"short,2013-01-01,\nshort,2013-01-02,5\n")
     _, content = downloaded(page, "CSV of all")
     assert "short" not in {row["unique_id"] for row in rows_of(content.decode())}
