@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from forecaster.errors import OutputError as OutputError
     from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import StoreError as StoreError
+    from forecaster.errors import TooLargeError as TooLargeError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import usable_cpus as usable_cpus
@@ -80,6 +81,7 @@ _HOME = {
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
+    "TooLargeError": "errors",
     "TooShortError": "errors",
     "ConfigError": "errors",
     "NotFittedError": "errors",

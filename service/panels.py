@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forecaster import ColumnNames, Frequency, InputError, Limits, LongTable, Numbering, Panel, parse_csv
 from service.intake import frequency_of, invalid, too_many
-from service.problems import MAX_ERRORS, Problem, field_error, message_of
+from service.problems import MAX_ERRORS, Problem, field_error, kind_of_fault, message_of
 from service.schemas.base import FieldError
 from service.schemas.forecasts import ColumnOptions, Columns, PanelOptions, Series, SeriesOptions
 from service.settings import Settings
@@ -89,7 +89,7 @@ def panel_of_csv(
         )
     except InputError as error:
         errors = [field_error(fault) for fault in list(faults.values())[:MAX_ERRORS]]
-        raise Problem("invalid-request", message_of(error), errors=errors or [field_error(error)]) from None
+        raise Problem(kind_of_fault(error), message_of(error), errors=errors or [field_error(error)]) from None
     return Intake(panel, _reasons(faults, faults), names)
 
 

@@ -1,16 +1,13 @@
 // Joins the sections: which one is seen, the colours, and what all of them need from the start.
 
-import { byId, showProblem } from "./dom.js";
+import { byId, make, showProblem } from "./dom.js";
 import { startForecast } from "./forecast.js";
 
 /** What starts the sections that are no part of the first view: they are loaded when they are first seen. */
-const LATER = {
-  models: async () => (await import("./models.js")).startModels,
-  jobs: async () => (await import("./jobs.js")).startJobs,
-  gates: async () => (await import("./gates.js")).startGates,
-};
+const LATER = { models: "startModels", jobs: "startJobs", gates: "startGates" };
 const VIEWS = ["forecast", ...Object.keys(LATER)];
 const begun = new Set(["forecast"]);
+let failed = 0; // how often a section could not be loaded
 const THEMES = {
   auto: ["Auto", "Auto: colours as the system has them"],
   light: ["Light", "Light colours"],
@@ -40,10 +37,13 @@ function route() {
 async function begin(name) {
   begun.add(name);
   const view = document.querySelector(`[data-view=${name}]`);
-  const start = await LATER[name]().catch(() => null);
-  if (start !== null) return start(view);
+  const module = await import(`./${name}.js${failed ? `?${failed}` : ""}`).catch(() => null); // browsers ask once for each address
+  view.querySelector(".unbegun")?.remove();
+  if (module !== null) return module[LATER[name]](view);
   begun.delete(name);
-  showProblem(view, new Error("This section cannot be loaded: the service does not answer, or is of another version now. Load the page again."));
+  failed += 1;
+  view.prepend(make("div.unbegun"));
+  showProblem(view.firstChild, new Error("This section cannot be loaded: the service does not answer, or is of another version now. Load the page again."));
 }
 
 function setTheme(name) {

@@ -14,6 +14,7 @@ import { askJson } from "./api.js";
  */
 
 const HEAD_BYTES = 256 * 1024; // of a file that goes to the queue: what its columns are told from
+const LEAST_HEAD_BYTES = 1024;
 
 /** What a file holds: the answer of /v1/inspect, with its series at hand. */
 export class Table {
@@ -63,15 +64,25 @@ export async function inspect(source, chosen, signal) {
       if (!problem.tooLarge) throw problem;
     }
   }
-  return new Table(source, await inspected(await headOf(source.blob), chosen, signal), { isHead: true });
+  return new Table(source, await inspectedHead(source.blob, Math.min(most, HEAD_BYTES), chosen, signal), { isHead: true });
 }
 
 function inspected(blob, chosen, signal) {
   return askJson("POST", "/v1/inspect", { csv: blob, query: { ...chosen, values: true }, signal });
 }
 
-async function headOf(blob) {
-  const bytes = new Uint8Array(await blob.slice(0, HEAD_BYTES).arrayBuffer());
+/** The first lines of a file; fewer where a request may not hold as many series or values. */
+async function inspectedHead(blob, most, chosen, signal) {
+  try {
+    return await inspected(await headOf(blob, most), chosen, signal);
+  } catch (problem) {
+    if (!problem.tooLarge || most < 2 * LEAST_HEAD_BYTES) throw problem;
+    return inspectedHead(blob, most / 2, chosen, signal);
+  }
+}
+
+async function headOf(blob, most) {
+  const bytes = new Uint8Array(await blob.slice(0, most).arrayBuffer());
   const end = bytes.lastIndexOf(10);
   return new Blob([bytes.subarray(0, end < 0 ? bytes.length : end + 1)]);
 }
