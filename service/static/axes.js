@@ -50,12 +50,10 @@ function monthTicks(low, high, step) {
 
 /** Return what ticks say: the finest part in the first line, what it belongs to in the second, where that changes. */
 export function timeLabels(at, unit) {
-  let said = "";
-  return at.map((time) => {
-    const [fine, whole] = timeParts(new Date(time * 1000), unit);
-    const text = whole === said || !whole ? fine : `${fine}\n${whole}`;
-    said = whole;
-    return text;
+  const parts = at.map((time) => timeParts(new Date(time * 1000), unit));
+  return parts.map(([fine, whole], k) => {
+    const isNew = k === 0 ? whole === (parts[1]?.[1] ?? whole) : whole !== parts[k - 1][1]; // two side by side would meet
+    return isNew && whole ? `${fine}\n${whole}` : fine;
   });
 }
 

@@ -27,11 +27,19 @@ export function fits(model, freq) {
   return isBase(model) || model.info.frequency === freq || /^\d+$/.test(freq);
 }
 
-/** Ask until a version answers, or for as long as it may take; return whether it does. */
-export async function untilAnswers(name, version) {
+/** Ask until a version answers, or for as long as that may take; return whether it does. */
+export function untilAnswers(name, version) {
+  return until((model) => model.name === name && model.version === version);
+}
+
+/** Ask until a model is listed, or for as long as that may take; return whether it is. */
+export function untilListed(name) {
+  return until((model) => model.name === name);
+}
+
+async function until(isIt) {
   for (let second = 0; second < PATIENCE_SECONDS; second++) {
-    const models = await refreshModels();
-    if (models.some((model) => model.name === name && model.version === version)) return true;
+    if ((await refreshModels()).some(isIt)) return true;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
   return false;

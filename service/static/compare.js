@@ -24,9 +24,9 @@ export function startCompare() {
 function offer() {
   const [table, models] = [get("table"), readyModels()];
   fileLine(byId("compare-file"), "They are asked what they would have said at earlier points of", "its first rows");
-  for (const element of byId("compare-form").elements) element.disabled = !table?.series.length;
-  if (!table?.series.length) return;
-  const fitting = models.filter((model) => fits(model, table.found.freq));
+  const fitting = table?.series.length ? models.filter((model) => fits(model, table.found.freq)) : [];
+  for (const element of byId("compare-form").elements) element.disabled = !fitting.length;
+  if (!fitting.length) return;
   const own = fitting.find(({ name }) => name === get("options").model) ?? fitting.find((model) => !isBase(model));
   for (const [side, usual] of [["a", own], ["b", fitting.find(isBase)]]) {
     const field = byId(`compare-${side}`);

@@ -40,12 +40,14 @@ class ForecastSection {
     listenForSources(view, (source) => this.take(source), (problem) => showProblem(byId("source-problem"), problem));
     toggles("columns-open", "columns");
     toggles("findings-open", "findings");
-    byId("source-other").addEventListener("click", () => this.#start());
+    byId("source-other").addEventListener("click", () => this.#offer(byId("source-start").hidden));
   }
 
-  /** Show where a file can be given; the one at hand stays until another is there. */
-  #start() {
-    byId("source-start").hidden = byId("forecast-lead").hidden = false;
+  /** Show where a file can be given, or hide it; the one at hand stays until another is there. */
+  #offer(isShown) {
+    byId("source-start").hidden = byId("forecast-lead").hidden = !isShown;
+    byId("source-other").setAttribute("aria-expanded", String(isShown));
+    if (!isShown) return;
     byId("source-choose").focus();
     window.scrollTo({ top: 0 });
   }
@@ -56,10 +58,10 @@ class ForecastSection {
     open("columns-open", "columns", false);
     open("findings-open", "findings", false);
     set({ source, table: null, options: { ...get("options"), h: null, season: null } });
-    byId("source-start").hidden = byId("forecast-lead").hidden = true;
+    this.#offer(false);
     byId("source-bar").hidden = false;
     byId("source-title").textContent = source.name;
-    byId("source-facts").textContent = size(source.blob.size);
+    byId("source-facts").textContent = `${size(source.blob.size)}, being read`;
     this.#read(source, {});
   }
 

@@ -47,6 +47,7 @@ function begin(names) {
 function offerSeries() {
   const table = get("table");
   kept.clear();
+  now.asking?.abort(); // what comes of it is of the file before
   const hasSeries = Boolean(table?.series.length);
   byId("gates-file").hidden = !hasSeries;
   byId("gates-empty").hidden = hasSeries;

@@ -37,7 +37,7 @@ export class HeatMap {
    */
   show(values, order) {
     Object.assign(this, { values, order });
-    const most = Math.max(...values.flat().map((value) => Math.abs(value ?? 0)));
+    const most = values.flat().reduce((largest, value) => Math.max(largest, Math.abs(value ?? 0)), 0);
     const end = this.what.open ? most || 1 : 1;
     this.range = this.what.ramp === "share" ? [0, 1] : [-end, end];
     this.element.drawn = { values, order, range: this.range }; // for tests

@@ -10,7 +10,7 @@ const BUSY_MS = 2_000;
 const CALM_MS = 10_000;
 
 const rows = new Map(); // by id, the newest job first
-let older = null; // the `before` of the next page
+let hasMore = false; // whether there are jobs older than those of the list
 let timer = null;
 
 /** Start the section. */
@@ -41,14 +41,15 @@ async function refresh() {
   const reaches = last !== undefined && next !== null; // what is older than the page stays as it was seen
   for (const [id, row] of rows) if (!newest.has(id) && !(reaches && row.job.created <= last.created)) drop(id);
   for (const [id, row] of rows) if (!newest.has(id) && !isOver(row.job)) jobs.push(await askJson("GET", `/v1/jobs/${id}`));
-  if (rows.size <= PAGE) older = next;
+  if (rows.size <= PAGE) hasMore = next !== null;
   show(jobs);
 }
 
 async function showOlder() {
   await attempt(byId("jobs-problem"), async () => {
-    const { jobs, next } = await askJson("GET", "/v1/jobs", { query: { limit: PAGE, before: older } });
-    older = next;
+    const before = byId("jobs-list").lastElementChild.dataset.job;
+    const { jobs, next } = await askJson("GET", "/v1/jobs", { query: { limit: PAGE, before } });
+    hasMore = next !== null;
     show(jobs);
     rows.get(jobs[0]?.id)?.element.querySelector("summary").focus();
   });
@@ -63,7 +64,7 @@ function show(jobs) {
   const list = byId("jobs-list");
   wanted.forEach((element, place) => list.children[place] !== element && list.insertBefore(element, list.children[place] ?? null));
   byId("jobs-empty").hidden = rows.size > 0;
-  byId("jobs-older").hidden = older === null;
+  byId("jobs-older").hidden = !hasMore;
 }
 
 function drop(id) {

@@ -12,7 +12,7 @@ const rows = new Map();
 /** Start the section. */
 export function startModels(view) {
   onChange(["models"], showList);
-  startTraining(view);
+  startTraining(view, (name) => rows.get(name)?.versions.again());
   startCompare();
   view.addEventListener("shown", () => attempt(byId("models-problem"), refreshModels));
   if (!view.hidden) attempt(byId("models-problem"), refreshModels);

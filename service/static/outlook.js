@@ -35,6 +35,7 @@ export class Outlook {
     this.take = new TakeAway(byId("take"), () => this.#now());
     onChange(["table"], () => this.#showTable());
     onChange(["table", "chosen", "options"], () => this.#ask());
+    onChange(["models"], () => chosenModel()?.version !== this.version && this.#ask());
   }
 
   /** Show another series. */
@@ -57,6 +58,7 @@ export class Outlook {
     const signal = this.requests.next();
     const table = get("table");
     if (!table?.series.length) return;
+    this.version = chosenModel()?.version;
     this.#turnTo(table.at(get("chosen")), signal);
     const json = { series: [this.series], ...table.reading, ...givenOptions() };
     const forecast = askJson("POST", "/v1/forecast", { json, signal });
@@ -69,7 +71,7 @@ export class Outlook {
     const tested = whileBusy(byId("accuracy"), backtest).finally(() => drawn);
     tested.then(
       unless((answer) => this.#backtestCame(answer)),
-      unless((problem) => this.tested.showProblem(problem)),
+      unless((problem) => this.#untested(problem)),
     );
   }
 
@@ -91,6 +93,7 @@ export class Outlook {
     showProblem(byId("outlook-problem"), null);
     this.chart.element.addEventListener("chart-painted", measured, { once: true });
     this.#say(outlookSentence(this.series, this.forecast, answer.freq), "");
+    byId("compares").classList.add("awaited"); // what stands below does not move when it comes
     this.#draw();
     this.take.show();
     announce(byId("says").textContent);
@@ -101,6 +104,11 @@ export class Outlook {
     this.#say(byId("says").textContent, comparisonSentence(answer, answer.freq));
     this.tested.show(answer, this.series.unique_id);
     this.#draw();
+  }
+
+  #untested(problem) {
+    byId("compares").classList.remove("awaited");
+    this.tested.showProblem(problem);
   }
 
   #failed(problem) {
@@ -134,8 +142,7 @@ export class Outlook {
 }
 
 function isAboutModel({ status, errors = [] }) {
-  const model = chosenModel();
-  return status === 422 && model !== null && !isBase(model) && errors.some(({ field }) => ["freq", "model", "season"].includes(field));
+  return status === 422 && get("options").model !== null && !isBase(chosenModel()) && errors.some(({ field }) => ["freq", "model", "season"].includes(field));
 }
 
 function useBase() {

@@ -52,7 +52,8 @@ async function fetchSample(name, path) {
 }
 
 function pasted(text) {
-  const lines = text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").trim();
+  let lines = text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").trim();
+  if (!/[",;]/.test(lines)) lines = lines.replaceAll("\t", ","); // a terminal would complete names at a tab that is pasted
   return { name: "pasted.csv", blob: new Blob([`${lines}\n`], { type: "text/csv" }), origin: "pasted", path: null };
 }
 

@@ -11,9 +11,16 @@ import { span, unitOf } from "./wording.js";
 const HORIZONS = { years: 6, quarters: 8, months: 12, weeks: 8, "business days": 10, hours: 24 };
 const followed = new Map();
 let offered = { name: "", h: "" };
+let tell = () => {};
 
-/** Start the form, and follow the trainings that run already. */
-export function startTraining(view) {
+/**
+ * Start the form, and follow the trainings that run already.
+ *
+ * @param {HTMLElement} view  the section
+ * @param {(name: string) => void} trained  called when a model has another version
+ */
+export function startTraining(view, trained) {
+  tell = trained;
   const form = byId("train-form");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -45,7 +52,7 @@ function nameFrom(file) {
 }
 
 function horizonFor({ freq, series }) {
-  const longest = Math.max(...series.map((one) => one.length));
+  const longest = series.reduce((most, one) => Math.max(most, one.length), 0);
   return Math.max(1, Math.min(HORIZONS[unitOf(freq).unit?.[0]] ?? 14, Math.floor(longest / 4)));
 }
 
@@ -76,7 +83,7 @@ async function findRunning() {
 
 function follow(job) {
   if (followed.has(job.id)) return followed.get(job.id);
-  const run = new TrainingRun(job, () => followed.delete(job.id));
+  const run = new TrainingRun(job, { trained: tell, gone: () => followed.delete(job.id) });
   followed.set(job.id, run);
   byId("trainings").prepend(run.element);
   run.follow();

@@ -2,7 +2,7 @@
 
 import { ask, watchJob } from "./api.js";
 import { accuracyView } from "./accuracy.js";
-import { untilAnswers } from "./catalogue.js";
+import { untilAnswers, untilListed } from "./catalogue.js";
 import { announce, attempt, fill, make, showProblem } from "./dom.js";
 import { cancelJob, progressBar } from "./follow.js";
 import { LossCurve } from "./losscurve.js";
@@ -13,11 +13,12 @@ import { span } from "./wording.js";
 export class TrainingRun {
   /**
    * @param {object} job  as /v1/jobs describes it
-   * @param {() => void} gone  called when the user puts the card away
+   * @param {object} told
+   * @param {(name: string) => void} told.trained  called when the model has another version
+   * @param {() => void} told.gone  called when the user puts the card away
    */
-  constructor(job, gone) {
-    this.job = job;
-    this.gone = gone;
+  constructor(job, { trained, gone }) {
+    Object.assign(this, { job, trained, gone });
     this.name = job.options.name;
     this.bar = progressBar(`Training ${this.name}`);
     this.curve = new LossCurve();
@@ -51,6 +52,8 @@ export class TrainingRun {
       made.published ? null : make("p", {}, "It does not answer yet: publish it under Versions."),
     ]);
     if (made.published) await this.offer(made);
+    else await untilListed(this.name);
+    this.trained(this.name);
   }
 
   /** Offer the model once it answers. */

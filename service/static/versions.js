@@ -21,6 +21,11 @@ export class VersionList {
     if (this.element.open && model.version !== this.shown) this.ask();
   }
 
+  /** Look again if somebody sees it: there may be another version. */
+  again() {
+    if (this.element.open) this.ask();
+  }
+
   async ask() {
     await attempt(this.problem, async () => this.fill(await askJson("GET", pathOf(this.name))));
   }

@@ -49,7 +49,10 @@ def test_the_newest_stretch_is_seen_at_first_and_not_all_years(weather: Page) ->
 def test_buttons_go_closer_along_and_back(weather: Page) -> None:
     first = view(weather)
     width = first[1] - first[0]
-    press = lambda name: weather.get_by_role("button", name=name, exact=True).click()  # noqa: E731 - a word for it
+
+    def press(name: str) -> None:
+        weather.get_by_role("button", name=name, exact=True).click()
+
     press("Zoom in")
     assert view(weather)[1] - view(weather)[0] == pytest.approx(0.6 * width)
     press("Earlier")
@@ -66,7 +69,11 @@ def test_a_drag_zooms_to_what_it_passes_and_a_double_click_resets(weather: Page)
     first = view(weather)
     box = weather.locator("#chart-place .u-over").bounding_box()
     assert box is not None
-    at = lambda share: (box["x"] + share * box["width"], box["y"] + box["height"] / 2)  # noqa: E731 - a word for it
+    middle = box["y"] + box["height"] / 2
+
+    def at(share: float) -> tuple[float, float]:
+        return box["x"] + share * box["width"], middle
+
     weather.mouse.move(*at(0.25))
     weather.mouse.down()
     weather.mouse.move(*at(0.75), steps=5)
@@ -218,7 +225,7 @@ def test_the_table_behind_the_chart_has_all_that_is_seen(weather: Page) -> None:
     expect(rows).to_have_count(round(high - low))
     last = rows.last.locator("th, td").all_inner_texts()
     assert last[0] == chart["labels"][-1]
-    assert last[1] == "–"
+    assert last[1] == "\N{EN DASH}"
     assert math.isclose(float(last[3]), chart["lines"]["Forecast"][-1], rel_tol=1e-3)
     weather.get_by_role("button", name="Zoom in", exact=True).click()
     expect(rows).not_to_have_count(round(high - low))

@@ -1,4 +1,4 @@
-"""A file in: dropped, chosen, pasted or a sample; how it was read, what is wrong with it, and which series are in it."""
+"""A file in: dropped, chosen, pasted or a sample; how it was read, what is wrong with it, which series are in it."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_columns_that_cannot_be_told_can_be_named(visit: Visit) -> None:
 
 
 def findings_of_shops() -> bytes:
-    """Return a file with two good series, one of two rows with the same day, and one with 20 cells that are no numbers."""
+    """Return a file with two good series, one with a day twice, and one with 20 cells that are no numbers."""
     good = [(shop, day, value) for shop in ("a", "b") for day, value in daily(40)]
     twice = [("twice", "2024-01-01", 1), ("twice", "2024-01-01", 2)]
     words = [("words", day, f"<b>{value}</b>") for day, value in daily(20)]

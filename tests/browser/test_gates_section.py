@@ -207,6 +207,27 @@ def test_the_mouse_reads_the_cell_it_is_on_in_all_maps(visit: Visit, service: Ru
     expect(page.locator("#gates-strip .chart-when")).to_have_text(f"{day} {MONTH}")  # it stays where it was
 
 
+def test_a_series_shorter_than_the_network_looks_back(visit: Visit, service: Running) -> None:
+    """The network ran over steps before the first one; what it remembered then is not told, and not made up."""
+    visit.allow("status of 422")  # it is too short for a backtest
+    page = visit("/#gates")
+    ds, y = [f"2024-01-{day:02d}" for day in range(1, 11)], [3, 4, 5, 3, 9, 8, 3, 4, 6, 3]
+    at_hand(page, "\n".join(["ds,y", *map("{},{}".format, ds, y)]).encode())
+    expect(page.locator(".heat canvas").first).to_be_visible()
+    body = {"series": [{"unique_id": "1", "ds": ds, "y": y}], "freq": "D", "model": "base", "network": 0, "layer": 0}
+    (network,) = service.ask("POST", "/v1/explain", body).json["explanations"][0]["networks"]
+    (layer,) = network["layers"]
+    assert network["padding"] > 0
+    assert drawn(page, "cell_state")["values"] == layer["cell_state"]
+    unit = layer["movers"][0]["unit"]
+    page.get_by_role("application", name="Gates and states").focus()
+    page.keyboard.press("Home")
+    new = decimal(layer["input_gate"][unit][0] * layer["candidate"][unit][0])
+    came = f"the memory of unit {unit} came to {decimal(layer['cell_state'][unit][0])}, of which {new} is new."
+    expect(says(page, "cell_state")).to_have_text(f"At 1 January 2024 {came}")
+    expect(says(page, "forget_gate")).to_contain_text("of what it remembered.")
+
+
 def test_those_that_moved_most_are_listed_and_chosen(visit: Visit, service: Running) -> None:
     page = look(visit)
     told = explained(service, page.locator("#gates-series input").input_value())

@@ -199,12 +199,12 @@ def test_a_training_need_not_be_published(visit: Visit, start: Start) -> None:
     before = models(service)["flights"]["version"]
     page = visit("/#models", service)
     at_hand(page)
+    row(page, "flights").get_by_text("Versions", exact=True).click()
     page.locator("#train-publish").uncheck()
     train(page, name="flights", steps="10")
     expect(page.locator(".training")).to_contain_text("It does not answer yet", timeout=60_000)
     assert models(service)["flights"]["version"] == before
     made = newest_job(service)["model"]["version"]
-    row(page, "flights").get_by_text("Versions", exact=True).click()
     expect(row(page, "flights").get_by_role("button", name=f"Publish: {made}")).to_be_visible()
 
 
