@@ -10,6 +10,11 @@ export class Problem extends Error {
     Object.assign(this, { status, kind, errors, requestId, retryAfter });
   }
 
+  /** Whether the same request may be answered a little later, or by another key. */
+  get mayPass() {
+    return [0, 401, 403, 408, 429].includes(this.status) || this.status >= 500;
+  }
+
   /** Whether the same file may still be worked on as a job. */
   get tooLarge() {
     return this.status === 413 || this.kind === "limit-exceeded";

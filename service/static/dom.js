@@ -77,6 +77,11 @@ export function showProblem(place, problem) {
   );
 }
 
+/** Offer a way out below a problem that is shown at a place. */
+export function offerRemedy(place, text, onclick) {
+  place.firstChild.append(make("p", {}, make("button", { type: "button", onclick: () => void onclick() }, text)));
+}
+
 function describeError(error) {
   const where = [error.series, error.line === undefined || error.line === null ? null : `line ${error.line}`, error.field];
   return `${where.filter(Boolean).join(", ")}: ${error.expected}`;

@@ -2,7 +2,7 @@
 
 import { refreshModels } from "./catalogue.js";
 import { ColumnsForm } from "./columns.js";
-import { byId, showProblem } from "./dom.js";
+import { byId, offerRemedy, showProblem } from "./dom.js";
 import { FindingsList, summary } from "./findings.js";
 import { count } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
@@ -57,6 +57,7 @@ class ForecastSection {
     this.columns.forget();
     open("columns-open", "columns", false);
     open("findings-open", "findings", false);
+    this.wholeFile.turnTo(null);
     set({ source, table: null, options: { ...get("options"), h: null, season: null } });
     this.#offer(false);
     byId("source-bar").hidden = false;
@@ -75,7 +76,7 @@ class ForecastSection {
       await models;
       if (!signal.aborted) this.#show(table);
     } catch (problem) {
-      if (problem.name !== "AbortError") this.#showUnread(problem);
+      if (problem.name !== "AbortError") this.#showUnread(problem, () => this.#read(source, chosen));
     }
   }
 
@@ -100,14 +101,16 @@ class ForecastSection {
   }
 
   /** The columns may be the reason; they can be named then. */
-  #showUnread(problem) {
+  #showUnread(problem, again) {
     set({ table: null });
     byId("findings-open").hidden = true;
     open("findings-open", "findings", false);
     this.wholeFile.turnTo(null);
     this.columns.showUnread();
     open("columns-open", "columns", problem.status === 422);
+    byId("source-facts").textContent = size(get("source").blob.size);
     showProblem(byId("source-problem"), problem);
+    if (problem.mayPass) offerRemedy(byId("source-problem"), "Try again", again);
   }
 }
 

@@ -2,12 +2,11 @@
 
 import { askJson } from "./api.js";
 import { isBase } from "./catalogue.js";
-import { TestedPanel } from "./tested.js";
 import { chartOverview } from "./chart-overview.js";
 import { chartTable } from "./chart-table.js";
 import { chartTools } from "./chart-tools.js";
 import { Chart } from "./chart.js";
-import { announce, byId, make, showProblem } from "./dom.js";
+import { announce, byId, make, offerRemedy, showProblem } from "./dom.js";
 import { drawingOf, whyNotLog } from "./drawing.js";
 import { count } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
@@ -16,6 +15,7 @@ import { Picker } from "./picker.js";
 import { comparisonSentence, outlookSentence } from "./sentence.js";
 import { get, onChange, set } from "./store.js";
 import { TakeAway } from "./take.js";
+import { TestedPanel } from "./tested.js";
 
 const PATIENCE = 250; // milliseconds until another series is shown without its forecast
 
@@ -23,7 +23,8 @@ const PATIENCE = 250; // milliseconds until another series is shown without its 
 export class Outlook {
   constructor() {
     this.requests = new Latest();
-    [this.series, this.forecast, this.backtest, this.drawn] = [null, null, null, null];
+    [this.series, this.forecast, this.backtest] = [null, null, null];
+    [this.drawn, this.tested] = ["", ""]; // what was drawn, and what the backtest is of
     this.picker = new Picker(byId("options"), { label: "Series", chosen: (place) => this.choose(place) });
     this.options = new OptionFields(byId("options"));
     this.chart = new Chart(byId("chart-place"), { label: "Chart of the forecast. Arrow keys read values, plus and minus zoom, 0 resets the view." });
@@ -31,7 +32,7 @@ export class Outlook {
     byId("chart-place").append(chartOverview(this.chart));
     byId("chart-foot").append(howTo(), this.tools);
     byId("chart-values").append(chartTable(this.chart, "The values as a table"));
-    this.tested = new TestedPanel(byId("accuracy"), () => this.#now());
+    this.panel = new TestedPanel(byId("accuracy"), () => this.#now());
     this.take = new TakeAway(byId("take"), () => this.#now());
     onChange(["table"], () => this.#showTable());
     onChange(["table", "chosen", "options"], () => this.#ask());
@@ -82,17 +83,19 @@ export class Outlook {
     this.picker.choose(get("chosen"));
     if (!isOther) return;
     this.forecast = this.backtest = null;
+    this.tested = "";
     this.take.show();
     setTimeout(() => !signal.aborted && !this.forecast && this.#draw(), PATIENCE);
   }
 
   #forecastCame(answer) {
     [this.forecast] = answer.forecasts;
-    this.backtest = null;
+    const compares = this.#testKey() === this.tested ? byId("compares").textContent : ""; // other levels change nothing
+    if (!compares) this.backtest = null;
     this.options.tellHorizon(answer.h);
     showProblem(byId("outlook-problem"), null);
     this.chart.element.addEventListener("chart-painted", measured, { once: true });
-    this.#say(outlookSentence(this.series, this.forecast, answer.freq), "");
+    this.#say(outlookSentence(this.series, this.forecast, answer.freq), compares);
     byId("compares").classList.add("awaited"); // what stands below does not move when it comes
     this.#draw();
     this.take.show();
@@ -101,14 +104,15 @@ export class Outlook {
 
   #backtestCame(answer) {
     this.backtest = answer.forecasts[0] ?? null;
+    this.tested = this.#testKey();
     this.#say(byId("says").textContent, comparisonSentence(answer, answer.freq));
-    this.tested.show(answer, this.series.unique_id);
+    this.panel.show(answer, this.series.unique_id);
     this.#draw();
   }
 
   #untested(problem) {
     byId("compares").classList.remove("awaited");
-    this.tested.showProblem(problem);
+    this.panel.showProblem(problem);
   }
 
   #failed(problem) {
@@ -117,12 +121,18 @@ export class Outlook {
     this.#draw();
     this.take.show();
     showProblem(byId("outlook-problem"), problem);
-    if (isAboutModel(problem)) byId("outlook-problem").firstChild.append(useBase());
+    if (isAboutModel(problem)) offerRemedy(byId("outlook-problem"), "Use the base weights", useBase);
+    else if (problem.mayPass) offerRemedy(byId("outlook-problem"), "Try again", () => this.#ask());
   }
 
   #say(says, compares) {
     byId("says").textContent = says;
     byId("compares").textContent = compares;
+  }
+
+  /** What a backtest depends on. */
+  #testKey() {
+    return JSON.stringify([get("chosen"), this.forecast?.ds.length, { ...givenOptions(), level: null }, this.version]);
   }
 
   /** Draw what is known; what is seen stays, while it is the same series and horizon. */
@@ -146,8 +156,7 @@ function isAboutModel({ status, errors = [] }) {
 }
 
 function useBase() {
-  const onclick = () => set({ options: { ...get("options"), model: get("models").find(isBase)?.name ?? "base" } });
-  return make("p", {}, make("button", { type: "button", onclick }, "Use the base weights"));
+  set({ options: { ...get("options"), model: get("models").find(isBase)?.name ?? "base" } });
 }
 
 function howTo() {

@@ -60,8 +60,9 @@ export class Picker {
     this.index = index;
     this.field.value = this.items[index] ?? "";
     this.field.title = this.field.value;
-    this.previous.disabled = index <= 0;
-    this.next.disabled = index >= this.items.length - 1;
+    // Not `disabled`: whoever goes through all series by the keyboard would lose the focus at the last one.
+    this.previous.setAttribute("aria-disabled", String(index <= 0));
+    this.next.setAttribute("aria-disabled", String(index >= this.items.length - 1));
   }
 
   /** Open the list, with all items or those that a text is found in. */
@@ -90,7 +91,7 @@ export class Picker {
 
   #withSteps(label) {
     const step = (text, name, by) =>
-      make("button.tool", { type: "button", "aria-label": name, title: name, onclick: () => this.#take(this.index + by) }, text);
+      make("button.tool", { type: "button", "aria-label": name, title: name, onclick: () => this.#step(by) }, text);
     this.previous = step("‹", `${label}: previous`, -1);
     this.next = step("›", `${label}: next`, 1);
     return make("div.picker-line", {}, this.box, this.previous, this.next);
@@ -179,6 +180,10 @@ export class Picker {
     row.classList.toggle("active", place === this.active);
     row.style.top = `${ROW * place}px`;
     return row;
+  }
+
+  #step(by) {
+    if (this.index + by in this.items) this.#take(this.index + by);
   }
 
   #take(index) {

@@ -1,7 +1,7 @@
 // Files that are too large for one request become jobs, which are followed where the user is.
 
 import { announce, fill, make, showProblem } from "./dom.js";
-import { get, onChange } from "./store.js";
+import { onChange } from "./store.js";
 import { size } from "./wording.js";
 
 /**
@@ -32,6 +32,7 @@ export class WholeFile {
   /** `options` returns those of a forecast as they are now. */
   constructor(place, options) {
     this.place = place;
+    this.table = null;
     this.options = options;
     this.job = make("div");
     this.again = make("button", { type: "button", onclick: () => this.#send() }, "Forecast the whole file again");
@@ -40,6 +41,7 @@ export class WholeFile {
 
   /** Turn to another table: hand its file in if it is too large, and leave the one before to itself. */
   turnTo(table) {
+    if (table?.isHead && table.source === this.table?.source) return this.#reread(table);
     this.#following.abort();
     this.table = table?.isHead ? table : null;
     fill(this.place);
@@ -49,17 +51,27 @@ export class WholeFile {
     this.#send();
   }
 
+  /** The same file with other columns is not handed in by itself: they may be others still. */
+  #reread(table) {
+    this.table = table;
+    this.#offer();
+  }
+
   #send() {
     this.#following.abort();
     this.#following = new AbortController();
-    this.#sent = JSON.stringify(this.options());
+    this.#sent = this.#wish();
     this.#offer();
     forecastInQueue(this.table, this.options(), fill(this.job), this.#following.signal);
   }
 
-  /** With other options all of it can be forecast again. */
+  /** With other options, or other columns, all of it can be forecast again. */
   #offer() {
-    this.again.hidden = get("table") === null || JSON.stringify(this.options()) === this.#sent;
+    this.again.hidden = this.table === null || this.#wish() === this.#sent;
+  }
+
+  #wish() {
+    return JSON.stringify([this.options(), this.table.columns, this.table.reading]);
   }
 }
 
