@@ -288,7 +288,8 @@ def _as_time(column: _Column) -> tuple[int, int, int]:
     if column.holds_dates:
         return 4 + fit, fit, place
     plausible = column.holds_whole_numbers or not column.holds_numbers
-    return (fit, fit, place) if plausible and fit == _WHOLE else (0, 0, 0)
+    called = fit == _WHOLE or (fit == _PART and column.words[-1] in _TIMES)
+    return (fit, fit, place) if plausible and called else (0, 0, 0)
 
 
 def _as_id(column: _Column) -> tuple[int, int, bool, int]:

@@ -123,6 +123,10 @@ GUESSES = {
         ColumnNames("id", "date", "value"),
     ),
     "a column that counts": (table("n,level", list(range(30)), NUMBERS[:30]), ColumnNames("unique_id", "n", "level")),
+    "numbered weeks": (
+        table("shop,sales_week,sold", AB, [k // 2 for k in range(60)], NUMBERS),
+        ColumnNames("shop", "sales_week", "sold"),
+    ),
     "years": (table("Entity,Year,Life expectancy", AB, [1990 + k // 2 for k in range(60)], NUMBERS),
               ColumnNames("Entity", "Year", "Life expectancy")),
     "orders": (
