@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from forecaster.errors import OutputError as OutputError
     from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import StoreError as StoreError
+    from forecaster.errors import TooLargeError as TooLargeError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import usable_cpus as usable_cpus
+    from forecaster.explanation import Explanation as Explanation
+    from forecaster.explanation import Mover as Mover
     from forecaster.findings import Finding as Finding
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_columns as write_columns
     from forecaster.tables import write_forecast as write_forecast
+    from forecaster.traces import LayerTrace as LayerTrace
+    from forecaster.traces import NetworkTrace as NetworkTrace
     from forecaster.versions import check_model_name as check_model_name
     from forecaster.versions import new_version as new_version
 
@@ -76,6 +81,7 @@ _HOME = {
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
+    "TooLargeError": "errors",
     "TooShortError": "errors",
     "ConfigError": "errors",
     "NotFittedError": "errors",
@@ -87,6 +93,8 @@ _HOME = {
     "MissingExtraError": "errors",
     "ServiceError": "errors",
     "usable_cpus": "executors",
+    "Explanation": "explanation",
+    "Mover": "explanation",
     "Forecast": "forecast",
     "SamplePaths": "forecast",
     "Finding": "findings",
@@ -104,6 +112,8 @@ _HOME = {
     "read_panel": "tables",
     "write_columns": "tables",
     "write_forecast": "tables",
+    "LayerTrace": "traces",
+    "NetworkTrace": "traces",
     "check_model_name": "versions",
     "new_version": "versions",
 }

@@ -18,13 +18,17 @@ from forecaster.errors import ConfigError, InputError, ServiceError
 from forecaster.frames import is_frame
 from forecaster.outputs import write_whole
 from forecaster.replies import (
+    ExplainOptions,
     ForecastOptions,
     Inspection,
     Job,
+    ServiceExplanation,
     ServiceForecast,
+    explanation_from,
     inspection_from,
     job_from,
     json_of,
+    skipped_of,
     unless_failed,
 )
 from forecaster.transport import Transport, retry_after
@@ -119,10 +123,8 @@ class Client:
         if table is not None:
             answer = self._forecast_table(table, names, options)
         else:
-            if is_frame(data) and "timezone" not in options and (zone := zone_of(data, names)):
-                options["timezone"] = zone
-            answer = self._post("/v1/forecast", {"series": series_of(data, names), **options})
-        skipped = {item["unique_id"]: item["reason"] for item in answer["skipped"]}
+            answer = self._post("/v1/forecast", _body(data, names, options))
+        skipped = skipped_of(answer)
         if not is_frame(data):
             return ServiceForecast(answer["model"], answer["freq"], answer["h"], tuple(answer["forecasts"]), skipped)
         frame = frame_of(answer["forecasts"], data, names)
@@ -133,6 +135,30 @@ class Client:
         query = {name: getattr(names, name) for name in ("id_col", "time_col", "target_col")} | texts_of(options)
         headers = {"Content-Type": CSV, "Accept": JSON}
         return self._transport.call("POST", "/v1/forecast", json_of, query=query, body=table, headers=headers)
+
+    def explain(
+        self, data: Any, *, names: ColumnNames | None = None, **options: Unpack[ExplainOptions]
+    ) -> ServiceExplanation:
+        """Ask what the gates of the networks did on the way to the forecast of each series.
+
+        Parameters
+        ----------
+        data
+            As for `forecast`, but no file.
+        names
+            What the columns of a data frame are called.
+        options
+            As in `ExplainOptions`; answers are large, so choose a ``network`` and a ``layer`` for more than a few
+            series.
+
+        Raises
+        ------
+        ServiceError
+            The service refuses, or cannot be reached.
+        """
+        if isinstance(data, (str, os.PathLike)):
+            raise InputError(f"Expected data, got the text {str(data)!r}. Read a file into a data frame first.")
+        return explanation_from(self._post("/v1/explain", _body(data, names or ColumnNames(), options)))
 
     def backtest(self, data: Any, *, names: ColumnNames | None = None, **options: Any) -> dict[str, Any]:
         """Ask how good forecasts of these series would have been; options and answer are those of the route."""
@@ -293,6 +319,14 @@ class Client:
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         text = json_body(body)
         return self._transport.call("POST", path, json_of, body=text, headers={"Content-Type": JSON, "Accept": JSON})
+
+
+def _body(data: Any, names: ColumnNames, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return series and options; the time zone is that of a data frame's timestamps, unless it is given."""
+    body = {"series": series_of(data, names), **options}
+    if is_frame(data) and "timezone" not in options and (zone := zone_of(data, names)):
+        body["timezone"] = zone
+    return body
 
 
 def _place(job: Job | str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvrows import CsvRows, Limits, opened
-from forecaster.errors import InputError
+from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown
 from forecaster.longtable import MISSING, LongTable, Numbering
@@ -225,13 +225,13 @@ class _Columns:
     def _refuse_many_series(self, series: int) -> None:
         most = self.rows.limits.series
         if most is not None and series > most:
-            raise InputError(f"There are more than {most} series. Send them in parts.")
+            raise TooLargeError(f"There are more than {most} series. Send them in parts.")
 
     def _refuse_many_rows(self) -> None:
         rows, most = self.count * max(1, len(self.layout.targets)), self.rows.limits.rows
         if most is not None and rows > most:
             what = "values" if self.layout.is_wide else "rows"
-            raise InputError(f"There are more than {most} {what}. Send them in parts, by series.")
+            raise TooLargeError(f"There are more than {most} {what}. Send them in parts, by series.")
 
     def _values(self, rows: Sequence[Sequence[str]], at: IntArray) -> NDArray[np.float64]:
         matrix = np.empty((len(rows), len(self.layout.targets)))

@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, cast
 
 import numpy as np
 
-from forecaster.errors import InputError
+from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import IntArray
 
 __all__ = ["CsvRows", "Limits", "opened"]
@@ -152,7 +152,7 @@ class CsvRows:
 
     def _refuse_many_columns(self, columns: int) -> None:
         if columns > self.limits.columns:
-            raise InputError(
+            raise TooLargeError(
                 f"The header has {columns} columns; at most {self.limits.columns} are read. Write many series as long "
                 "rows: unique_id, ds, y.",
                 row=self.skipped + 1,

@@ -10,7 +10,7 @@ import numpy as np
 
 from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvrows import Limits
-from forecaster.errors import InputError, MissingExtraError
+from forecaster.errors import InputError, MissingExtraError, TooLargeError
 from forecaster.frames import Freq, assemble, text_times, whole_times
 from forecaster.gate import shown
 from forecaster.panel import Panel
@@ -37,9 +37,9 @@ def read_parquet(
         file = parquet.ParquetFile(stream)
         columns = list(file.schema_arrow.names)
         if len(columns) > limits.columns:
-            raise InputError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
+            raise TooLargeError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
         if limits.rows is not None and file.metadata.num_rows > limits.rows:
-            raise InputError(f"There are more than {limits.rows} rows. Send them in parts, by series.")
+            raise TooLargeError(f"There are more than {limits.rows} rows. Send them in parts, by series.")
         layout = choose_layout(columns, names)
         wanted = [columns[i] for i in (layout.time, layout.id, *layout.targets) if i is not None]
         table = file.read(columns=wanted)

@@ -104,10 +104,15 @@ def forecast_panel(
 def look_ahead(engine: Engine, panel: Panel, h: int, threads: int | None) -> Outlook:
     """Return the outlook on the next `h` steps of series that can be forecast."""
     scaled = scale_panel(panel, season=engine.season)
-    with Threads(threads if len(panel) > _FEW_SERIES else 1) as executor:
+    with executor_for(panel, threads) as executor:
         quantiles = future_quantiles(engine, scaled, h, executor)
     brief = panel.observed < 2 * engine.season + FEW_VALUES
     return Outlook(quantiles, engine.probabilities, scaled.volatility, scaled.scaling, brief)
+
+
+def executor_for(panel: Panel, threads: int | None) -> Threads:
+    """Return where the passes of these series are to run."""
+    return Threads(threads if len(panel) > _FEW_SERIES else 1)
 
 
 def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Executor) -> Floats:

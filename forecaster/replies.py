@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "ExplainOptions",
     "ForecastOptions",
     "Inspection",
     "Job",
+    "ServiceExplanation",
     "ServiceForecast",
+    "explanation_from",
     "inspection_from",
     "job_from",
     "json_of",
+    "skipped_of",
     "unless_failed",
 ]
+
+_STATES = ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state")
 
 
 class ForecastOptions(TypedDict, total=False):
@@ -61,6 +67,69 @@ class ServiceForecast:
     def to_frame(self) -> pd.DataFrame:
         """Return the forecasts as a long data frame."""
         return frame_of(self.forecasts, None, ColumnNames())
+
+
+class ExplainOptions(TypedDict, total=False):
+    """Whose gates to show; what is left out is as the service says."""
+
+    freq: str | int
+    model: str
+    timezone: str
+    season: int
+    network: int
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceExplanation:
+    """What the gates did on the way to the forecast of each series.
+
+    Attributes
+    ----------
+    model, version, freq, engine
+        Which model it is, and what computed: ``compiled`` or ``plain``.
+    networks, layers
+        How many networks the model has, and how many layers each of them.
+    explanations
+        For each series its ``unique_id``, ``ds``, ``y`` and ``networks``, which have ``layers``, which have
+        ``forget_gate`` and so on: for each unit its values, one for each step.
+    skipped
+        Series that cannot be forecast: id and reason.
+    """
+
+    model: str
+    version: str
+    freq: str
+    engine: str
+    networks: int
+    layers: tuple[int, ...]
+    explanations: tuple[dict[str, Any], ...]
+    skipped: dict[str, str]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return gates and states as a long data frame: a row for each series, network, layer, unit and step."""
+        return frame_of(map(_rows_of, self._layers()), None, ColumnNames())
+
+    def _layers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+        for series in self.explanations:
+            for network in series["networks"]:
+                for layer in network["layers"]:
+                    yield series, network, layer
+
+
+def _rows_of(which: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
+    """Return the columns of one layer: its units one below the other."""
+    series, network, layer = which
+    steps, units = network["steps"], layer["units"]
+    return {
+        "unique_id": series["unique_id"],
+        "ds": series["ds"][-steps:] * units,
+        "y": series["y"][-steps:] * units,
+        "network": network["network"],
+        "layer": layer["layer"],
+        "unit": [unit for unit in range(units) for _ in range(steps)],
+        **{name: [value for unit in layer[name] for value in unit] for name in _STATES},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +222,18 @@ def json_of(answer: Any) -> Any:
         return json.loads(answer.read())
     except ValueError:
         raise ServiceError("The answer is not JSON. Is the address that of a Forecaster?", kind="not-json") from None
+
+
+def skipped_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return the series without an outcome, and the reason of each."""
+    return {item["unique_id"]: item["reason"] for item in answer["skipped"]}
+
+
+def explanation_from(answer: Mapping[str, Any]) -> ServiceExplanation:
+    """Return an explanation; what a newer service says beyond it is left out."""
+    known = _known(ServiceExplanation, answer)
+    several = {name: tuple(known[name]) for name in ("layers", "explanations")}
+    return ServiceExplanation(**known | several | {"skipped": skipped_of(answer)})
 
 
 def job_from(described: Mapping[str, Any]) -> Job:

@@ -97,6 +97,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(query={"h": "2", "level": "80"}, media_type=CSV, body=_TABLE, answer=_FORECAST_TABLE),
     ),
     "POST /v1/backtest": (Example(media_type=JSON, body={"series": _LONGER, "h": 2, "windows": 3}),),
+    "POST /v1/explain": (Example(media_type=JSON, body={"series": _LONGER, "network": 0, "layer": 0}),),
     "POST /v1/inspect": (Example(query={"values": "true"}, media_type=CSV, body=_TABLE, answer=_INSPECTED),),
     "POST /v1/timeseries/forecast": (
         Example(
@@ -129,7 +130,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "GET /v1/jobs/{job_id}/skipped": (Example(path=_JOB),),
     "GET /livez": (Example(answer={"status": "ok"}),),
     "GET /readyz": (Example(answer={"status": "ready"}),),
-    "GET /static/{name}": (Example(path={"name": "docs.css"}),),
+    "GET /static/{version}/{name}": (Example(path={"version": "current", "name": "notes_daily.csv"}),),
 }
 """By method and path, as the description writes them; other routes need nothing but their path."""
 

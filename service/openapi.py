@@ -41,8 +41,8 @@ Every error is a problem as RFC 9457 describes it. Every answer has the header X
 of the service repeat. As soon as there is a key, requests need one: Authorization: Bearer."""
 TAGS = {
     "Forecasts": (
-        ("/v1/forecast", "/v1/timeseries/", "/v1/backtest", "/v1/inspect"),
-        "Forecasts and backtests, answered at once.",
+        ("/v1/forecast", "/v1/timeseries/", "/v1/backtest", "/v1/explain", "/v1/inspect"),
+        "Forecasts, backtests, what the gates did and what a table holds, answered at once.",
     ),
     "Models": (("/v1/models",), "What forecasts, and in which version."),
     "Jobs": (("/v1/jobs",), "Training, and forecasts of large files: work that outlives its request."),

@@ -17,11 +17,13 @@ __all__ = [
     "ForecastAnswer",
     "ForecastOptions",
     "ForecastRequest",
+    "PanelOptions",
     "Series",
     "SeriesForecast",
     "SeriesOfAnyForm",
     "SeriesOptions",
     "SkippedSeries",
+    "TimeOptions",
 ]
 
 Level = Annotated[float, Field(gt=0, lt=100)]
@@ -78,12 +80,9 @@ SeriesOfAnyForm = Annotated[
 ]
 
 
-class SeriesOptions(Strict):
-    """What the series are, and which model forecasts them."""
+class TimeOptions(Strict):
+    """How the timestamps are meant."""
 
-    h: int | None = Field(
-        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
-    )
     freq: Annotated[str, StringConstraints(max_length=32)] | int | None = Field(
         default=None,
         description="Pandas alias such as D, W-SUN, MS, h or 15min, or an integer step. Default: taken from the "
@@ -93,11 +92,11 @@ class SeriesOptions(Strict):
         default=None,
         description="IANA zone of the timestamps, such as Europe/Berlin; needed where their UTC offsets change.",
     )
-    level: list[Level] | None = Field(
-        default=None,
-        max_length=10,
-        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
-    )
+
+
+class PanelOptions(TimeOptions):
+    """What the series are, and which model is asked."""
+
     model: Identifier | None = Field(
         default=None,
         description="A name from /v1/models; base for the base weights, which fit every frequency. Default: the "
@@ -108,6 +107,19 @@ class SeriesOptions(Strict):
         ge=1,
         description="Steps of a season, such as 7 for days; for base only, a trained model has its own. Default: that "
         "of the frequency.",
+    )
+
+
+class SeriesOptions(PanelOptions):
+    """What the series are, and how far and with which intervals to forecast them."""
+
+    h: int | None = Field(
+        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
+    )
+    level: list[Level] | None = Field(
+        default=None,
+        max_length=10,
+        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
     )
 
 

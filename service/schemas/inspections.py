@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas.base import Identifier, Strict
-from service.schemas.forecasts import ColumnName
+from service.schemas.base import Identifier
+from service.schemas.forecasts import ColumnName, TimeOptions
 
 __all__ = ["InspectAnswer", "InspectOptions"]
 
@@ -15,7 +15,7 @@ Role = Literal["id", "time", "target", "series", "unused"]
 Severity = Literal["error", "warning", "info"]
 
 
-class InspectOptions(Strict):
+class InspectOptions(TimeOptions):
     """What is known of the table; the rest is told from it."""
 
     id_col: ColumnName | None = Field(
@@ -26,12 +26,6 @@ class InspectOptions(Strict):
     target_col: ColumnName | None = Field(
         default=None,
         description="Column of the values; empty: every column but the times is a series. Default: guessed.",
-    )
-    freq: Annotated[str, StringConstraints(max_length=32)] | int | None = Field(
-        default=None, description="As for a forecast. Default: taken from the timestamps."
-    )
-    timezone: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        default=None, description="As for a forecast."
     )
     values: bool = Field(default=False, description="Whether the values of the series are wanted too.")
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.logs import JsonFormatter
+from service.settings import Settings
+
+from .conftest import make_app
 
 LONG = (
     "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\n"
@@ -244,3 +248,20 @@ def test_quantiles_in_place_of_levels(client: FlaskClient) -> None:
 def test_hints_of_the_library_arrive(client: FlaskClient) -> None:
     assert "Save it as 'CSV UTF-8'" in str(post(client, WRONG["UTF-16"]).json)
     assert "The column 'y' is there twice" in str(post(client, "unique_id,ds,y,y\na,1,1,1\n").json)
+
+
+LARGE = {
+    "rows": (Settings(max_points=10), "unique_id,ds,y\n" + "".join(f"a,2024-01-{day:02d},1\n" for day in range(1, 20))),
+    "series": (Settings(max_series=1), "unique_id,ds,y\na,2024-01-01,1\nb,2024-01-01,1\n"),
+    "columns": (Settings(max_series=1), "ds,a,b,c\n2024-01-01,1,2,3\n"),
+}
+
+
+@pytest.mark.parametrize("limit", LARGE)
+def test_a_table_with_more_than_a_request_may_have_is_told_from_a_wrong_one(tmp_path: Path, limit: str) -> None:
+    """Whoever sees it can hand the same file in as a job."""
+    settings, table = LARGE[limit]
+    response = make_app(tmp_path, settings).test_client().post("/v1/forecast", data=table, content_type="text/csv")
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["type"].endswith(":limit-exceeded")

@@ -210,7 +210,9 @@ LIMITS = {
 def test_limits_are_those_of_a_forecast(tmp_path: Path, name: str) -> None:
     settings, table, detail = LIMITS[name]
     client = make_app(tmp_path, settings).test_client()
-    assert detail in refused(client, table)["detail"]
+    problem = refused(client, table)
+    assert detail in problem["detail"]
+    assert problem["type"].endswith(":limit-exceeded")
 
 
 def test_a_body_that_is_too_large(tmp_path: Path) -> None:
