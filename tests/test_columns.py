@@ -133,6 +133,10 @@ GUESSES = {
         table("order_id,product,date,amount", list(range(120)), AB * 2, [*TWICE, *TWICE], NUMBERS * 2),
         ColumnNames("product", "date", "amount"),
     ),
+    "more series than rows are looked at": (
+        table("date,sku,sold", [DAYS[0]] * 1500 + [DAYS[1]] * 1500, [f"s{k % 1500}" for k in range(3000)], [3] * 3000),
+        ColumnNames("sku", "date", "sold"),
+    ),
     "missing values": ("shop,day,sold\na,2024-01-01,\na,2024-01-02,NA\nb,2024-01-01,3\nb,2024-01-02,\n",
                        ColumnNames("shop", "day", "sold")),
     "some cells at fault": (
