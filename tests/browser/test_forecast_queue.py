@@ -131,7 +131,11 @@ def test_no_key_no_forecast(visit: Visit, start: Start, key: tuple[str, str]) ->
 def test_waiting_is_shown_after_a_while_and_ends(page: Page) -> None:
     take(page, FLIGHTS.name, FLIGHTS.read_bytes())
     held: list[Route] = []
-    page.route("**/v1/forecast", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/forecast", hold)
     page.get_by_role("button", name="Series: next").click()
     expect(page.locator("#chart-place")).to_have_attribute("aria-busy", "true")
     held[0].continue_()
