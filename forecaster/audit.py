@@ -11,11 +11,12 @@ from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvfile import read_csv
 from forecaster.csvrows import Limits
 from forecaster.errors import InputError
-from forecaster.findings import Finding, Findings, find_faults, find_in_panel, find_in_rows
+from forecaster.findings import Finding, Findings, find_in_panel
 from forecaster.frequency import Frequency
 from forecaster.guessing import SAMPLE, guess_columns, guess_csv
 from forecaster.panel import Panel
 from forecaster.parquetfile import parquet_head
+from forecaster.row_findings import find_faults, find_in_rows
 from forecaster.tables import opened_table, read_panel
 from forecaster.timestamps import labels_of
 

@@ -17,6 +17,7 @@ from forecaster.columns import ColumnNames, choose_layout, found_columns, missin
 from forecaster.csvfile import csv_head, number_hint
 from forecaster.csvrows import Limits
 from forecaster.errors import InputError
+from forecaster.gate import shown
 from forecaster.longtable import MISSING
 from forecaster.timestamps import parse_timestamps
 
@@ -31,6 +32,8 @@ _TELLING = 50
 """Different cells of a column that tell its kind."""
 _NEARLY_ALL = 0.95
 """Share of rows with a time, or an id and a time, of their own from which on the others are taken for faults."""
+_FEW_TIMES = 2
+"""Times of which all rows may well be of different series; if there are more, those of one return."""
 _MOST_PAIRS = 12
 """Columns of which two together are tried as the id."""
 
@@ -229,6 +232,8 @@ class _Table:
     def _id(self, time_col: str, candidates: list[_Column]) -> _Column | None:
         """Return the column that tells the series apart; None if the table is one series, or wide."""
         times = next((column.cells for column in self.columns if column.name == time_col), ())
+        if len(set(times)) > _FEW_TIMES:
+            candidates = [column for column in candidates if not column.is_a_key]
         if not times or len(set(times)) >= _NEARLY_ALL * len(times):  # one row for each time, as far as can be seen
             named = [column for column in candidates if _may_be_id(column) and _names_one_series(column)]
             return max(named, key=_as_id, default=None)
@@ -245,10 +250,10 @@ class _Table:
             for other in tried[:number]:
                 if _told_apart(times, one.cells, other.cells) >= _NEARLY_ALL:
                     first, second = sorted((one, other), key=lambda column: column.place)
+                    both = f"{shown(first.name)} and {shown(second.name)}"
                     raise InputError(
-                        f"The rows of one time are told apart by {first.name!r} and {second.name!r} together, and a "
-                        "table has one column of ids. Join the two into one, or name one of them with id_col= "
-                        "(--id-col NAME).",
+                        f"The rows of one time are told apart by {both} together, and a table has one column of ids. "
+                        "Join the two into one, or name one of them with id_col= (--id-col NAME).",
                         column=first.name,
                     )
 
@@ -288,7 +293,8 @@ def _as_time(column: _Column) -> tuple[int, int, int]:
     if column.holds_dates:
         return 4 + fit, fit, place
     plausible = column.holds_whole_numbers or not column.holds_numbers
-    return (fit, fit, place) if plausible and fit == _WHOLE else (0, 0, 0)
+    called = fit == _WHOLE or (fit == _PART and column.words[-1] in _TIMES)
+    return (fit, fit, place) if plausible and called else (0, 0, 0)
 
 
 def _as_id(column: _Column) -> tuple[int, int, bool, int]:
@@ -299,7 +305,7 @@ def _as_id(column: _Column) -> tuple[int, int, bool, int]:
 
 def _may_be_id(column: _Column) -> bool:
     """Whether a column may hold ids: text, or numbers that are called so."""
-    if not column.telling or column.holds_dates or column.is_a_key:
+    if not column.telling or column.holds_dates:
         return False
     return not column.holds_numbers or column.rank(_IDS)[0] == _WHOLE or column.words[-1] in _NUMBERED
 
@@ -308,7 +314,7 @@ def _may_tell(column: _Column) -> bool:
     """Whether a column may tell rows of one time apart: ids, or whole numbers that are not called as values are."""
     if _may_be_id(column):
         return True
-    return column.holds_whole_numbers and not column.is_a_key and column.rank(_TARGETS)[0] == 0
+    return column.holds_whole_numbers and column.rank(_TARGETS)[0] == 0
 
 
 def _names_one_series(column: _Column) -> bool:

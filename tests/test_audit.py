@@ -61,6 +61,7 @@ FAULTS = {
         [(64, "day")],
         "not on the grid",
     ),
+    "a step that is none": ("bad,1,1\nbad,2,1\nbad,soon,1\nbad,4,1\n", [(64, "day")], "got 'soon'"),
     "infinite": ("bad,2024-01-02,1\nbad,2024-01-03,inf\nbad,2024-01-04,-inf\n", [(63, "sold"), (64, "sold")], "infin"),
     "all kinds at once": (
         "bad,2024-01-02,1\nbad,soon,x\nbad,2024-01-02,2\n",

@@ -123,11 +123,19 @@ GUESSES = {
         ColumnNames("id", "date", "value"),
     ),
     "a column that counts": (table("n,level", list(range(30)), NUMBERS[:30]), ColumnNames("unique_id", "n", "level")),
+    "numbered weeks": (
+        table("shop,sales_week,sold", AB, [k // 2 for k in range(60)], NUMBERS),
+        ColumnNames("shop", "sales_week", "sold"),
+    ),
     "years": (table("Entity,Year,Life expectancy", AB, [1990 + k // 2 for k in range(60)], NUMBERS),
               ColumnNames("Entity", "Year", "Life expectancy")),
     "orders": (
         table("order_id,product,date,amount", list(range(120)), AB * 2, [*TWICE, *TWICE], NUMBERS * 2),
         ColumnNames("product", "date", "amount"),
+    ),
+    "more series than rows are looked at": (
+        table("date,sku,sold", [DAYS[0]] * 1500 + [DAYS[1]] * 1500, [f"s{k % 1500}" for k in range(3000)], [3] * 3000),
+        ColumnNames("sku", "date", "sold"),
     ),
     "missing values": ("shop,day,sold\na,2024-01-01,\na,2024-01-02,NA\nb,2024-01-01,3\nb,2024-01-02,\n",
                        ColumnNames("shop", "day", "sold")),
