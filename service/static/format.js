@@ -50,12 +50,13 @@ export function percent(share) {
 /**
  * Return where timestamps lie on an axis: seconds of a clock on the wall, or the whole numbers that they are.
  *
- * Offsets from UTC count from the first one's, so that the axis reads as the data do and never goes back.
+ * All count with the offset from UTC that one of them has, so that the axis never goes back: the last one's, since the
+ * newest times are looked at. On the other side of a change of the clocks it is an hour off.
  *
  * @param {(string|number)[]} labels  as the service writes them
- * @param {(string|number)} [origin]  the label whose offset counts; default: the first
+ * @param {(string|number)} [origin]  the label whose offset counts; default: the last
  */
-export function places(labels, origin = labels[0]) {
+export function places(labels, origin = labels.at(-1)) {
   if (typeof labels[0] === "number") return labels.slice();
   const shift = offset(origin);
   return labels.map((label) => instant(label) + shift);

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import zoneinfo
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from .pages import choose
 from .states import take
 
 
@@ -117,3 +119,20 @@ def test_years_are_no_thousands(page: Page) -> None:
     said = page.evaluate("globalThis.__charts.at(-1).axes[0]._values")
     assert "1960" in said
     assert not any("," in text for text in said)
+
+
+def test_the_newest_hours_stand_where_their_clock_says(page: Page) -> None:
+    """The clocks of Berlin change on 31 March: before it the axis may be an hour off, where people look it is not."""
+    zone, begin = zoneinfo.ZoneInfo("Europe/Berlin"), datetime.datetime(2024, 3, 20, tzinfo=datetime.UTC)
+    labels = [(begin + datetime.timedelta(hours=k)).astimezone(zone).isoformat() for k in range(24 * 20)]
+    rows = "".join(f"{label},{k % 24}\n" for k, label in enumerate(labels))
+    choose(page.locator("#source-file"), "berlin.csv", f"ds,y\n{rows}".encode())
+    expect(page.locator("#findings")).to_contain_text("different UTC offsets")
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.get_by_label("Time zone").press("Enter")
+    expect(page.locator("#says")).to_contain_text("9 Apr 2024, 02:00")
+    chart = page.locator("#chart-place .chart").evaluate("(element) => element.drawn")
+    newest = [(x, label) for x, label in zip(chart["x"], chart["labels"], strict=True) if label.endswith("+02:00")]
+    for x, label in newest:
+        assert datetime.datetime.fromtimestamp(x, datetime.UTC).isoformat()[:19] == label[:19]
+    assert chart["x"] == sorted(set(chart["x"]))
