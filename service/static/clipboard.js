@@ -39,6 +39,7 @@ function selected(text) {
   const before = document.activeElement;
   const field = make("textarea.unseen", { readonly: true, "aria-hidden": "true" });
   field.value = text;
+  field.style.whiteSpace = "pre"; // else the spaces that lines begin with are not copied
   document.body.append(field);
   field.select();
   const copied = document.execCommand("copy");

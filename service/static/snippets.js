@@ -42,8 +42,18 @@ function curlOfForecast(wish) {
   const ask = (body) => [`curl -sS ${url}`, CSV, ...(hasKey ? [KEY] : []), `--data-binary ${body}`].join(" \\\n  ");
   if (source.origin === "sample") return `curl -sS ${quoted(origin + source.path)} |\n${ask("@-")}`;
   if (source.origin === "file") return ask(quoted(`@${pathOf(source.name)}`));
+  return `${ask("@-")} ${hereDocument(text)}`;
+}
+
+function hereDocument(text) {
   const end = unlike(text, "TABLE");
-  return `${ask("@-")} <<'${end}'\n${text}${end}`;
+  return `<<'${end}'\n${text}${end}`;
+}
+
+/** What is no file yet becomes one before it is handed in. */
+function madeFile({ origin, source, text }) {
+  if (source.origin === "sample") return [`curl -sS -o ${quoted(source.name)} ${quoted(origin + source.path)}`];
+  return source.origin === "pasted" ? [`cat > ${quoted(source.name)} ${hereDocument(text)}`] : [];
 }
 
 function curlOfJob(wish) {
@@ -51,11 +61,12 @@ function curlOfJob(wish) {
   const key = hasKey ? ` ${KEY}` : "";
   const url = quoted(`${origin}/v1/jobs${queryOf({ kind: "forecast", ...asked(wish) })}`);
   return [
+    ...madeFile(wish),
     `job=$(curl -sS -g ${url} \\`,
     `  ${CSV}${key} \\`,
     `  -o /dev/null -D - -X POST -T ${quoted(pathOf(source.name))} | sed -n 's/^[Ll]ocation: *//p' | tr -d '\\r')`,
-    `until curl -sS${key} "${origin}$job" | grep -q '"finished": *"'; do sleep 2; done`,
-    `curl -sS${key} "${origin}$job/result" > forecast.csv`,
+    `while [ -n "$job" ] && ! curl -sS${key} "${origin}$job" | grep -q '"finished": *"'; do sleep 2; done`,
+    `[ -n "$job" ] && curl -sS${key} "${origin}$job/result" > forecast.csv`,
   ].join("\n");
 }
 

@@ -107,3 +107,11 @@ def test_a_page_that_is_loaded_again_after_an_upgrade_is_of_the_new_version(
         assert after != before
         assert page.locator("h1:visible").evaluate("(title) => getComputedStyle(title).letterSpacing") == "3px"
         assert {re.findall(r"/static/(\w+)/", line)[0] for line in visit.requests if "/static/" in line} == {after}
+
+
+def test_without_scripts_the_page_says_where_else_to_go(visit: Visit) -> None:
+    page = visit("/", java_script_enabled=False)
+    said = page.locator("noscript p")
+    expect(said).to_be_visible()
+    expect(said).to_contain_text("This page needs JavaScript.")
+    expect(said.locator("a")).to_have_attribute("href", "/docs")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.service.processes import Running
+from tests.service.processes import ROOT, Running
 
 from .chromium import Visit
 from .pages import choose, drop
@@ -42,6 +45,23 @@ def test_a_file_too_large_for_a_request_goes_to_the_queue_by_itself(
         (row["unique_id"], row["ds"]) for row in rows_of(said.body)
     ]
     assert len([line for line in visit.requests if line.startswith("POST /v1/jobs")]) == 1
+
+
+def test_what_is_copied_of_a_large_file_hands_it_in_and_fetches_the_result(
+    visit: Visit, start: Start, tmp_path: Path
+) -> None:
+    page = visit("/", start(**SMALL))
+    page.get_by_role("button", name="Flights from New York").click()
+    expect(page.locator("#says")).to_contain_text("is expected to average")
+    for kind, command in {"curl": ["sh", "-c"], "Python": [sys.executable, "-c"]}.items():
+        page.get_by_role("button", name=f"Copy as {kind}").click()
+        code = page.locator("#take pre")
+        expect(code).to_contain_text("curl -sS" if kind == "curl" else "submit_forecast")
+        made = tmp_path / kind
+        made.mkdir()
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([*command, code.text_content() or ""], cwd=made, env=environment, timeout=60, check=True)  # noqa: S603 - what is tested
+        assert len(rows_of((made / "forecast.csv").read_bytes())) == 29 * 28
 
 
 def test_with_other_options_the_whole_file_is_forecast_again(visit: Visit, start: Start) -> None:
@@ -131,7 +151,11 @@ def test_no_key_no_forecast(visit: Visit, start: Start, key: tuple[str, str]) ->
 def test_waiting_is_shown_after_a_while_and_ends(page: Page) -> None:
     take(page, FLIGHTS.name, FLIGHTS.read_bytes())
     held: list[Route] = []
-    page.route("**/v1/forecast", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/forecast", hold)
     page.get_by_role("button", name="Series: next").click()
     expect(page.locator("#chart-place")).to_have_attribute("aria-busy", "true")
     held[0].continue_()

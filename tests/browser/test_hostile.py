@@ -17,7 +17,7 @@ from tests.service.processes import ROOT, Running
 
 from .chromium import Visit
 from .pages import charts
-from .states import SECTIONS, go_to, take, wait_until_drawn
+from .states import SECTIONS, drawn, go_to, take, wait_until_drawn
 
 TRAPS = {
     "picture": "<img src=x onerror=alert(1)>",
@@ -86,7 +86,7 @@ def test_names_of_series_are_text(visit: Visit, width: int) -> None:
     picker = page.get_by_role("combobox", name="Series")
     for k, name in enumerate(names):
         if k:
-            before = page.evaluate("performance.getEntriesByName('forecaster:drawn').length")
+            before = drawn(page)
             page.get_by_role("button", name="Series: next").click()
             wait_until_drawn(page, before)
         expect(picker).to_have_value(name)
@@ -119,6 +119,25 @@ def test_cells_that_are_no_numbers_are_told_as_text(page: Page) -> None:
         csv.writer(text, lineterminator="\n").writerow([trap, "2024-02-01", trap])
         take(page, "cells.csv", table("a", "b") + text.getvalue().encode())
         stays_text(page)
+
+
+def test_names_of_downloads_are_names_and_formulas_are_text(page: Page) -> None:
+    names = ["../../etc/passwd", "=1+1", "a/b\\c:d*e?", ".hidden", "\u202egpj", "con\x07trol", "x" * 200]
+    take(page, "traps.csv", table(*names))
+    for k, name in enumerate(names):
+        if k:
+            before = drawn(page)
+            page.get_by_role("button", name="Series: next").click()
+            wait_until_drawn(page, before)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="CSV of this series").click()
+        kept = download.value.suggested_filename
+        assert kept.endswith("-forecast.csv")
+        assert len(kept) < 120
+        assert not set(kept) & set('/\\:*?"<>|\u202e\x07')
+        assert not kept.startswith((".", "-"))
+        rows = list(csv.DictReader(io.StringIO(download.value.path().read_bytes().decode())))
+        assert {row["unique_id"] for row in rows} == {f"'{name}" if name == "=1+1" else name}
 
 
 # --- what is copied is run
@@ -183,7 +202,7 @@ def test_a_pasted_table_in_a_copied_line_runs_nothing(page: Page, service: Runni
     content = table(*names)
     page.get_by_role("button", name="Paste text").click()
     page.locator("#paste-text").fill("TABLE,b,c\n" + content.decode().partition("\n")[2])
-    before = page.evaluate("performance.getEntriesByName('forecaster:drawn').length")
+    before = drawn(page)
     page.get_by_role("button", name="Forecast this").click()
     wait_until_drawn(page, before)
     answer = ran(["sh", "-c", copied(page, "curl")], tmp_path)

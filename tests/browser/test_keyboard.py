@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .chromium import Visit
-from .states import SECTIONS, prepared
+from .states import FLIGHTS, SECTIONS, prepared, wait_until_drawn
 
 STOPS = """
 () => {
@@ -126,3 +126,41 @@ def test_the_colours_are_chosen_by_keys_and_kept(visit: Visit) -> None:
     assert page.evaluate("({ ...localStorage })") == {}
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(ground) == dark
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the focus is there."""
+    wanted.wait_for()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return
+    pytest.fail(f"Tab never comes to {wanted}")
+
+
+def test_a_forecast_is_made_changed_read_and_taken_by_keys_alone(page: Page) -> None:
+    page.on("filechooser", lambda _: None)  # from here on none is opened for real
+    tab_to(page, page.get_by_role("button", name="Choose a file"))
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(FLIGHTS)
+    wait_until_drawn(page, 0)
+    series = page.get_by_role("combobox", name="Series")
+    tab_to(page, series)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("JFK_B6")
+    page.keyboard.press("Enter")
+    wait_until_drawn(page, 1)
+    expect(series).to_have_value("JFK_B6")
+    tab_to(page, page.locator("#option-h"))
+    page.keyboard.type("5")
+    wait_until_drawn(page, 2)
+    expect(page.locator("#says")).to_contain_text("JFK_B6 is expected to average")
+    expect(page.locator("#says")).to_contain_text("over the next 5 days")
+    tab_to(page, page.locator("#chart-place .chart-board"))
+    page.keyboard.press("End")
+    expect(page.locator("#announcer")).to_contain_text("Forecast")
+    tab_to(page, page.get_by_role("button", name="CSV of this series"))
+    with page.expect_download() as download:
+        page.keyboard.press("Space")
+    assert len(download.value.path().read_bytes().splitlines()) == 6
