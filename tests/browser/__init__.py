@@ -3,7 +3,7 @@
 A test takes one of these (conftest.py)::
 
     def test_something(page: Page) -> None:            # the page at /
-        page.get_by_role("tab", name="Models").click()
+        page.get_by_role("navigation").get_by_role("link", name="Models").click()
 
     def test_other(visit: Visit) -> None:              # more than one page, or one of another kind
         page = visit("/#gates", color_scheme="dark", viewport={"width": 390, "height": 844})

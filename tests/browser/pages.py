@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,11 +74,6 @@ def drop(target: Locator, *files: tuple[str, bytes]) -> None:
 def choose(field: Locator, name: str, content: bytes) -> None:
     """Choose a file in a field for files."""
     field.set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
-
-
-def lines(path: Path, count: int) -> bytes:
-    """Return the first lines of a file."""
-    return b"".join(path.read_bytes().splitlines(keepends=True)[:count])
 
 
 class Held:
