@@ -74,7 +74,7 @@ def _look(body: bytes, options: InspectOptions, settings: Settings) -> Audit:
         freq=frequency_of(options),
         timezone=options.timezone,
         limits=Limits(columns=settings.max_series + 1, rows=settings.max_points, series=settings.max_series),
-        name="The body",
+        name="The file",
     )
 
 

@@ -52,6 +52,7 @@ export class Outlook {
     const lengths = new Map(table.found.series.map(({ unique_id, length }) => [unique_id, count(length, "steps")]));
     this.picker.setItems(table.series, table.series.map((id) => lengths.get(id) ?? ""));
     this.series = null;
+    this.drawn = ""; // what was seen of another file is no view of this one
   }
 
   /** Ask for forecast and backtest of the chosen series at once; the forecast is drawn as soon as it is there. */

@@ -81,3 +81,22 @@ def test_what_is_dragged_out_of_the_page_is_no_file(page: Page) -> None:
     expect(page.locator("#source-title")).to_have_text("rows.csv")
     page.evaluate(DRAG, ["main", ["dragover", "drop"], ROWS])
     expect(page.locator("#source-title")).to_have_text("pasted.csv")
+
+
+def test_another_file_is_seen_from_its_own_beginning(page: Page) -> None:
+    take(page, "rows.csv", ROWS.encode())
+    view = "document.querySelector('#chart-place .chart').drawn.view"
+    first = page.evaluate(view)
+    page.get_by_role("button", name="Zoom in", exact=True).click()
+    assert page.evaluate(view) != first
+    take(page, "other.csv", ROWS.replace("day,y", "day,other").encode())
+    expect(page.locator("#says")).to_contain_text("other is expected")
+    assert page.evaluate(view) == first
+
+
+def test_the_accuracy_fits_beside_what_can_be_taken(visit: Visit) -> None:
+    page = visit("/")
+    take(page, FLIGHTS.name, FLIGHTS.read_bytes())
+    expect(page.locator("#compares")).not_to_be_empty()
+    box = page.locator("#accuracy .wide").first
+    assert box.evaluate("(element) => element.scrollWidth <= element.clientWidth")
