@@ -6,6 +6,7 @@ import { decimalsFor } from "./format.js";
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 const LABEL_WIDTH = { clock: 62, day: 48, month: 52, year: 56 };
+const SECOND_LINE = 26; // pixels of it beyond its tick that the chart's edge has no room for
 const VALUE_HEIGHT = 44; // pixels between two ticks of the value axis
 const MARGIN = 0.08; // of the values' span, above and below them
 
@@ -54,7 +55,15 @@ function calendar() {
     unit = found.unit;
     return found.at;
   };
-  return [splits, (plot, at) => timeLabels(at, unit)];
+  return [splits, (plot, at) => uncut(plot, at, timeLabels(at, unit))];
+}
+
+/** The second line of the last label is left out where it would leave the chart. */
+function uncut(plot, at, labels) {
+  const { width } = plot.bbox;
+  if (!width || !at.length) return labels;
+  const room = width / devicePixelRatio - plot.valToPos(at.at(-1), "x");
+  return room > SECOND_LINE ? labels : [...labels.slice(0, -1), labels.at(-1).split("\n")[0]];
 }
 
 function numbers({ whole }) {
