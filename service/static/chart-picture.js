@@ -4,6 +4,7 @@ import { colour } from "./colours.js";
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 const MARGIN = 24;
+const ENTRY = { font: `13px ${FONT}`, swatch: 30, gap: 22, height: 22 }; // of the legend
 
 /**
  * Draw a chart as a picture.
@@ -19,7 +20,9 @@ export function chartPicture(chart, title, subtitle = "") {
   const canvas = document.createElement("canvas");
   const ctx = canvas.getContext("2d");
   const lines = wrapped(ctx, subtitle, drawing.width / scale);
-  const head = MARGIN + 30 + 20 * lines.length + 36;
+  const legend = legendOf(ctx, chart, drawing.width / scale);
+  const top = MARGIN + 42 + 20 * lines.length; // of the legend
+  const head = top + ENTRY.height * (1 + (legend.at(-1)?.row ?? 0)) + 2;
   canvas.width = drawing.width + 2 * MARGIN * scale;
   canvas.height = drawing.height + (head + MARGIN) * scale;
   ctx.scale(scale, scale);
@@ -27,7 +30,7 @@ export function chartPicture(chart, title, subtitle = "") {
   ctx.fillRect(0, 0, canvas.width, canvas.height);
   write(ctx, title, MARGIN, MARGIN, `600 20px ${FONT}`, "--text", drawing.width / scale);
   lines.forEach((line, k) => write(ctx, line, MARGIN, MARGIN + 30 + 20 * k, `14px ${FONT}`, "--soft"));
-  drawLegend(ctx, chart, MARGIN, head - 24);
+  for (const entry of legend) drawEntry(ctx, entry, top);
   ctx.drawImage(drawing, MARGIN, head, drawing.width / scale, drawing.height / scale);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
@@ -50,17 +53,26 @@ function wrapped(ctx, text, most) {
   return lines.filter(Boolean);
 }
 
-function drawLegend(ctx, { spec, hidden }, x, y) {
-  let at = x;
-  for (const { label, colour: name, dash, low } of [...spec.lines, ...spec.bands]) {
-    if (hidden.has(label)) continue;
-    if (low) {
-      ctx.fillStyle = colour(name);
-      ctx.fillRect(at, y + 1, 22, 12);
-    } else drawStroke(ctx, colour(name), dash, at, y + 7);
-    write(ctx, label, at + 30, y, `13px ${FONT}`, "--text");
-    at += 30 + ctx.measureText(label).width + 22;
-  }
+/** Return what is seen in a chart, each with its place: in as many rows as it takes. */
+function legendOf(ctx, { spec, hidden }, most) {
+  ctx.font = ENTRY.font;
+  let [x, row] = [0, 0];
+  return [...spec.lines, ...spec.bands].filter(({ label }) => !hidden.has(label)).map((what) => {
+    const width = ENTRY.swatch + ctx.measureText(what.label).width;
+    if (x > 0 && x + width > most) [x, row] = [0, row + 1];
+    const entry = { what, x, row };
+    x += width + ENTRY.gap;
+    return entry;
+  });
+}
+
+function drawEntry(ctx, { what: { label, colour: name, dash, low }, x, row }, top) {
+  const [left, y] = [MARGIN + x, top + ENTRY.height * row];
+  if (low) {
+    ctx.fillStyle = colour(name);
+    ctx.fillRect(left, y + 1, 22, 12);
+  } else drawStroke(ctx, colour(name), dash, left, y + 7);
+  write(ctx, label, left + ENTRY.swatch, y, ENTRY.font, "--text");
 }
 
 function drawStroke(ctx, stroke, dash, x, y) {

@@ -33,7 +33,7 @@ export class TestedPanel {
   /** Show how well one series would have been forecast. */
   show(answer, id) {
     const { table } = this.now();
-    this.requests.next(); // what was asked of all series was asked otherwise
+    this.requests.next(); // what was asked of all series was of other options, or of another file
     fill(this.one, tableOf(answer, `${id}: the last ${span(answer.h, answer.freq)}, forecast from what came before`));
     fill(this.all);
     this.about.textContent = caution();
@@ -43,6 +43,7 @@ export class TestedPanel {
 
   /** Say why there is no accuracy. */
   showProblem(problem) {
+    this.requests.next();
     fill(this.one, make("p", {}, `Not tested: ${problem.message}`));
     fill(this.all);
     this.about.textContent = "";

@@ -121,6 +121,28 @@ def test_the_picture_shows_title_legend_and_chart_on_the_ground_of_the_theme(vis
     assert tuple(line[-4:-1] if line[0] == 0 else line[1:4]) == (0x16, 0x1E, 0x2A)  # --card of the dark theme
 
 
+WRITTEN = """() => {
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  globalThis.__written = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, ...more) {
+    __written.push([text, x + Math.min(this.measureText(text).width, more[1] ?? Infinity), this.canvas.width]);
+    return fillText.call(this, text, x, ...more);
+  };
+}"""
+
+
+def test_the_picture_of_a_phone_has_all_of_its_legend(visit: Visit) -> None:
+    page = visit("/", viewport={"width": 390, "height": 844})
+    take(page, FLIGHTS.name, FLIGHTS.read_bytes())
+    expect(page.locator("#compares")).not_to_be_empty()
+    page.evaluate(WRITTEN)
+    downloaded(page, "PNG of the chart")
+    ends = {text: (end, width) for text, end, width in page.evaluate("__written")}
+    for label in ("Observed", "Backtest", "Forecast", "95 % interval", "80 % interval"):
+        end, width = ends[label]
+        assert end < width
+
+
 def chunks(png: bytes) -> list[tuple[bytes, bytes]]:
     """Return the pieces of a PNG, each with its kind."""
     found, at = [], 8
