@@ -39,6 +39,7 @@ COLOURS = {"history": "#334155", "forecast": "#1d4ed8", "grid": "#e2e8f0", "mute
 # Labels of ticks at years, months, days, hours, minutes and seconds, and where the next larger one turns.
 _TICKS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _TURNS = ["", "%b\n%Y", "%d %b\n%Y", "%d %b", "%H:%M", "%H:%M"]
+_TICKS_OF_TIME = 6
 _LONGER = {1: (12,), 3: (31,), 4: (24,), 5: (60,), 6: (60,)}
 """Steps between ticks that matplotlib has not, by dateutil's number of the unit: nearly three years of months need a
 year, three days of hours a day, and so on.
@@ -131,8 +132,8 @@ def draw_cutoff(axes: Axes, time: Any) -> None:
     axes.axvline(time, color=COLOURS["muted"], linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
 
 
-def tidy(axes: Axes, *, ticks: int = 6, one_line: bool = False) -> None:
-    """Leave of the axes what is needed to read them; at most `ticks` along the time, their labels on `one_line`."""
+def tidy(axes: Axes, *, one_line: bool = False) -> None:
+    """Leave of the axes what is needed to read them; the labels of times are on `one_line`, or two."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -145,7 +146,7 @@ def tidy(axes: Axes, *, ticks: int = 6, one_line: bool = False) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, axes.get_yticks())))
     if isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
-        locator = AutoDateLocator(minticks=3, maxticks=ticks)  # type: ignore[no-untyped-call]  # matplotlib has few types
+        locator = AutoDateLocator(minticks=3, maxticks=_TICKS_OF_TIME)  # type: ignore[no-untyped-call]  # matplotlib has few types
         for unit, steps in _LONGER.items():
             locator.intervald[unit] = [*locator.intervald[unit], *steps]
         labels = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # as above
@@ -157,7 +158,7 @@ def tidy(axes: Axes, *, ticks: int = 6, one_line: bool = False) -> None:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(labels)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(_TICKS_OF_TIME, integer=True))
 
 
 def short(value: float, ticks: NDArray[np.float64]) -> str:

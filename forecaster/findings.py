@@ -120,7 +120,12 @@ def find_in_panel(found: Findings, panel: Panel, empties: Empties | None = None,
         negative = np.add.reduceat((values < 0).astype(np.int64), begins)
     found.add(
         np.flatnonzero(enough & (least == most)),
-        lambda i: finding(i, "info", f"All values of the series are {least[i]:g}.", "It is forecast to stay there."),
+        lambda i: finding(
+            i,
+            "info",
+            f"All values of the series are {least[i]:g}.",
+            "It is forecast; MASE, which counts by changes, leaves it out.",
+        ),
     )
     found.add(
         np.flatnonzero(enough & (negative > 0) & (negative <= _RARE * panel.observed)),

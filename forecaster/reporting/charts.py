@@ -39,7 +39,7 @@ def forecast_chart(panel: Panel, number: int, forecast: Forecast, row: int, labe
     """
     figure, axes = _figure(_WIDTH_ALONE if alone else _WIDTH, _HEIGHT)
     draw_forecast_of(axes, panel, number, forecast, row)
-    tidy(axes, ticks=5, one_line=True)
+    tidy(axes, one_line=True)
     return _svg(figure, label, f"forecast-{row}")
 
 
@@ -58,7 +58,7 @@ def backtest_chart(
     for forecast, row in simple:
         times = on_the_wall(forecast.times[row], forecast)
         axes.plot(times, forecast.point[row], color=COLOURS["muted"], linewidth=1, linestyle=(0, (4, 2)), zorder=2.5)
-    tidy(axes, ticks=5, one_line=True)
+    tidy(axes, one_line=True)
     return _svg(figure, label, f"backtest-{number}")
 
 
