@@ -31,10 +31,11 @@ export function timeTicks(low, high, most) {
   return { at: monthTicks(low, high, 12 * years), unit: "year" };
 }
 
+/** Counted, so that it ends where numbers are too large for one more step to change them. */
 function multiples(low, high, step, origin) {
-  const at = [];
-  for (let k = Math.ceil((low - origin) / step); origin + k * step <= high; k++) at.push(origin + k * step);
-  return at;
+  const first = Math.ceil((low - origin) / step);
+  const many = Math.floor((high - origin) / step) - first + 1;
+  return Array.from({ length: Math.max(0, many) }, (_, k) => origin + (first + k) * step);
 }
 
 function monthTicks(low, high, step) {
@@ -73,7 +74,7 @@ export function numberTicks(low, high, most, { whole = false } = {}) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((digit) => digit * power).find((each) => each >= rough);
   const taken = whole ? Math.max(1, Math.round(step)) : step;
-  return multiples(low, high, taken, 0).map((value) => Number(value.toPrecision(12)));
+  return [...new Set(multiples(low, high, taken, 0).map((value) => Number(value.toPrecision(12))))];
 }
 
 /** Return ticks of a logarithmic axis: 1, 2 and 5 times powers of ten, or round numbers where it spans too little. */
@@ -84,10 +85,17 @@ export function logTicks(low, high, most) {
   }
   const seen = at.filter((value) => value >= low && value <= high);
   if (seen.length < 3) return numberTicks(low, high, most);
-  return seen.length <= 2 * most ? seen : seen.filter((value) => Number.isInteger(Math.log10(value)));
+  if (seen.length <= 2 * most) return seen;
+  const decades = Math.ceil(seen.length / 3 / (2 * most));
+  return seen.filter((value) => Number.isInteger(Math.log10(value) / decades));
 }
 
-/** Return what a tick at a value says. */
-export function valueLabel(value) {
-  return Math.abs(value) >= 100_000 ? COMPACT.format(value) : number(value);
+/** Return what ticks at values say: short, if that says it exactly; else as many digits as they have. */
+export function valueLabels(at) {
+  if (!at.every((value) => value === Number(value.toPrecision(4)))) return at.map((value) => number(value, Infinity));
+  return at.map((value) => (isLarge(value) ? COMPACT.format(value) : number(value)));
+}
+
+function isLarge(value) {
+  return Math.abs(value) >= 100_000 && Math.abs(value) < 1e15;
 }

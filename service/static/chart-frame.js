@@ -1,8 +1,8 @@
 // Axes and scales of a chart.
 
-import { logTicks, numberTicks, timeLabels, timeTicks, valueLabel } from "./axes.js";
+import { logTicks, numberTicks, timeLabels, timeTicks, valueLabels } from "./axes.js";
 import { colour } from "./colours.js";
-import { number } from "./format.js";
+import { decimalsFor } from "./format.js";
 
 const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 const LABEL_WIDTH = { clock: 62, day: 48, month: 52, year: 56 };
@@ -37,7 +37,7 @@ export function axesOf(spec, size) {
   const [splits, values] = spec.calendar ? calendar() : numbers(spec);
   return [
     { ...shared, splits, values, size: spec.calendar ? 48 : 30, gap: 8, grid: { show: false }, ticks: { ...ticks(), size: 5 } },
-    { ...shared, splits: valueTicks(spec), values: (plot, at) => at.map(valueLabel), filter: (plot, at) => at, gap: 8, size: size ?? widthOf },
+    { ...shared, splits: valueTicks(spec), values: (plot, at) => valueLabels(at), filter: (plot, at) => at, gap: 8, size: size ?? widthOf },
   ];
 }
 
@@ -59,7 +59,7 @@ function calendar() {
 
 function numbers({ whole }) {
   const splits = (plot, axis, low, high) => numberTicks(low, high, (plot.over.clientWidth || plot.width) / 64, { whole });
-  return [splits, (plot, at) => at.map(number)];
+  return [splits, (plot, at) => at.map(String)]; // steps may be years
 }
 
 function valueTicks({ log }) {
@@ -69,4 +69,23 @@ function valueTicks({ log }) {
 function widthOf(plot, labels) {
   const longest = (labels ?? []).reduce((most, label) => Math.max(most, label.length), 3);
   return 18 + 7 * longest;
+}
+
+/** Return the least and the largest value of some lines. */
+export function rangeOf(lines) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const { y } of lines) {
+    for (const value of y) {
+      if (value === null) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  return [low, high];
+}
+
+/** Return with how many decimals the values of some lines are told apart. */
+export function decimalsOf(lines) {
+  const [low, high] = rangeOf(lines);
+  return decimalsFor(high - low);
 }

@@ -16,8 +16,8 @@ export class ChartLegend {
 
   /** Show what there is. */
   show() {
-    const { lines, bands } = this.chart.spec;
-    const shown = [...lines.map((line) => [line, "line", (at) => value(line.y[at])]), ...bands.map((band) => [band, "band", (at) => between(band, at)])];
+    const { decimals, spec: { lines, bands } } = this.chart;
+    const shown = [...lines.map((line) => [line, "line", (at) => value(line.y[at], decimals)]), ...bands.map((band) => [band, "band", (at) => between(band, at, decimals)])];
     this.values = shown.map(([, , read]) => ({ read, place: make("span.chart-value") }));
     fill(this.entries, ...shown.map(([what, kind], k) => this.#entry(what, kind, this.values[k].place)));
     this.tellValues();
@@ -56,10 +56,10 @@ export class ChartLegend {
   }
 }
 
-function value(y) {
-  return y === null || y === undefined ? "" : number(y);
+function value(y, decimals) {
+  return y === null || y === undefined ? "" : number(y, decimals);
 }
 
-function between({ low, high }, at) {
-  return low[at] === null ? "" : `${number(low[at])} to ${number(high[at])}`;
+function between({ low, high }, at, decimals) {
+  return low[at] === null ? "" : `${number(low[at], decimals)} to ${number(high[at], decimals)}`;
 }

@@ -1,6 +1,7 @@
 // All of a chart in a strip below it: where what is seen lies in the whole, to be moved with mouse or finger. The
 // buttons and keys of the chart do the same, so that for them alone it is not there.
 
+import { rangeOf } from "./chart-frame.js";
 import { colour } from "./colours.js";
 import { make } from "./dom.js";
 
@@ -41,18 +42,6 @@ function drawOverview(canvas, chart) {
 
 function isAllSeen({ first, whole }) {
   return first[0] <= whole[0] && first[1] >= whole[1];
-}
-
-function rangeOf(lines) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const { y } of lines) {
-    for (const value of y) {
-      if (value === null) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-  }
-  return [low, high];
 }
 
 function drawWindow(ctx, [left, right]) {

@@ -31,7 +31,7 @@ function tableOf(chart) {
   const places = [...x.keys()].filter((place) => x[place] >= low && x[place] <= high);
   const kept = places.slice(-MOST_ROWS);
   const columns = columnsOf(chart.spec);
-  const rows = kept.map((place) => [String(labels[place]), ...columns.map(([, y]) => number(y[place]))]);
+  const rows = kept.map((place) => [String(labels[place]), ...columns.map(([, y]) => number(y[place], chart.decimals))]);
   const more = kept.length < places.length ? ` These are the last ${count(kept.length, "rows")}; zoom in to read earlier ones.` : "";
   return [makeTable(`${name}: ${count(places.length, "steps")} that the chart shows.${more}`, ["Time", ...columns.map(([label]) => label)], rows)];
 }

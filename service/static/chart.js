@@ -10,7 +10,7 @@
 // For tests chart.element.drawn holds what is drawn: {name, x, labels, lines: {label: y}, bands: {label: {low, high}},
 // view: [low, high], log}.
 
-import { axesOf, scalesOf } from "./chart-frame.js";
+import { axesOf, decimalsOf, scalesOf } from "./chart-frame.js";
 import { ChartLegend } from "./chart-legend.js";
 import { listenToMoves } from "./chart-moves.js";
 import { paintAbove, paintBelow } from "./chart-paint.js";
@@ -64,6 +64,7 @@ export class Chart {
     this.axisWidth = axisWidth;
     this.spec = null;
     this.plot = null;
+    this.decimals = -Infinity; // with which values are told apart
     this.hidden = new Set(); // labels of lines and bands that are switched off
     this.board = make("div.chart-board", {
       tabindex: "0",
@@ -85,6 +86,7 @@ export class Chart {
   show(spec, { keepView = false } = {}) {
     const before = this.plot && keepView ? this.view : null;
     this.spec = { labels: spec.x, calendar: false, whole: false, bands: [], marks: [], log: false, ...spec };
+    this.decimals = decimalsOf(this.spec.lines);
     this.plot?.destroy();
     this.plot = new window.uPlot(this.#options(), this.#data(), this.board);
     const [low, high] = before && this.#holdsAny(before) ? before : this.first;

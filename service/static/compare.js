@@ -16,9 +16,15 @@ export function startCompare() {
     compare();
   });
   onChange(["models", "table"], offer);
-  onChange(["table"], () => fill(byId("compare-result")));
+  onChange(["table"], forget);
   for (const side of ["a", "b"]) byId(`compare-${side}`).addEventListener("change", offerHorizon);
   offer();
+}
+
+/** What is compared, or being compared, is about the file before. */
+function forget() {
+  running?.abort();
+  for (const part of ["problem", "result"]) fill(byId(`compare-${part}`));
 }
 
 function offer() {

@@ -18,7 +18,7 @@ const [FEWEST_HORIZONS, MOST_HORIZONS] = [2, 5]; // of history, at first
 export function drawingOf(series, forecast, backtest, room) {
   const ahead = forecast?.ds ?? [];
   const labels = [...series.ds, ...ahead];
-  const x = places(labels);
+  const x = places(labels, series.ds.at(-1));
   const calendar = isCalendar(labels);
   const last = series.ds.length - 1;
   const lines = [{ label: "Observed", colour: "--observed", y: [...series.y, ...nothing(ahead.length)] }];

@@ -15,10 +15,11 @@ export const isOver = (job) => job.finished !== null;
  *
  * @param {Blob} blob
  * @param {object} query  kind, and the options of that kind
+ * @param {AbortSignal} [signal]
  * @returns {Promise<object>} the job, as /v1/jobs describes it
  */
-export function handIn(blob, query) {
-  return askJson("POST", "/v1/jobs", { csv: blob, query });
+export function handIn(blob, query, signal) {
+  return askJson("POST", "/v1/jobs", { csv: blob, query, signal });
 }
 
 /** End a job that waits or runs; return its description. */

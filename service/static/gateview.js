@@ -112,7 +112,7 @@ export class GateView {
   showTable() {
     if (!byId("gates-details").open) return void fill(byId("gates-table"));
     const cell = (value) => (value === null ? "–" : String(value));
-    const rows = this.ds.map((label, step) => [moment(label, true), number(this.y[step]), ...COLUMNS.map(([name]) => cell(this.layer[name][this.unit][step]))]);
+    const rows = this.ds.map((label, step) => [moment(label, true), number(this.y[step], this.chart.decimals), ...COLUMNS.map(([name]) => cell(this.layer[name][this.unit][step]))]);
     const caption = `Unit ${this.unit} of layer ${this.layer.layer}, network ${this.network.network}`;
     fill(byId("gates-table"), makeTable(caption, ["Time", "Series", ...COLUMNS.map(([, title]) => title)], rows));
   }

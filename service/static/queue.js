@@ -13,12 +13,13 @@ import { size } from "./wording.js";
  * @param {AbortSignal} [signal]  ends the looking, not the job
  */
 export async function forecastInQueue(table, options, place, signal) {
-  const { followJob, handIn } = await import("./follow.js"); // few need it: not part of the first view
   const { name, blob } = table.source;
   try {
-    const job = await handIn(blob, { kind: "forecast", ...table.columns, ...table.reading, ...options });
+    const { followJob, handIn } = await import("./follow.js"); // few need it: not part of the first view
+    const job = await handIn(blob, { kind: "forecast", ...table.columns, ...table.reading, ...options }, signal);
     await followJob(job, place, { name, signal });
   } catch (problem) {
+    if (problem.name === "AbortError") return; // the place may be another job's by now
     if (problem.status === 503) problem.message = `The queue for large files does not work here now: ${problem.message}`;
     showProblem(place, problem);
   }

@@ -66,12 +66,19 @@ function listenForFiles(takeFile) {
   });
 }
 
+/** A file is taken wherever it is dropped: a browser would leave the page for it. Text is, where it is no field's. */
 function listenForDrops(view, takeFile, takeText) {
   const veil = byId("drop-veil");
-  let leaving = 0;
+  let [leaving, isOwn] = [0, false]; // isOwn: a link or a selection of the page itself is being dragged
+  window.addEventListener("dragstart", () => (isOwn = true));
+  window.addEventListener("dragend", () => (isOwn = false));
+  const isOfUse = ({ target, dataTransfer: { types } }) => {
+    const isText = types.includes("text/plain") && !view.hidden && !isInField(target);
+    return !isOwn && (types.includes("Files") || isText);
+  };
   const hide = () => (veil.hidden = true);
   window.addEventListener("dragover", (event) => {
-    if (view.hidden || !isOfUse(event.dataTransfer)) return;
+    if (!isOfUse(event)) return;
     event.preventDefault();
     veil.hidden = false;
     clearTimeout(leaving);
@@ -79,25 +86,31 @@ function listenForDrops(view, takeFile, takeText) {
   });
   window.addEventListener("drop", (event) => {
     hide();
-    if (view.hidden || !isOfUse(event.dataTransfer)) return;
+    if (!isOfUse(event)) return;
     event.preventDefault();
     const [file] = event.dataTransfer.files;
+    const text = event.dataTransfer.getData("text/plain");
     if (file) takeFile(file);
-    else takeText(event.dataTransfer.getData("text/plain"));
+    else if (isTable(text)) takeText(text);
+    else return;
+    if (view.hidden) location.hash = "#forecast";
   });
 }
 
-function isOfUse(transfer) {
-  return transfer.types.includes("Files") || transfer.types.includes("text/plain");
+function isInField(element) {
+  return Boolean(element.closest?.("input, textarea, select, dialog"));
+}
+
+function isTable(text) {
+  return text.trim().includes("\n");
 }
 
 function listenForPastes(view, takeFile, takeText) {
   document.addEventListener("paste", (event) => {
-    const isInField = event.target.closest?.("input, textarea, select, dialog");
-    if (view.hidden || isInField) return;
+    if (view.hidden || isInField(event.target)) return;
     const text = event.clipboardData.getData("text/plain");
     const [file] = event.clipboardData.files;
-    if (text.trim().includes("\n")) takeText(text);
+    if (isTable(text)) takeText(text);
     else if (file) takeFile(file);
     else return;
     event.preventDefault();

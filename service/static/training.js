@@ -24,7 +24,7 @@ export function startTraining(view, trained) {
   const form = byId("train-form");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(byId("train-problem"), train);
+    if (form.ariaBusy !== "true") handInOnce(form);
   });
   onChange(["table"], offer);
   offer();
@@ -54,6 +54,12 @@ function nameFrom(file) {
 function horizonFor({ freq, series }) {
   const longest = series.reduce((most, one) => Math.max(most, one.length), 0);
   return Math.max(1, Math.min(HORIZONS[unitOf(freq).unit?.[0]] ?? 14, Math.floor(longest / 4)));
+}
+
+/** A file takes a while to be handed in, and pressing twice must not train twice. */
+async function handInOnce(form) {
+  form.ariaBusy = "true";
+  await attempt(byId("train-problem"), train).finally(() => (form.ariaBusy = null));
 }
 
 async function train() {

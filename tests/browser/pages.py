@@ -1,11 +1,13 @@
-"""What tests do with a page: hand it files, read its charts."""
+"""What tests do with a page: hand it files, read its charts, hold its requests back."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+import pytest
+from playwright.sync_api import Error, Locator, Page, Route
 
 SPY = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -72,3 +74,33 @@ def drop(target: Locator, *files: tuple[str, bytes]) -> None:
 def choose(field: Locator, name: str, content: bytes) -> None:
     """Choose a file in a field for files."""
     field.set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+
+
+class Held:
+    """Holds the first request for a path back until it is let go; later ones pass."""
+
+    def __init__(self, page: Page, path: str) -> None:
+        self.first: Route | None = None
+        self._page = page
+        page.route(f"**{path}", self._asked)
+
+    def _asked(self, route: Route) -> None:
+        if self.first is None:
+            self.first = route
+        else:
+            route.continue_()
+
+    def wait(self) -> None:
+        """Return when the first request is under way."""
+        for _ in range(400):
+            if self.first is not None:
+                return
+            self._page.wait_for_timeout(20)
+        pytest.fail("nothing was asked")
+
+    def let_go(self) -> None:
+        """Let the first request go on; it may have been given up meanwhile."""
+        assert self.first is not None
+        with contextlib.suppress(Error):
+            self.first.continue_()
+        self._page.wait_for_timeout(500)

@@ -8,13 +8,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error, Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.service.processes import Running, running
 
 from .chromium import Visit
 from .conftest import USUAL, Start
-from .pages import charts, choose
+from .pages import Held, charts, choose
 from .states import FLIGHTS, drawn, go_to, take, wait_until_drawn
 
 CSV = {"Content-Type": "text/csv", "Accept": "text/csv"}
@@ -29,36 +29,6 @@ def days(*names: str, many: int = 40) -> bytes:
         for day in range(many)
     ]
     return ("unique_id,ds,y\n" + "".join(rows)).encode()
-
-
-class Held:
-    """Holds the first request for a path back until it is let go; later ones pass."""
-
-    def __init__(self, page: Page, path: str) -> None:
-        self.first: Route | None = None
-        self._page = page
-        page.route(f"**{path}", self._asked)
-
-    def _asked(self, route: Route) -> None:
-        if self.first is None:
-            self.first = route
-        else:
-            route.continue_()
-
-    def wait(self) -> None:
-        """Return when the first request is under way."""
-        for _ in range(400):
-            if self.first is not None:
-                return
-            self._page.wait_for_timeout(20)
-        pytest.fail("nothing was asked")
-
-    def let_go(self) -> None:
-        """Let the first request go on; it may have been given up meanwhile."""
-        assert self.first is not None
-        with contextlib.suppress(Error):
-            self.first.continue_()
-        self._page.wait_for_timeout(500)
 
 
 def shown(page: Page) -> float:
