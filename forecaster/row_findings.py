@@ -19,8 +19,8 @@ from forecaster.panel import Panel
 __all__ = ["find_faults", "find_in_rows"]
 
 _FAULTS_OF_A_SERIES = 50
-_ROWS_LOOKED_AT_AGAIN = 2_000_000
-"""Rows of one series that are read again, all times together, to find what else is wrong with it."""
+_ROWS_LOOKED_AT_AGAIN = 1_000_000
+"""Rows that are read again, all series and times together, to find what else is wrong with those at fault."""
 
 
 def find_faults(
@@ -35,19 +35,23 @@ def find_faults(
     found.total += table.no_number_count - len(table.no_numbers)
     known = {(error.series, error.row) for error in table.no_numbers}
     places = {name: code for code, name in enumerate(table.rows.names) if name in faults}
-    listed = 0
+    listed, left = 0, _ROWS_LOOKED_AT_AGAIN
     for name, code in places.items():
         first = faults[name]
         if listed >= found.most:  # counted, not looked at
             found.total += (name, first.row) not in known
             continue
         rows = table.rows.of_series(code)
-        errors = [table.in_words_of_the_user(error) for error in _all_faults(rows, frequency, timezone)]
+        most = min(_FAULTS_OF_A_SERIES, left // max(1, len(rows.codes)))
+        errors = [table.in_words_of_the_user(error) for error in _all_faults(rows, most, frequency, timezone)]
+        left -= min(len(errors) + 1, most) * len(rows.codes)
+        is_part = len(errors) == most
         told = known | {(error.series, error.row) for error in errors}
         errors += [] if (name, first.row) in told else [first]
         found.add(errors, _of_fault)
-        if len(errors) >= _most_faults(rows):
-            found.add_one(Finding("error", "Other rows of the series are at fault too.", LEFT_OUT, None, name))
+        if is_part:
+            text = "No more rows of the series were looked at; others may be at fault too."
+            found.add_one(Finding("info", text, LEFT_OUT, None, name))
         listed += len(errors)
 
 
@@ -55,14 +59,9 @@ def _of_fault(error: InputError) -> Finding:
     return Finding("error", str(error), LEFT_OUT, error.row, error.series, error.column)
 
 
-def _most_faults(rows: LongTable) -> int:
-    return min(_FAULTS_OF_A_SERIES, _ROWS_LOOKED_AT_AGAIN // max(1, len(rows.codes)))
-
-
-def _all_faults(rows: LongTable, frequency: Frequency | None, timezone: str | None) -> Iterable[InputError]:
-    """Yield the faults of a series: each is found by leaving out the rows of those before."""
-    left = _most_faults(rows)
-    while left and len(rows.codes):
+def _all_faults(rows: LongTable, most: int, frequency: Frequency | None, timezone: str | None) -> Iterable[InputError]:
+    """Yield at most so many faults of a series: each is found by leaving out the rows of those before."""
+    for _ in range(most):
         try:
             rows.panel(freq=frequency, timezone=timezone)
         except InputError as error:
@@ -70,7 +69,6 @@ def _all_faults(rows: LongTable, frequency: Frequency | None, timezone: str | No
                 return
             yield type(error)(str(error), series=rows.names[0], row=error.row, column=error.column)
             rows = rows.take(np.flatnonzero(rows.lines != error.row))
-            left -= 1
         else:
             return
 

@@ -218,6 +218,24 @@ def test_a_panel_tells_what_series_tell() -> None:
     ]
 
 
+UNREAD = "No more rows of the series were looked at; others may be at fault too."
+
+
+def test_faults_are_looked_for_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each series is read once more for each of its faults; of all together no more rows than a bound."""
+    rows = "".join(f"{name},{DAYS[0]},1\n{name},{DAYS[0]},2\n{name},{DAYS[0]},3\n" for name in ("b", "c", "d"))
+    assert len(told(audit(GOOD + rows))) == 6
+    monkeypatch.setattr("forecaster.row_findings._ROWS_LOOKED_AT_AGAIN", 9 + 3)  # three times, and once more
+    found = audit(GOOD + rows).findings
+    assert [(one.series, one.line) for one in found if one.severity == "error"] == [
+        ("b", 63),
+        ("b", 64),
+        ("c", 66),
+        ("d", 69),
+    ]
+    assert [one.series for one in found if one.problem == UNREAD] == ["c", "d"]
+
+
 def test_findings_are_capped_and_counted() -> None:
     rows = "".join(f"s{k},2024-01-01,x\ns{k},2024-01-02,1\n" for k in range(500))
     found = audit(GOOD + rows)
@@ -229,7 +247,7 @@ def test_findings_are_capped_and_counted() -> None:
     assert audit(GOOD + cells).findings_total == 3000
     same = "".join(f"bad,{DAYS[0]},{k}\n" for k in range(100))
     last = audit(GOOD + same).findings[-1]
-    assert (last.line, last.problem) == (None, "Other rows of the series are at fault too.")
+    assert (last.line, last.severity, last.problem) == (None, "info", UNREAD)
     twice = "".join(f"s{k},2024-01-01,1\ns{k},2024-01-01,1\n" for k in range(500))
     assert audit(GOOD + twice).findings_total == 500
 

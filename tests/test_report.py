@@ -600,6 +600,12 @@ def test_numbers_have_the_digits_that_tell_them_apart() -> None:
     values = (1234567.8, 123.4, 12.34, 1.234, 0.01234, 0.0)
     texts = ["1,234,568", "123", "12.3", "1.23", "0.0123", "0"]
     assert [words.number(value, words.decimals([value])) for value in values] == texts
+    pressure, tiny = (1013.1, 1013.43, 1014.0), (2e-15, 0.0)
+    told = [words.number(value, words.decimals(pressure)) for value in pressure]
+    assert told == ["1,013.100", "1,013.430", "1,014.000"]
+    assert [words.number(value, words.decimals(tiny)) for value in tiny] == ["2e-15", "0"]
+    assert words.decimals([5.0, 5.0 + 1e-12]) == 8
+    assert words.decimals([-1e308, 1e308]) == 0
     assert words.number(float("nan"), 2) == "n/a"
     assert words.number(1e200, 0) == "1e+200"
     assert [words.held(80, share) for share in (0.8, 0.77, 0.9, float("nan"))] == [

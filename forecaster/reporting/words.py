@@ -82,7 +82,8 @@ _ALIKE = 0.02
 """Difference of two errors, as a share, up to which they are about the same."""
 _NEAR = 2.5
 """Points that the share of values within an interval may be off its level and still be about right."""
-_DIGITS = 3
+_DIGITS, _MOST_DIGITS, _MOST_DECIMALS = 3, 9, 8
+"""Digits that matter of numbers that are compared, those that any of them has, and decimals of a plain number."""
 
 
 def steps(frequency: Frequency, count: int) -> str:
@@ -154,9 +155,17 @@ def per_cent(share: float) -> str:
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Return with how many decimals numbers of this size are told apart."""
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return 0 if largest == 0 else min(8, max(0, _DIGITS - 1 - math.floor(math.log10(largest))))
+    """Return with how many decimals numbers that lie so far apart are told apart; one alone by its size."""
+    known = [value for value in values if math.isfinite(value)] or [0.0]
+    largest, spread = max(map(abs, known)), max(known) - min(known)
+    if not largest:
+        return 0
+    wanted = _DIGITS - 1 - _exponent(min(spread or largest, largest))
+    return max(0, min(wanted, _MOST_DIGITS - 1 - _exponent(largest)))
+
+
+def _exponent(size: float) -> int:
+    return math.floor(math.log10(size))
 
 
 def least_decimals(value: float, most: int) -> int:
@@ -165,10 +174,11 @@ def least_decimals(value: float, most: int) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """Return a number with so many decimals."""
+    """Return a number with so many decimals; with a power of ten where zeros would be all that is seen."""
     if not math.isfinite(value):
         return "n/a"
-    return f"{value:.4g}" if abs(value) >= 1e15 else f"{value:,.{places}f}"
+    is_plain = abs(value) < 1e15 and places <= _MOST_DECIMALS
+    return f"{value:,.{places}f}" if is_plain else f"{value:.4g}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -4,10 +4,10 @@ import { askForKey, keyHeaders } from "./key.js";
 
 /** What the service had to say against a request (RFC 9457), or why it could not be asked. */
 export class Problem extends Error {
-  constructor(message, { status = 0, kind = "", errors = [], requestId = "", retryAfter = null } = {}) {
+  constructor(message, { status = 0, kind = "", errors = [], requestId = "" } = {}) {
     super(message);
     this.name = "Problem";
-    Object.assign(this, { status, kind, errors, requestId, retryAfter });
+    Object.assign(this, { status, kind, errors, requestId });
   }
 
   /** Whether the same request may be answered a little later, or by another key. */
@@ -82,8 +82,7 @@ export function queryOf(options) {
 
 async function problemOf(response) {
   const requestId = response.headers.get("X-Request-ID") ?? "";
-  const retryAfter = Number(response.headers.get("Retry-After")) || null;
-  const more = { status: response.status, requestId, retryAfter };
+  const more = { status: response.status, requestId };
   try {
     const body = await response.json();
     const kind = String(body.type ?? "").split(/[:/#]/).pop();
