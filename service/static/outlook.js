@@ -51,8 +51,7 @@ export class Outlook {
     if (!table) return;
     const lengths = new Map(table.found.series.map(({ unique_id, length }) => [unique_id, count(length, "steps")]));
     this.picker.setItems(table.series, table.series.map((id) => lengths.get(id) ?? ""));
-    this.series = null;
-    this.drawn = ""; // what was seen of another file is no view of this one
+    this.series = this.drawn = null; // what is seen of another file is no place to stay
   }
 
   /** Ask for forecast and backtest of the chosen series at once; the forecast is drawn as soon as it is there. */
@@ -141,7 +140,7 @@ export class Outlook {
     const drawing = drawingOf(this.series, this.forecast, this.backtest, this.chart.board.clientWidth);
     const key = `${get("chosen")} ${drawing.x.length}`;
     const log = this.tools.setLogReason(whyNotLog(drawing));
-    this.chart.show({ ...drawing, log }, { keepView: key === this.drawn && this.series !== null });
+    this.chart.show({ ...drawing, log }, { keepView: key === this.drawn });
     this.drawn = key;
   }
 

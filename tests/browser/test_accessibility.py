@@ -15,13 +15,14 @@ from .conftest import absent
 from .states import SECTIONS, prepared
 
 
-@pytest.fixture(autouse=True)
-def _axe() -> None:
+@pytest.fixture
+def axe_core() -> None:
     reason = axe.why_not()
     if reason is not None:
         absent(reason)
 
 
+@pytest.mark.usefixtures("axe_core")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("state", ["empty", "loaded"])
 @pytest.mark.parametrize("section", SECTIONS)
@@ -29,6 +30,7 @@ def test_a_section_has_no_grave_fault(visit: Visit, section: str, state: str, th
     assert breaches(prepared(visit, section, state, color_scheme=theme)) == []
 
 
+@pytest.mark.usefixtures("axe_core")
 def test_the_watch_sees_faults(visit: Visit) -> None:
     page = visit("/docs")
     page.evaluate("document.body.append(document.createElement('button'))")

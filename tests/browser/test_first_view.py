@@ -100,8 +100,12 @@ def test_a_page_that_is_loaded_again_after_an_upgrade_is_of_the_new_version(
     with running(
         tmp_path / "new", models=models, environment={"PYTHONPATH": path}, **(USUAL | {"PORT": str(old.port)})
     ):
+        visit.allow("status of 404")  # sections that were not loaded yet are gone with their version
+        page.locator(".top nav a[href='#models']").click()
+        expect(page.get_by_role("alert")).to_contain_text("Load the page again.")
         visit.requests.clear()
         page.reload()
+        expect(page.locator("#models-list")).to_contain_text("flights")
         page.wait_for_load_state("networkidle")
         after = page.locator("body").get_attribute("data-version")
         assert after != before

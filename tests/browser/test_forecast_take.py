@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import struct
-import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -20,11 +18,11 @@ from playwright.sync_api import Page, expect
 from tests.service.processes import ROOT, Running
 
 from .chromium import Visit
+from .copying import CLIPBOARD, copied, run
 from .states import FLIGHTS, take, wait_until_drawn
 
 Start = Callable[..., Running]
 TEXT = {"Content-Type": "text/csv"}
-CLIPBOARD = "navigator.clipboard.readText()"
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })"
 
 
@@ -55,22 +53,6 @@ def same(rows: list[dict[str, str]], others: list[dict[str, str]]) -> bool:
             assert float(row[name]) == pytest.approx(float(other[name]), rel=1e-4, abs=1e-4)
         assert [row["unique_id"], row["ds"]] == [other["unique_id"], other["ds"]]
     return True
-
-
-def copied(page: Page, kind: str) -> str:
-    """Press a button and return what it has put into the clipboard."""
-    page.evaluate("navigator.clipboard.writeText('')")
-    page.get_by_role("button", name=f"Copy as {kind}").click()
-    page.wait_for_function(f"async () => (await {CLIPBOARD}) !== ''")
-    return str(page.evaluate(CLIPBOARD))
-
-
-def run(command: list[str], folder: Path, **more: str) -> str:
-    """Run what was copied, and return what it wrote."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | more
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=120, check=False)  # noqa: S603 - what is tested
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
 
 
 def told(python: str, folder: Path, **more: str) -> list[dict[str, Any]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.keys import SCOPES, create_key
-from tests.service.processes import ROOT, Running, running
+from tests.service.processes import Running, running
 
 from .chromium import Visit
 from .conftest import USUAL
-from .pages import choose
-from .states import FLIGHTS, wait_until_drawn
 
 MODELS = ["flights", "shop", "base"]
 ASK = """
@@ -144,26 +139,3 @@ def test_a_key_of_too_small_a_scope_is_told_and_can_be_changed(
     page.locator("#key").fill(key)
     page.keyboard.press("Enter")
     assert answers(page) == [MODELS]
-
-
-def test_copied_lines_name_a_variable_in_the_place_of_the_key(
-    visit: Visit, locked: Running, key: str, tmp_path: Path
-) -> None:
-    visit.allow("status of 401")
-    page = visit("/", locked)
-    content = FLIGHTS.read_bytes()
-    choose(page.locator("#source-file"), FLIGHTS.name, content)
-    page.get_by_role("dialog").locator("#key").fill(key)
-    page.keyboard.press("Enter")
-    wait_until_drawn(page, 0)
-    (tmp_path / FLIGHTS.name).write_bytes(content)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "FORECASTER_KEY": key}
-    for kind, command in (("curl", ["sh", "-c"]), ("Python", [sys.executable, "-c"])):
-        page.get_by_role("button", name=f"Copy as {kind}").click()
-        expect(page.get_by_role("button", name="Copied")).to_be_visible()
-        line = str(page.evaluate("navigator.clipboard.readText()"))
-        assert key not in line
-        assert "FORECASTER_KEY" in line
-        done = subprocess.run([*command, line], cwd=tmp_path, env=environment, capture_output=True, check=True)  # noqa: S603 - what is tested
-        assert b"EWR_9E" in done.stdout, done.stderr
-    assert key not in page.content()

@@ -142,7 +142,6 @@ def test_one_of_thousands_of_series_is_found_by_typing(page: Page, visit: Visit)
 
 
 LIMITS = {
-    "too many bytes": {"MAX_BYTES": "30000"},
     "too many values": {"MAX_POINTS": "2000"},
     "too many series": {"MAX_SERIES": "20"},
 }
