@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["SAMPLES", "Asset", "Assets"]
+__all__ = ["SAMPLES", "Asset", "Assets", "packed_too"]
 
 _HERE = Path(__file__).parent
 _IN_WHEEL = _HERE / "samples"
@@ -51,7 +51,7 @@ class Assets:
 
     def __init__(self, folders: Sequence[Path] = (_HERE / "static", SAMPLES)) -> None:
         paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in _MEDIA_TYPES]
-        self.files = {path.name: _asset(path) for path in paths}
+        self.files = {path.name: packed_too(path.read_bytes(), _MEDIA_TYPES[path.suffix]) for path in paths}
         digest = hashlib.sha256()
         for name, asset in self.files.items():
             digest.update(hashlib.sha256(name.encode()).digest() + hashlib.sha256(asset.content).digest())
@@ -64,6 +64,6 @@ class Assets:
         return f"/static/{self.version}/{name}"
 
 
-def _asset(path: Path) -> Asset:
-    content = path.read_bytes()
-    return Asset(content, gzip.compress(content, mtime=0), _MEDIA_TYPES[path.suffix])
+def packed_too(content: bytes, media_type: str) -> Asset:
+    """Return content to be served often, compressed once."""
+    return Asset(content, gzip.compress(content, mtime=0), media_type)

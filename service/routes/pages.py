@@ -7,7 +7,7 @@ from functools import lru_cache
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from markupsafe import escape
 
-from service.assets import Asset, Assets
+from service.assets import Asset, Assets, packed_too
 from service.contract import CSV, Answer, operation
 from service.documentation import documentation_page
 from service.openapi import openapi_document
@@ -46,8 +46,7 @@ def page_routes(assets: Assets, settings: Settings) -> Blueprint:
     )
     def page() -> Response:
         """Forecast a file, train, look at jobs and into the gates, with a browser."""
-        text = render_template("page.html", asset=assets.url_of, version=assets.version, max_bytes=settings.max_bytes)
-        return _html(text, PAGE_POLICY)
+        return _sent(_page(assets, settings.max_bytes), _headers(PAGE_POLICY))
 
     @routes.get("/docs")
     @operation(
@@ -60,7 +59,8 @@ def page_routes(assets: Assets, settings: Settings) -> Blueprint:
         """Describe all routes, for people."""
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # what is behind the name
         text = _documentation(app, assets.url_of("docs.css"))
-        return _html(text.replace(HERE, escape(request.host_url.rstrip("/"))), DOCS_POLICY)
+        text = text.replace(HERE, escape(request.host_url.rstrip("/")))
+        return Response(text, content_type=HTML, headers=_headers(DOCS_POLICY))
 
     @routes.get("/static/<version>/<name>")
     @operation(
@@ -81,22 +81,28 @@ def page_routes(assets: Assets, settings: Settings) -> Blueprint:
         found = assets.files.get(name)
         if found is None or version not in {assets.version, CURRENT}:
             raise Problem("unknown-path", "The files are those that the pages name. Load the page again.")
-        return _file(found, lasting=version != CURRENT)
+        return _sent(found, {"Cache-Control": "no-cache" if version == CURRENT else FOR_EVER})
 
     return routes
 
 
-def _html(text: str, policy: str) -> Response:
-    headers = {"Content-Security-Policy": policy, "Cross-Origin-Opener-Policy": "same-origin"}
-    return Response(text, content_type=HTML, headers=headers)
-
-
-def _file(asset: Asset, *, lasting: bool) -> Response:
-    headers = {"Cache-Control": FOR_EVER if lasting else "no-cache", "Vary": "Accept-Encoding"}
+def _sent(asset: Asset, headers: dict[str, str]) -> Response:
+    """Answer with something made before, packed for those who accept it."""
     packed = request.accept_encodings["gzip"] > 0
-    if packed:
-        headers["Content-Encoding"] = "gzip"
-    return Response(asset.packed if packed else asset.content, content_type=asset.media_type, headers=headers)
+    encoding = {"Content-Encoding": "gzip"} if packed else {}
+    content = asset.packed if packed else asset.content
+    headers = {**headers, "Vary": "Accept-Encoding", **encoding}
+    return Response(content, content_type=asset.media_type, headers=headers)
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {"Content-Security-Policy": policy, "Cross-Origin-Opener-Policy": "same-origin"}
+
+
+@lru_cache(maxsize=1)
+def _page(assets: Assets, max_bytes: int) -> Asset:
+    text = render_template("page.html", asset=assets.url_of, version=assets.version, max_bytes=max_bytes)
+    return packed_too(text.encode(), HTML)
 
 
 @lru_cache(maxsize=1)
