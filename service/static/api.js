@@ -2,6 +2,8 @@
 
 import { askForKey, keyHeaders } from "./key.js";
 
+const UNREADABLE = "The file cannot be read: it has changed since it was chosen, or it is a folder. Choose it again.";
+
 /** What the service had to say against a request (RFC 9457), or why it could not be asked. */
 export class Problem extends Error {
   constructor(message, { status = 0, kind = "", errors = [], requestId = "" } = {}) {
@@ -12,6 +14,7 @@ export class Problem extends Error {
 
   /** Whether the same request may be answered a little later, or by another key. */
   get mayPass() {
+    if (this.kind === "unreadable") return false;
     return [0, 401, 403, 408, 429].includes(this.status) || this.status >= 500;
   }
 
@@ -48,7 +51,22 @@ export async function ask(method, path, asked = {}) {
 
 /** Ask the service; return what the JSON of its answer holds. */
 export async function askJson(method, path, asked = {}) {
-  return (await ask(method, path, asked)).json();
+  return whole((await ask(method, path, asked)).json());
+}
+
+/** Ask the service; return what it answers as a file to keep, with the headers of the answer. */
+export async function askFile(method, path, asked = {}) {
+  const response = await ask(method, path, asked);
+  return { headers: response.headers, blob: await whole(response.blob()) };
+}
+
+async function whole(body) {
+  try {
+    return await body;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The answer of the service broke off. Try again in a moment.");
+  }
 }
 
 async function send(method, path, { query = {}, json, csv, accept, headers = {}, signal } = {}) {
@@ -66,8 +84,14 @@ async function send(method, path, { query = {}, json, csv, accept, headers = {},
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    if (csv instanceof Blob && !(await isReadable(csv))) throw new Problem(UNREADABLE, { kind: "unreadable" });
     throw new Problem("The service does not answer. Is it still running? Try again in a moment.");
   }
+}
+
+/** Browsers read a file anew for each request, and no longer once it has changed; a folder they cannot read at all. */
+function isReadable(file) {
+  return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 }
 
 /** Return options as a query string, with its question mark where there are any. */

@@ -1,6 +1,6 @@
 // A job, followed to its end at the place where the user is.
 
-import { ask, askJson, watchJob } from "./api.js";
+import { askFile, askJson, watchJob } from "./api.js";
 import { announce, attempt, download, fill, make, showProblem } from "./dom.js";
 import { count, number } from "./format.js";
 import { lasting } from "./wording.js";
@@ -34,9 +34,9 @@ export function cancelJob(id) {
  * @param {"result"|"skipped"} [which]
  */
 export async function downloadOf(id, which = "result") {
-  const response = await ask("GET", `/v1/jobs/${id}/${which}`);
-  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1];
-  download(await response.blob(), name ?? `${which}-${id.slice(0, 8)}`);
+  const { headers, blob } = await askFile("GET", `/v1/jobs/${id}/${which}`);
+  const name = /filename="([^"]+)"/.exec(headers.get("Content-Disposition") ?? "")?.[1];
+  download(blob, name ?? `${which}-${id.slice(0, 8)}`);
 }
 
 /** Return how far a job is, in words. */

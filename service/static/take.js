@@ -1,6 +1,6 @@
 // What can be taken away: tables, a picture, and the same forecast by curl or Python.
 
-import { ask } from "./api.js";
+import { askFile } from "./api.js";
 import { chartPicture } from "./chart-picture.js";
 import { copy } from "./clipboard.js";
 import { announce, download, fill, make, showProblem } from "./dom.js";
@@ -64,16 +64,16 @@ export class TakeAway {
   async #saveAll() {
     const { table, options } = this.now();
     const query = { ...table.columns, ...table.reading, ...options };
-    const asked = ask("POST", "/v1/forecast", { csv: table.source.blob, query, accept: "text/csv" });
-    const response = await this.#working(this.all, asked, () => forecastInQueue(table, options, this.problem));
-    if (response) await this.#keep(response, nameOf(table.source.name, "forecast.csv"));
+    const asked = askFile("POST", "/v1/forecast", { csv: table.source.blob, query, accept: "text/csv" });
+    const file = await this.#working(this.all, asked, () => forecastInQueue(table, options, this.problem));
+    if (file) this.#keep(file, nameOf(table.source.name, "forecast.csv"));
   }
 
   async #saveOne() {
     const { table, series, options } = this.now();
     const json = { series: [series], ...table.reading, ...options };
-    const response = await this.#working(this.one, ask("POST", "/v1/forecast", { json, accept: "text/csv" }));
-    if (response) await this.#keep(response, nameOf(series.unique_id, "forecast.csv"));
+    const file = await this.#working(this.one, askFile("POST", "/v1/forecast", { json, accept: "text/csv" }));
+    if (file) this.#keep(file, nameOf(series.unique_id, "forecast.csv"));
   }
 
   async #savePicture() {
@@ -81,9 +81,9 @@ export class TakeAway {
     download(await chartPicture(chart, series.unique_id, says), nameOf(series.unique_id, "forecast.png"));
   }
 
-  async #keep(response, name) {
-    const skipped = Number(response.headers.get("Forecast-Skipped") ?? 0);
-    download(await response.blob(), name);
+  #keep({ headers, blob }, name) {
+    const skipped = Number(headers.get("Forecast-Skipped") ?? 0);
+    download(blob, name);
     const left = skipped ? `${count(skipped, "series")} could not be forecast and are not in the file; “Columns” and the findings say why.` : "";
     fill(this.problem, left ? make("p.notice.warning", { role: "status" }, left) : null);
     announce(`${name} is downloaded. ${left}`);

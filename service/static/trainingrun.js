@@ -1,6 +1,6 @@
 // One training: how far it is, its losses, and what came of it.
 
-import { ask, watchJob } from "./api.js";
+import { askJson, watchJob } from "./api.js";
 import { accuracyView } from "./accuracy.js";
 import { untilAnswers, untilListed } from "./catalogue.js";
 import { announce, attempt, fill, make, showProblem } from "./dom.js";
@@ -45,7 +45,7 @@ export class TrainingRun {
   }
 
   async succeeded(job) {
-    const made = await (await ask("GET", `/v1/jobs/${job.id}/result`)).json();
+    const made = await askJson("GET", `/v1/jobs/${job.id}/result`);
     this.end(`${this.name} is trained`, [
       accuracyView(made.info.accuracy, span(made.info.horizon, made.info.frequency)),
       ...made.warnings.map((text) => make("div.notice.warning", {}, make("p", {}, text))),

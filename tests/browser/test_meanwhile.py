@@ -183,3 +183,32 @@ def test_what_is_no_table_is_told_and_something_else_can_be_given(page: Page, vi
         expect(page.locator("[data-view=forecast] [role=alert]").first).to_be_visible()
     take(page, "right.csv", days("a"))
     expect(page.locator("#source-problem")).to_be_empty()
+
+
+def test_an_answer_that_breaks_off_is_told(page: Page) -> None:
+    take(page, "three.csv", days("a", "b", "c"))
+    cut = {"status": 200, "content_type": "application/json", "body": '{"forecasts": ['}
+    page.route("**/v1/forecast", lambda route: route.fulfill(**cut))
+    page.get_by_role("button", name="Series: next").click()
+    problem = page.locator("#outlook-problem")
+    expect(problem).to_contain_text("The answer of the service broke off.")
+    page.unroute("**/v1/forecast")
+    problem.get_by_role("button", name="Try again").click()
+    expect(page.locator("#says")).to_contain_text("b is expected")
+    page.route("**/v1/explain", lambda route: route.fulfill(**cut))
+    go_to(page, "models")
+    page.locator(".top nav a[href='#gates']").click()
+    expect(page.locator("#gates-problem")).to_contain_text("The answer of the service broke off.")
+
+
+def test_a_file_that_has_changed_meanwhile_is_told_apart_from_a_service_that_is_gone(
+    visit: Visit, tmp_path: Path
+) -> None:
+    visit.allow("ERR_UPLOAD_FILE_CHANGED")
+    page, file = visit("/"), tmp_path / "three.csv"
+    file.write_bytes(days("a", "b", "c"))
+    page.locator("#source-file").set_input_files(file)
+    expect(page.locator("#says")).not_to_be_empty()
+    file.write_bytes(days("a", "b", "c", many=50))
+    page.get_by_role("button", name="CSV of all 3 series").click()
+    expect(page.locator("#take")).to_contain_text("The file cannot be read: it has changed since it was chosen")
