@@ -54,7 +54,7 @@ export class ColumnsForm {
   }
 
   #select(label, key, names, now, none) {
-    const options = names.map((name, place) => make("option", { value: place, selected: String(place) === now }, name || `(column ${place + 1}, without a name)`));
+    const options = names.map((name, place) => make("option", { value: place, selected: String(place) === now, disabled: !name }, name || `(column ${place + 1}, without a name)`));
     if (none) options.unshift(make("option", { value: NONE, selected: now === NONE }, none));
     const onchange = (event) => this.#take(key, event.target.value === NONE ? "" : names[event.target.value]);
     return labelled(label, make("select", { id: `columns-${key}`, onchange }, ...options));

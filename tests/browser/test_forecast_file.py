@@ -271,3 +271,12 @@ def test_the_list_goes_on_below_what_is_seen(page: Page) -> None:
     expect(last).to_be_in_viewport()
     picker.press("ArrowDown")
     expect(page.locator("#options .active")).to_have_attribute("aria-posinset", "29")
+
+
+def test_a_column_without_a_name_cannot_be_chosen(page: Page) -> None:
+    """Its name, nothing, would say that there is no such column."""
+    rows = "".join(f"{k},2024-01-{1 + k:02d},{k % 7}\n" for k in range(30))
+    take(page, "index.csv", f",day,sold\n{rows}".encode())
+    page.get_by_role("button", name="Columns").click()
+    unnamed = page.get_by_label("Times", exact=True).get_by_role("option", name="(column 1, without a name)")
+    expect(unnamed).to_be_disabled()
