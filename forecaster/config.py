@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, Literal, get_args
 
 from forecaster.errors import ConfigError
+from forecaster.shape import Shape
 
 MAX_HORIZON = 10_000
 """Steps ahead that can be asked for."""
@@ -69,6 +70,17 @@ class NetworkConfig:
             raise ConfigError(f"quantiles must ascend between 0 and 1, got {self.quantiles}.", column="quantiles")
         if 0.5 not in self.quantiles:
             raise ConfigError(f"quantiles must hold 0.5, the point forecast, got {self.quantiles}.", column="quantiles")
+
+    def shape(self, horizon: int) -> Shape:
+        """Return the sizes of a network that forecasts `horizon` steps ahead."""
+        return Shape(
+            numbers=self.lags + 1,  # the lags, and whether the newest of them was observed
+            layers=self.layers,
+            hidden=self.hidden,
+            dense=self.dense,
+            outputs=horizon * len(self.quantiles),
+            skip=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)

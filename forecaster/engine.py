@@ -15,7 +15,7 @@ from forecaster.config import engine_choice
 from forecaster.errors import ConfigError
 from forecaster.executors import Executor
 from forecaster.loading import LOADER
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.plain import plain_quantiles
 from forecaster.scaling import Floats, Integers, ScaledPanel
 
@@ -39,7 +39,7 @@ class Engine:
 
     Parameters
     ----------
-    networks : sequence of Network
+    networks : sequence of ForecastNetwork
         Weights and shapes; they have the same horizon and quantiles.
     season : int
         Steps of a season, for those networks that see series without it.
@@ -59,7 +59,7 @@ class Engine:
         The networks' quantiles differ; ``FORECASTER_ENGINE`` is none of the choices.
     """
 
-    def __init__(self, networks: Sequence[Network], season: int = 1) -> None:
+    def __init__(self, networks: Sequence[ForecastNetwork], season: int = 1) -> None:
         self.networks = tuple(networks)
         quantiles = {network.config.quantiles for network in networks}
         if len(quantiles) != 1:
@@ -69,7 +69,7 @@ class Engine:
         self.reach = max(network.config.positions + network.config.lags for network in networks)
         self.season = season if any(network.config.deseasonalise for network in networks) else 1
         self._choice = engine_choice()
-        self._packed: tuple[Packed, ...] = ()
+        self._packed: tuple[Packed[ForecastNetwork], ...] = ()
 
     def load(self) -> None:
         """Have the kernels ready before this returns, unless they are not to be used."""

@@ -136,13 +136,13 @@ def _rehearse(before_compiling: Callable[[], None]) -> None:
     from forecaster.config import NetworkConfig
     from forecaster.executors import Serial
     from forecaster.kernels._cache import calling_before_compiling
-    from forecaster.network import Network
+    from forecaster.network import ForecastNetwork
     from forecaster.panel import Panel
     from forecaster.passes import Packed
     from forecaster.scaling import scale_panel
     from forecaster.windows import window_quantiles
 
-    network = Network(NetworkConfig(lags=1, positions=2, hidden=1, dense=1, quantiles=(0.5,)), 1)
+    network = ForecastNetwork(NetworkConfig(lags=1, positions=2, hidden=1, dense=1, quantiles=(0.5,)), 1)
     panel = scale_panel(Panel.from_columns(["toy"] * 3, np.arange(3), np.ones(3), freq=1))
     with calling_before_compiling(before_compiling):
         window_quantiles(Packed(network), panel, np.array([0]), np.array([2]), Serial())

@@ -27,7 +27,7 @@ from forecaster.executors import Threads
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
@@ -55,7 +55,7 @@ class _Fitted:
 class _Start(NamedTuple):
     """What training starts from: networks, how they are trained, and what their intervals need if they know it."""
 
-    networks: list[Network]
+    networks: list[ForecastNetwork]
     training: TrainingConfig
     calibration: Calibration | None
 
@@ -443,7 +443,7 @@ class Forecaster:
             steps = min(self.h, base.engine.horizon)  # more are forecast from forecasts
             networks = [with_horizon(one, steps) for one in base.engine.networks]
             return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(steps))
-        networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
+        networks = [ForecastNetwork(config, self.h) for config in self.networks or shapes(recipe, season)]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
     def _untrained(self) -> Forecaster:

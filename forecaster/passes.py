@@ -1,16 +1,21 @@
-"""The compiled passes through the network's layers: packed weights, buffers, forward and backward."""
+"""The compiled passes through the layers: packed weights, the trunk of recurrent layers, and the head of forecasts.
+
+The trunk serves every network; other heads than that of forecasts are in `heads`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
 from forecaster.kernels.lstm import AT_ONCE_ROWS, lstm_backward, lstm_forward
 from forecaster.kernels.products import pack
-from forecaster.network import Array, Network, padded, zeros
+from forecaster.network import Array, ForecastNetwork, Network, padded, zeros
+from forecaster.shape import BLOCKS, Cell
 
 SHARD_ROWS = 32
 """Windows that go through the network together: their working set stays in the second-level cache."""
@@ -18,8 +23,10 @@ SHARD_ROWS = 32
 _KEPT_ROWS = (*range(1, 9), SHARD_ROWS)
 """Sizes of forecasts whose buffers are kept."""
 
+Kind = TypeVar("Kind", bound=Network, covariant=True)
 
-class Packed:
+
+class Packed(Generic[Kind]):
     """Weights in the panel layout of the kernels; to be refreshed, or made anew, when they change.
 
     Parameters
@@ -37,9 +44,11 @@ class Packed:
         By weight name: packed for ``dY W``; empty unless asked for.
     biases
         By weight name: as the network has it, padded.
+    layers
+        Of each recurrent layer what its forward pass takes: packed input and recurrent weights, and bias.
     """
 
-    def __init__(self, network: Network, *, backward: bool = False) -> None:
+    def __init__(self, network: Kind, *, backward: bool = False) -> None:
         self.network = network
         self._spaces: dict[int, list[Workspace]] = {rows: [] for rows in _KEPT_ROWS}
         self.forward: dict[str, Array] = {}
@@ -50,6 +59,15 @@ class Packed:
                 self.forward[part.name] = zeros(part.size)
                 if backward and part.name != "skip.weight":  # nothing below it has a gradient
                     self.backward[part.name] = zeros(part.size)
+        cell, layers = network.shape.cell, range(network.shape.layers)
+        self.layers = [
+            (
+                self.forward[f"{cell}.weight_ih_l{k}"],
+                self.forward[f"{cell}.weight_hh_l{k}"],
+                self.biases[f"{cell}.bias_l{k}"],
+            )
+            for k in layers
+        ]
         self.refresh()
 
     def refresh(self) -> None:
@@ -64,7 +82,7 @@ class Packed:
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
 
     @contextmanager
-    def forecasting(self, rows: int) -> Iterator[Workspace]:
+    def forecasting(self: Packed[ForecastNetwork], rows: int) -> Iterator[Workspace]:
         """Lend a workspace for forecasts from the last position of `rows` windows, to one thread at a time.
 
         Those for a few windows and for a whole shard are kept: to allocate one takes as long as to forecast from it.
@@ -78,12 +96,112 @@ class Packed:
             kept.append(space)
 
 
-class Workspace:
-    """Buffers of one thread for windows of `steps` time steps and `rows` rows.
+class Trunk:
+    """Buffers of one thread for `rows` sequences of `steps` time steps on their way through the recurrent layers.
+
+    The states before the first step are the first rows of `h` and `c`, zeros unless somebody writes them.
 
     Parameters
     ----------
     network : Network
+        Whose shapes count.
+    steps, rows : int
+        T and B.
+    training : bool
+        Whether to keep what the backward pass needs.
+    """
+
+    def __init__(self, network: Network, steps: int, rows: int, *, training: bool) -> None:
+        shape = network.shape
+        hidden, layers = padded(shape.hidden), range(shape.layers)
+        # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
+        kept = steps if training or rows < AT_ONCE_ROWS else 1
+
+        self.steps, self.rows = steps, rows
+        self.x = zeros(steps, rows, padded(shape.inputs))
+        self.h = [zeros(steps + 1, rows, hidden) for _ in layers]
+        self.c = [zeros(steps + 1, rows, hidden) for _ in layers]
+        self.gates = [zeros(kept, rows, BLOCKS[shape.cell].weights * hidden) for _ in layers]
+        self.tanh_c = [zeros(kept, rows, hidden) for _ in layers]
+        # What each layer hands upwards: the first its h, the others the sum of what they got and their h.
+        self.y = [self.h[0][1:]] + [zeros(steps, rows, hidden) for _ in layers[1:]]
+        if training:
+            self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
+            self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(shape.inputs))
+
+    @property
+    def top(self) -> Array:
+        """What the last layer hands upwards, (T * B, H)."""
+        return self.y[-1].reshape(-1, self.y[-1].shape[2])
+
+
+def _lstm_layer(packed: Packed[Network], trunk: Trunk, k: int, below: Array) -> None:
+    lstm_forward(below, *packed.layers[k], trunk.h[k], trunk.c[k], trunk.gates[k], trunk.tanh_c[k])
+
+
+def _lstm_layer_backward(
+    packed: Packed[Network], trunk: Trunk, k: int, below: Array, gradient: Array, d_below: Array
+) -> None:
+    parts = packed.network.parts
+    trunk.d_c[:] = 0
+    lstm_backward(
+        below, trunk.h[k], trunk.c[k], trunk.gates[k], trunk.tanh_c[k],
+        trunk.d_h, trunk.d_c,
+        packed.backward[f"lstm.weight_ih_l{k}"], packed.backward[f"lstm.weight_hh_l{k}"],
+        parts[f"lstm.weight_ih_l{k}"].stored(gradient), parts[f"lstm.weight_hh_l{k}"].stored(gradient),
+        parts[f"lstm.bias_l{k}"].stored(gradient),
+        d_below,
+    )  # fmt: skip
+
+
+class _CellPasses(NamedTuple):
+    """The passes of a layer.
+
+    Attributes
+    ----------
+    forward : callable
+        Of layer `k` over what lies below it; writes its states and what the way back needs into the trunk.
+    backward : callable
+        From ``trunk.d_h``; adds to the gradient, and to that of what lies below unless that is empty.
+    """
+
+    forward: Callable[[Packed[Network], Trunk, int, Array], None]
+    backward: Callable[[Packed[Network], Trunk, int, Array, Array, Array], None]
+
+
+_CELLS: dict[Cell, _CellPasses] = {"lstm": _CellPasses(_lstm_layer, _lstm_layer_backward)}
+
+
+def trunk_forward(packed: Packed[Network], trunk: Trunk) -> Array:
+    """Run the recurrent layers over ``trunk.x``; return what the last hands upwards (T, B, H), a buffer of `trunk`."""
+    shape = packed.network.shape
+    layer, below = _CELLS[shape.cell].forward, trunk.x
+    for k in range(shape.layers):
+        layer(packed, trunk, k, below)
+        if k:
+            np.add(below, trunk.h[k][1:], out=trunk.y[k])  # (22)
+        below = trunk.y[k]
+    return below
+
+
+def trunk_backward(packed: Packed[Network], trunk: Trunk, gradient: Array) -> None:
+    """Run backward from ``trunk.d_y``, after `trunk_forward`; adds to `gradient`, a flat vector like the weights."""
+    shape = packed.network.shape
+    layer = _CELLS[shape.cell].backward
+    for k in reversed(range(shape.layers)):
+        trunk.d_h[0] = 0
+        trunk.d_h[1:] = trunk.d_y
+        below, d_below = (trunk.y[k - 1], trunk.d_y) if k else (trunk.x, trunk.no_d_x)
+        # d_y keeps the gradient that passes by the layer, to which its own d_x is added: (29).
+        layer(packed, trunk, k, below, gradient, d_below)
+
+
+class Workspace(Trunk):
+    """Buffers of one thread for forecasts from windows of `steps` time steps and `rows` rows.
+
+    Parameters
+    ----------
+    network : ForecastNetwork
         Whose shapes count.
     steps, rows : int
         T and B.
@@ -96,65 +214,38 @@ class Workspace:
     """
 
     def __init__(
-        self, network: Network, steps: int, rows: int, *, first: int, training: bool, judging: bool = False
+        self, network: ForecastNetwork, steps: int, rows: int, *, first: int, training: bool, judging: bool = False
     ) -> None:
-        config = network.config
-        hidden, outer = padded(config.hidden), (steps - first) * rows
-        # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
-        kept = steps if training or rows < AT_ONCE_ROWS else 1
-
-        self.steps, self.rows, self.first, self.lags = steps, rows, first, config.lags
-        self.x = zeros(steps, rows, padded(network.inputs))
+        super().__init__(network, steps, rows, training=training)
+        outer = (steps - first) * rows
+        self.first, self.lags = first, network.config.lags
         self.levels = np.zeros((steps, rows))
-        self.h = [zeros(steps + 1, rows, hidden) for _ in range(config.layers)]
-        self.c = [zeros(steps + 1, rows, hidden) for _ in range(config.layers)]
-        self.gates = [zeros(kept, rows, 4 * hidden) for _ in range(config.layers)]
-        self.tanh_c = [zeros(kept, rows, hidden) for _ in range(config.layers)]
-        # What each layer hands upwards: the first its h, the others the sum of what they got and their h.
-        self.y = [self.h[0][1:]] + [zeros(steps, rows, hidden) for _ in range(config.layers - 1)]
-        self.dense = zeros(outer, padded(config.dense))
+        self.dense = zeros(outer, padded(network.config.dense))
         self.outputs = zeros(outer, padded(network.outputs))
         if training or judging:
             self.targets, self.weights = zeros(outer, network.horizon), zeros(outer, network.horizon)
             self.d_outputs = zeros(*self.outputs.shape)
         if training:
             self.d_dense = zeros(*self.dense.shape)
-            self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
-            self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(network.inputs))
 
 
-def forward(packed: Packed, space: Workspace) -> Array:
+def forward(packed: Packed[ForecastNetwork], space: Workspace) -> Array:
     """Run the network over ``space.x``; return the outputs ((T - first) * B, padded F * Q), a buffer of `space`."""
-    below = space.x
-    for k in range(packed.network.config.layers):
-        lstm_forward(
-            below,
-            packed.forward[f"lstm.weight_ih_l{k}"],
-            packed.forward[f"lstm.weight_hh_l{k}"],
-            packed.biases[f"lstm.bias_l{k}"],
-            space.h[k],
-            space.c[k],
-            space.gates[k],
-            space.tanh_c[k],
-        )
-        if k:
-            np.add(below, space.h[k][1:], out=space.y[k])  # (22)
-        below = space.y[k]
-    top = below.reshape(-1, below.shape[2])
+    trunk_forward(packed, space)
     from_row = space.first * space.rows
-    dense_forward(top, from_row, packed.forward["dense.weight"], packed.biases["dense.bias"], True, space.dense)
+    dense_forward(space.top, from_row, packed.forward["dense.weight"], packed.biases["dense.bias"], True, space.dense)
     dense_forward(space.dense, 0, packed.forward["head.weight"], packed.biases["head.bias"], False, space.outputs)
     inputs = space.x.reshape(-1, space.x.shape[2])
     skip_forward(inputs, from_row, packed.forward["skip.weight"], space.outputs)
     return space.outputs
 
 
-def backward(packed: Packed, space: Workspace, gradient: Array) -> None:
+def backward(packed: Packed[ForecastNetwork], space: Workspace, gradient: Array) -> None:
     """Run backward from ``space.d_outputs``, after `forward`; adds to `gradient`, a flat vector like the weights."""
-    network = packed.network
+    parts = packed.network.parts
 
     def d(name: str) -> Array:
-        return network.parts[name].stored(gradient)
+        return parts[name].stored(gradient)
 
     space.d_dense[:] = 0
     space.d_y[:] = 0
@@ -164,20 +255,8 @@ def backward(packed: Packed, space: Workspace, gradient: Array) -> None:
         space.dense, 0, space.outputs, space.d_outputs, packed.backward["head.weight"], False,
         d("head.weight"), d("head.bias"), space.d_dense,
     )  # fmt: skip
-    top = space.y[-1].reshape(-1, space.y[-1].shape[2])
     dense_backward(
-        top, from_row, space.dense, space.d_dense, packed.backward["dense.weight"], True,
-        d("dense.weight"), d("dense.bias"), space.d_y.reshape(top.shape),
+        space.top, from_row, space.dense, space.d_dense, packed.backward["dense.weight"], True,
+        d("dense.weight"), d("dense.bias"), space.d_y.reshape(space.top.shape),
     )  # fmt: skip
-    for k in reversed(range(network.config.layers)):
-        space.d_h[0] = 0
-        space.d_h[1:] = space.d_y
-        space.d_c[:] = 0
-        # d_y keeps the gradient that passes by the layer, to which its own d_x is added: (29).
-        lstm_backward(
-            space.y[k - 1] if k else space.x, space.h[k], space.c[k], space.gates[k], space.tanh_c[k],
-            space.d_h, space.d_c,
-            packed.backward[f"lstm.weight_ih_l{k}"], packed.backward[f"lstm.weight_hh_l{k}"],
-            d(f"lstm.weight_ih_l{k}"), d(f"lstm.weight_hh_l{k}"), d(f"lstm.bias_l{k}"),
-            space.d_y if k else space.no_d_x,
-        )  # fmt: skip
+    trunk_backward(packed, space, gradient)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecaster.network import Array, Network
+from forecaster.network import Array, ForecastNetwork
 from forecaster.scaling import Floats, Integers, ScaledPanel
 
 _SMALL = 2**18
@@ -17,7 +17,7 @@ _SMALL = 2**18
 compile the kernels meanwhile: products took five times as long."""
 
 
-def plain_quantiles(network: Network, panel: ScaledPanel, series: Integers, ends: Integers) -> Floats:
+def plain_quantiles(network: ForecastNetwork, panel: ScaledPanel, series: Integers, ends: Integers) -> Floats:
     """Return the scaled quantiles (B, F, Q) ascending, that follow position `ends` of each of `series`."""
     hidden = network.config.hidden
     rows = min(max(_SMALL // (4 * hidden * max(hidden, network.inputs)), 4), 32)
@@ -31,7 +31,7 @@ def plain_quantiles(network: Network, panel: ScaledPanel, series: Integers, ends
     return np.sort(results, axis=2)
 
 
-def inputs(network: Network, panel: ScaledPanel, series: Integers, ends: Integers) -> tuple[Array, Floats]:
+def inputs(network: ForecastNetwork, panel: ScaledPanel, series: Integers, ends: Integers) -> tuple[Array, Floats]:
     """Return the inputs (T, B, I) of windows and the newest values (B,); as `kernels.windows.gather_inputs`."""
     lags, steps = network.config.lags, network.config.positions
     begins = panel.offsets[series]
@@ -44,7 +44,7 @@ def inputs(network: Network, panel: ScaledPanel, series: Integers, ends: Integer
     return x, values[-1, :, -1]
 
 
-def forward(network: Network, x: Array) -> Array:
+def forward(network: ForecastNetwork, x: Array) -> Array:
     """Run the network over x (T, B, I); return the outputs of the last position (B, F * Q)."""
     y = x
     for k in range(network.config.layers):
@@ -55,7 +55,7 @@ def forward(network: Network, x: Array) -> Array:
     return _linear(network, "head", hidden) + skip  # (24)
 
 
-def _lstm(network: Network, k: int, x: Array) -> Array:
+def _lstm(network: ForecastNetwork, k: int, x: Array) -> Array:
     """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
     (steps, rows, _), units = x.shape, network.config.hidden
     # sigmoid(x) is tanh(x / 2) / 2 + 1 / 2, so that one call of tanh serves the gates i, f, g, o and cannot overflow.
@@ -78,16 +78,16 @@ def _lstm(network: Network, k: int, x: Array) -> Array:
     return h[1:]
 
 
-def _linear(network: Network, name: str, x: Array) -> Array:
+def _linear(network: ForecastNetwork, name: str, x: Array) -> Array:
     product: Array = x @ _matrix(network, f"{name}.weight").T
     return product + _bias(network, f"{name}.bias")
 
 
-def _matrix(network: Network, name: str) -> Array:
+def _matrix(network: ForecastNetwork, name: str) -> Array:
     """Return a weight matrix without its padding, the gates' rows below each other."""
     real = network.parts[name].real(network.weights)
     return real.reshape(-1, real.shape[2])
 
 
-def _bias(network: Network, name: str) -> Array:
+def _bias(network: ForecastNetwork, name: str) -> Array:
     return network.parts[name].real(network.weights).reshape(-1)

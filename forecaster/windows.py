@@ -6,6 +6,7 @@ import numpy as np
 
 from forecaster.executors import Executor
 from forecaster.kernels.windows import gather_inputs, gather_targets
+from forecaster.network import ForecastNetwork
 from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward
 from forecaster.scaling import Floats, Integers, ScaledPanel
 
@@ -39,7 +40,7 @@ def load_targets(
 
 
 def window_quantiles(
-    packed: Packed, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor
+    packed: Packed[ForecastNetwork], panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor
 ) -> Floats:
     """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series` (both (B,))."""
     network = packed.network

@@ -10,7 +10,7 @@ from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
 from forecaster.kernels.losses import pinball_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import Network, padded
+from forecaster.network import ForecastNetwork, padded
 from forecaster.passes import Packed, Workspace, backward, forward
 from tests.kernels.arrays import HIDDEN, ROWS, Array32, assert_near, draw
 from tests.reference import Array, losses
@@ -22,9 +22,11 @@ STEPS, HORIZON, QUANTILES = 4, 3, (0.125, 0.5, 0.875)
 F = np.float32
 
 
-def make_network(hidden: int = 5, *, lags: int = 3, layers: int = 2, dense: int = 6, horizon: int = HORIZON) -> Network:
+def make_network(
+    hidden: int = 5, *, lags: int = 3, layers: int = 2, dense: int = 6, horizon: int = HORIZON
+) -> ForecastNetwork:
     config = NetworkConfig(lags=lags, layers=layers, hidden=hidden, dense=dense, quantiles=QUANTILES)
-    network = Network(config, horizon)
+    network = ForecastNetwork(config, horizon)
     network.initialise(np.random.default_rng(0))
     skip = network.parts["skip.weight"].real(network.weights)
     skip[:] = draw(*skip.shape, scale=0.3)  # it starts as zeros, behind which a wrong pass would hide
@@ -37,20 +39,20 @@ def our_name(name: str) -> str:
     return f"{where}.{kind}" if where in {"dense", "head", "skip"} else f"lstm.{name}"
 
 
-def twin_weights(network: Network) -> dict[str, Array]:
+def twin_weights(network: ForecastNetwork) -> dict[str, Array]:
     named = network.named_weights()
     names = [f"{kind}_l{k}" for k in range(network.config.layers) for kind in ("weight_ih", "weight_hh", "bias")]
     names += ["weight_dense", "bias_dense", "weight_head", "bias_head", "weight_skip"]
     return {name: named[our_name(name)].astype(np.float64) for name in names}
 
 
-def real_gradient(network: Network, gradient: Array32, name: str) -> Array32:
+def real_gradient(network: ForecastNetwork, gradient: Array32, name: str) -> Array32:
     part = network.parts[our_name(name)]
     view = part.real(gradient)
     return view.reshape(-1, part.columns) if part.columns else view.reshape(-1)
 
 
-def assert_padding_is_zero(network: Network, vector: Array32) -> None:
+def assert_padding_is_zero(network: ForecastNetwork, vector: Array32) -> None:
     """All that is not zero is real."""
     stripped = vector.copy()
     for part in network.parts.values():
@@ -58,20 +60,20 @@ def assert_padding_is_zero(network: Network, vector: Array32) -> None:
     assert not stripped.any()
 
 
-def workspace(network: Network, x: Array, *, first: int = 0, training: bool = True) -> Workspace:
+def workspace(network: ForecastNetwork, x: Array, *, first: int = 0, training: bool = True) -> Workspace:
     space = Workspace(network, *x.shape[:2], first=first, training=training)
     space.x[..., : x.shape[2]] = x
     return space
 
 
-def outputs_of(network: Network, space: Workspace) -> Array32:
+def outputs_of(network: ForecastNetwork, space: Workspace) -> Array32:
     """Run forward; return ((T - first), B, F * Q) without padding."""
     outputs = forward(Packed(network), space)
     assert not outputs[:, network.outputs :].any()
     return outputs[:, : network.outputs].reshape(space.steps - space.first, space.rows, -1)
 
 
-def gradient_of(network: Network, space: Workspace, d_outputs: Array) -> Array32:
+def gradient_of(network: ForecastNetwork, space: Workspace, d_outputs: Array) -> Array32:
     """Run both passes."""
     packed = Packed(network, backward=True)
     forward(packed, space)
@@ -278,7 +280,7 @@ def test_no_position_sees_the_future() -> None:
 
 
 def train(
-    network: Network,
+    network: ForecastNetwork,
     space: Workspace,
     target: Array,
     observed: Array,
@@ -352,14 +354,14 @@ def test_a_gradient_that_is_not_a_number_reaches_the_norm() -> None:
 # --- numbers saved from PyTorch ----------------------------------------------------------------------------------
 
 
-def network_of(case: dict[str, Array]) -> Network:
+def network_of(case: dict[str, Array]) -> ForecastNetwork:
     weights = weights_of(case)
     dense, hidden = weights["weight_dense"].shape
     quantiles = tuple(float(round(q, 6)) for q in case["quantiles"])
     config = NetworkConfig(
         lags=case["x"].shape[2] - 1, layers=twin.n_layers(weights), hidden=hidden, dense=dense, quantiles=quantiles
     )
-    network = Network(config, case["target"].shape[2])
+    network = ForecastNetwork(config, case["target"].shape[2])
     no_skip = {"skip.weight": np.zeros((network.outputs, network.inputs), np.float32)}
     network.set_weights({our_name(name): weight.astype(np.float32) for name, weight in weights.items()} | no_skip)
     return network

@@ -12,7 +12,7 @@ from forecaster import plain
 from forecaster.config import NetworkConfig
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.passes import Packed, Workspace
 from forecaster.plain import plain_quantiles
 from forecaster.prediction import future_quantiles
@@ -24,9 +24,9 @@ from tests.reference import network as twin
 NAN = np.nan
 
 
-def network_of(config: NetworkConfig, horizon: int, *, seed: int = 0) -> Network:
+def network_of(config: NetworkConfig, horizon: int, *, seed: int = 0) -> ForecastNetwork:
     """Return a network all of whose weights count, larger than training would leave them."""
-    network = Network(config, horizon)
+    network = ForecastNetwork(config, horizon)
     rng = np.random.default_rng(seed)
     network.initialise(rng)
     for part in network.parts.values():
@@ -46,7 +46,7 @@ def panel_of(lengths: list[int], *, missing: float = 0.0, seed: int = 0) -> Scal
     return scale_panel(numbered(series))
 
 
-def assert_same(network: Network, panel: ScaledPanel) -> None:
+def assert_same(network: ForecastNetwork, panel: ScaledPanel) -> None:
     """What NumPy says is what the kernels say: to 1e-5 of the size of the values."""
     everyone, ends = np.arange(len(panel)), panel.offsets[1:] - 1
     said = plain_quantiles(network, panel, everyone, ends)
