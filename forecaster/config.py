@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from forecaster.errors import ConfigError
-from forecaster.shape import Shape
+from forecaster.shape import CELLS, Cell, Shape
 
 MAX_HORIZON = 10_000
 """Steps ahead that can be asked for."""
@@ -31,11 +31,11 @@ class NetworkConfig:
     positions
         Time steps the state runs over before the forecast; in training each of them makes a forecast.
     layers
-        LSTM layers; from the second on each adds to what it gets (residual connections).
+        Recurrent layers; from the second on each adds to what it gets (residual connections).
     hidden
-        Units of an LSTM layer.
+        Units of a recurrent layer.
     dense
-        Units of the tanh layer between the last LSTM layer and the head.
+        Units of the tanh layer between the last recurrent layer and the head.
     quantiles
         Quantiles the head gives for each step ahead; 0.5 must be among them. With another loss than "pinball" only
         the point forecast is trained, and intervals come from its errors on held-out values.
@@ -43,6 +43,8 @@ class NetworkConfig:
         What is minimised.
     deseasonalise
         Whether the network sees series without their season, which is then put back.
+    cell
+        What the recurrent layers are made of: "lstm", "gru" (gated recurrent units), or "rnn" (plain tanh units).
     """
 
     lags: int = 14
@@ -53,12 +55,14 @@ class NetworkConfig:
     quantiles: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
     loss: Loss = "pinball"
     deseasonalise: bool = False
+    cell: Cell = "lstm"
 
     def __post_init__(self) -> None:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
             object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
+        check_cell(self.cell)
         if not isinstance(self.deseasonalise, bool):
             raise ConfigError(
                 f"deseasonalise must be true or false, got {self.deseasonalise!r}.", column="deseasonalise"
@@ -75,6 +79,7 @@ class NetworkConfig:
         """Return the sizes of a network that forecasts `horizon` steps ahead."""
         return Shape(
             numbers=self.lags + 1,  # the lags, and whether the newest of them was observed
+            cell=self.cell,
             layers=self.layers,
             hidden=self.hidden,
             dense=self.dense,
@@ -139,25 +144,27 @@ class TrainingConfig:
 
 
 def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:
-    """Return `config` as a dictionary for JSON."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    """Return `config` as a dictionary for JSON, without its cell, which a model says once for all its networks."""
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    settings.pop("cell", None)
+    return settings
 
 
-def network_config(settings: Mapping[str, Any]) -> NetworkConfig:
-    """Return the configuration that `as_settings` wrote.
+def network_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> NetworkConfig:
+    """Return the configuration that `as_settings` wrote of a network with this cell.
 
     Raises
     ------
     ConfigError
         A setting is missing, unknown or wrong.
     """
-    names = {field.name for field in fields(NetworkConfig)}
+    names = {field.name for field in fields(NetworkConfig)} - {"cell"}
     if set(settings) != names:
         raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
     quantiles = settings["quantiles"]
     if not isinstance(quantiles, list) or not all(isinstance(q, float) for q in quantiles):
         raise ConfigError("quantiles must be a list of numbers.", column="quantiles")
-    return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)})
+    return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)}, cell=cell)
 
 
 def check_horizon(h: object, *, name: str = "h") -> int:
@@ -207,20 +214,37 @@ INITS = ("base", "random")
 """Weights that training can start from: those in the package, or random ones."""
 
 
-def check_init(init: object, *, shaped: bool) -> str:
+def check_init(init: object, *, shaped: bool, cell: Cell = "lstm") -> str:
     """Return what training starts from; `shaped` tells whether shapes of networks were asked for.
 
     Raises
     ------
     ConfigError
-        It is none of `INITS`, or base weights for other shapes than theirs.
+        It is none of `INITS`, or base weights for other shapes or another cell than theirs.
     """
     if init is None:
-        return "random" if shaped else "base"
+        return "random" if shaped or cell != "lstm" else "base"
     _check_choice("init", init, INITS)
     if init == "base" and shaped:
         raise ConfigError("base weights have shapes of their own: leave network out, or init='base'.", column="network")
+    if init == "base" and cell != "lstm":
+        raise ConfigError(
+            f"base weights are those of LSTMs, and can be no start for a {cell}: leave cell out, or init='base'.",
+            column="cell",
+        )
     return str(init)
+
+
+def check_cell(cell: object) -> Cell:
+    """Return `cell` if there is one of that name.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    _check_choice("cell", cell, CELLS)
+    return cast("Cell", cell)
 
 
 def check_seed(seed: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forecaster.config import TrainingConfig, as_settings, check_horizon, network_config
+from forecaster.config import TrainingConfig, as_settings, check_cell, check_horizon, network_config
 from forecaster.engine import Engine
 from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
@@ -33,7 +33,8 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
         They are none, or do not fit together.
     """
     horizon = check_horizon(info["architecture"].get("horizon", info["horizon"]))
-    networks = [ForecastNetwork(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
+    cell, settings = check_cell(info["architecture"]["cell"]), info["architecture"]["networks"]
+    networks = [ForecastNetwork(network_config(one, cell), horizon) for one in settings]
     engine = Engine(networks, info["season"])
     known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
     if set(weights) != known:
@@ -52,7 +53,7 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
 def architecture(networks: Sequence[ForecastNetwork]) -> dict[str, Any]:
     """Return the shapes of `networks`."""
     return {
-        "cell": "lstm",
+        "cell": networks[0].config.cell,
         "horizon": networks[0].horizon,
         "networks": [as_settings(network.config) for network in networks],
         "weights": sum(network.n_weights for network in networks),

@@ -14,7 +14,7 @@ import numpy as np
 from forecaster.config import engine_choice
 from forecaster.errors import ConfigError
 from forecaster.executors import Executor
-from forecaster.loading import LOADER
+from forecaster.loading import LOADER, OTHER_LOADERS, Loader
 from forecaster.network import ForecastNetwork
 from forecaster.plain import plain_quantiles
 from forecaster.scaling import Floats, Integers, ScaledPanel
@@ -46,6 +46,8 @@ class Engine:
 
     Attributes
     ----------
+    cell : str
+        What their recurrent layers are made of.
     horizon : int
         Steps ahead they give, F.
     probabilities : tuple of float
@@ -56,7 +58,7 @@ class Engine:
     Raises
     ------
     ConfigError
-        The networks' quantiles differ; ``FORECASTER_ENGINE`` is none of the choices.
+        The networks' quantiles or cells differ; ``FORECASTER_ENGINE`` is none of the choices.
     """
 
     def __init__(self, networks: Sequence[ForecastNetwork], season: int = 1) -> None:
@@ -65,6 +67,10 @@ class Engine:
         if len(quantiles) != 1:
             said = ", ".join(map(str, sorted(quantiles))) or "no network"
             raise ConfigError(f"networks must have the same quantiles, to be averaged; got {said}.", column="network")
+        cells = {network.config.cell for network in networks}
+        if len(cells) != 1:
+            raise ConfigError(f"networks must have the same cell; got {', '.join(sorted(cells))}.", column="network")
+        self.cell = networks[0].config.cell
         self.horizon, self.probabilities = networks[0].horizon, networks[0].config.quantiles
         self.reach = max(network.config.positions + network.config.lags for network in networks)
         self.season = season if any(network.config.deseasonalise for network in networks) else 1
@@ -74,7 +80,7 @@ class Engine:
     def load(self) -> None:
         """Have the kernels ready before this returns, unless they are not to be used."""
         if self._choice != "plain":
-            LOADER.load()
+            self._loader.load()
 
     def quantiles(self, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor) -> Floats:
         """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series`.
@@ -110,9 +116,14 @@ class Engine:
         """Tell whether kernels are to forecast so many windows; see to it that they soon can."""
         if self._choice == "plain":
             return False
+        loader = self._loader
         if self._choice == "compiled":
-            LOADER.load()
-        elif not LOADER.ready.is_set():
+            loader.load()
+        elif not loader.ready.is_set():
             work = windows * sum(network.config.positions * network.weights.size for network in self.networks)
-            LOADER.begin(at_once=work > _LITTLE)
-        return LOADER.ready.is_set()
+            loader.begin(at_once=work > _LITTLE)
+        return loader.ready.is_set()
+
+    @property
+    def _loader(self) -> Loader:
+        return LOADER if self.cell == "lstm" else OTHER_LOADERS[self.cell]

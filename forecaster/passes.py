@@ -12,8 +12,10 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from forecaster.kernels.dense import dense_backward, dense_forward, skip_backward, skip_forward
-from forecaster.kernels.lstm import AT_ONCE_ROWS, lstm_backward, lstm_forward
-from forecaster.kernels.products import pack
+from forecaster.kernels.gru import gru_backward, gru_forward
+from forecaster.kernels.lstm import lstm_backward, lstm_forward
+from forecaster.kernels.products import AT_ONCE_ROWS, pack
+from forecaster.kernels.rnn import rnn_backward, rnn_forward
 from forecaster.network import Array, ForecastNetwork, Network, padded, zeros
 from forecaster.shape import BLOCKS, Cell
 
@@ -22,6 +24,10 @@ SHARD_ROWS = 32
 
 _KEPT_ROWS = (*range(1, 9), SHARD_ROWS)
 """Sizes of forecasts whose buffers are kept."""
+
+_Forward = tuple[Array, Array, Array]
+_Backward = tuple[Array, Array, Array, Array, Array]
+"""Arrays of one layer, in the order that its kernels take them."""
 
 Kind = TypeVar("Kind", bound=Network, covariant=True)
 
@@ -60,7 +66,7 @@ class Packed(Generic[Kind]):
                 if backward and part.name != "skip.weight":  # nothing below it has a gradient
                     self.backward[part.name] = zeros(part.size)
         cell, layers = network.shape.cell, range(network.shape.layers)
-        self.layers = [
+        self.layers: list[_Forward] = [
             (
                 self.forward[f"{cell}.weight_ih_l{k}"],
                 self.forward[f"{cell}.weight_hh_l{k}"],
@@ -81,6 +87,13 @@ class Packed(Generic[Kind]):
             rows, columns = matrix.shape
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
 
+    def layer_backward(self, k: int, gradient: Array) -> _Backward:
+        """Return what the backward pass of recurrent layer `k` takes: packed weights, and its parts of `gradient`."""
+        parts, cell = self.network.parts, self.network.shape.cell
+        ih, hh, bias = (f"{cell}.{kind}_l{k}" for kind in ("weight_ih", "weight_hh", "bias"))
+        d_ih, d_hh, d_bias = (parts[name].stored(gradient) for name in (ih, hh, bias))
+        return self.backward[ih], self.backward[hh], d_ih, d_hh, d_bias
+
     @contextmanager
     def forecasting(self: Packed[ForecastNetwork], rows: int) -> Iterator[Workspace]:
         """Lend a workspace for forecasts from the last position of `rows` windows, to one thread at a time.
@@ -99,8 +112,6 @@ class Packed(Generic[Kind]):
 class Trunk:
     """Buffers of one thread for `rows` sequences of `steps` time steps on their way through the recurrent layers.
 
-    The states before the first step are the first rows of `h` and `c`, zeros unless somebody writes them.
-
     Parameters
     ----------
     network : Network
@@ -109,25 +120,43 @@ class Trunk:
         T and B.
     training : bool
         Whether to keep what the backward pass needs.
+
+    Attributes
+    ----------
+    x
+        What comes in, (T, B, I).
+    h, c
+        States of each layer, (T + 1, B, H): those before the first step, zeros unless somebody writes them, then those
+        after each. Of the cells here only the LSTM has a c.
+    gates, tanh_c, m
+        What else a layer keeps for its way back: gates, as many blocks of H as the cell has; of an LSTM tanh c, of a
+        GRU m (50), both (T, B, H).
+    y
+        What each layer hands upwards, (T, B, H): the first its h, the others the sum of what they got and their h.
     """
 
     def __init__(self, network: Network, steps: int, rows: int, *, training: bool) -> None:
         shape = network.shape
-        hidden, layers = padded(shape.hidden), range(shape.layers)
+        cell, hidden = shape.cell, padded(shape.hidden)
         # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
         kept = steps if training or rows < AT_ONCE_ROWS else 1
 
+        def for_layers(count: int, *, width: int = hidden) -> list[Array]:
+            return [zeros(count, rows, width) for _ in range(shape.layers)]
+
         self.steps, self.rows = steps, rows
         self.x = zeros(steps, rows, padded(shape.inputs))
-        self.h = [zeros(steps + 1, rows, hidden) for _ in layers]
-        self.c = [zeros(steps + 1, rows, hidden) for _ in layers]
-        self.gates = [zeros(kept, rows, BLOCKS[shape.cell].weights * hidden) for _ in layers]
-        self.tanh_c = [zeros(kept, rows, hidden) for _ in layers]
-        # What each layer hands upwards: the first its h, the others the sum of what they got and their h.
-        self.y = [self.h[0][1:]] + [zeros(steps, rows, hidden) for _ in layers[1:]]
+        self.h = for_layers(steps + 1)
+        self.c = for_layers(steps + 1) if cell == "lstm" else []
+        self.gates = for_layers(kept, width=BLOCKS[cell].weights * hidden)
+        self.tanh_c = for_layers(kept) if cell == "lstm" else []
+        self.m = for_layers(kept) if cell == "gru" else []
+        self.y = [self.h[0][1:], *(zeros(steps, rows, hidden) for _ in range(shape.layers - 1))]
         if training:
             self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
-            self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(shape.inputs))
+            # Of the last cell state; of what a GRU hands to the step before.
+            self.d_c, self.passed_on = zeros(rows, hidden), zeros(rows, 3 * hidden if cell == "gru" else 0)
+            self.no_d_x = zeros(0, rows, padded(shape.inputs))
 
     @property
     def top(self) -> Array:
@@ -139,19 +168,27 @@ def _lstm_layer(packed: Packed[Network], trunk: Trunk, k: int, below: Array) -> 
     lstm_forward(below, *packed.layers[k], trunk.h[k], trunk.c[k], trunk.gates[k], trunk.tanh_c[k])
 
 
-def _lstm_layer_backward(
-    packed: Packed[Network], trunk: Trunk, k: int, below: Array, gradient: Array, d_below: Array
-) -> None:
-    parts = packed.network.parts
+def _lstm_layer_backward(trunk: Trunk, k: int, below: Array, weights: _Backward, d_below: Array) -> None:
     trunk.d_c[:] = 0
     lstm_backward(
-        below, trunk.h[k], trunk.c[k], trunk.gates[k], trunk.tanh_c[k],
-        trunk.d_h, trunk.d_c,
-        packed.backward[f"lstm.weight_ih_l{k}"], packed.backward[f"lstm.weight_hh_l{k}"],
-        parts[f"lstm.weight_ih_l{k}"].stored(gradient), parts[f"lstm.weight_hh_l{k}"].stored(gradient),
-        parts[f"lstm.bias_l{k}"].stored(gradient),
-        d_below,
-    )  # fmt: skip
+        below, trunk.h[k], trunk.c[k], trunk.gates[k], trunk.tanh_c[k], trunk.d_h, trunk.d_c, *weights, d_below
+    )
+
+
+def _gru_layer(packed: Packed[Network], trunk: Trunk, k: int, below: Array) -> None:
+    gru_forward(below, *packed.layers[k], trunk.h[k], trunk.gates[k], trunk.m[k])
+
+
+def _gru_layer_backward(trunk: Trunk, k: int, below: Array, weights: _Backward, d_below: Array) -> None:
+    gru_backward(below, trunk.h[k], trunk.gates[k], trunk.m[k], trunk.d_h, trunk.passed_on, *weights, d_below)
+
+
+def _rnn_layer(packed: Packed[Network], trunk: Trunk, k: int, below: Array) -> None:
+    rnn_forward(below, *packed.layers[k], trunk.h[k])
+
+
+def _rnn_layer_backward(trunk: Trunk, k: int, below: Array, weights: _Backward, d_below: Array) -> None:
+    rnn_backward(below, trunk.h[k], trunk.gates[k], trunk.d_h, *weights, d_below)
 
 
 class _CellPasses(NamedTuple):
@@ -162,14 +199,18 @@ class _CellPasses(NamedTuple):
     forward : callable
         Of layer `k` over what lies below it; writes its states and what the way back needs into the trunk.
     backward : callable
-        From ``trunk.d_h``; adds to the gradient, and to that of what lies below unless that is empty.
+        From ``trunk.d_h``; adds to the gradients of its weights, and to that of what lies below unless it is empty.
     """
 
     forward: Callable[[Packed[Network], Trunk, int, Array], None]
-    backward: Callable[[Packed[Network], Trunk, int, Array, Array, Array], None]
+    backward: Callable[[Trunk, int, Array, _Backward, Array], None]
 
 
-_CELLS: dict[Cell, _CellPasses] = {"lstm": _CellPasses(_lstm_layer, _lstm_layer_backward)}
+_CELLS: dict[Cell, _CellPasses] = {
+    "lstm": _CellPasses(_lstm_layer, _lstm_layer_backward),
+    "gru": _CellPasses(_gru_layer, _gru_layer_backward),
+    "rnn": _CellPasses(_rnn_layer, _rnn_layer_backward),
+}
 
 
 def trunk_forward(packed: Packed[Network], trunk: Trunk) -> Array:
@@ -193,7 +234,7 @@ def trunk_backward(packed: Packed[Network], trunk: Trunk, gradient: Array) -> No
         trunk.d_h[1:] = trunk.d_y
         below, d_below = (trunk.y[k - 1], trunk.d_y) if k else (trunk.x, trunk.no_d_x)
         # d_y keeps the gradient that passes by the layer, to which its own d_x is added: (29).
-        layer(packed, trunk, k, below, gradient, d_below)
+        layer(trunk, k, below, packed.layer_backward(k, gradient), d_below)
 
 
 class Workspace(Trunk):

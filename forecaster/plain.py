@@ -7,10 +7,13 @@ last digits, by less than 1e-5 of the largest (``tests/test_plain.py``). Equatio
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from forecaster.network import Array, ForecastNetwork
+from forecaster.network import Array, ForecastNetwork, Network
 from forecaster.scaling import Floats, Integers, ScaledPanel
+from forecaster.shape import Cell
 
 _SMALL = 2**18
 """Multiply-adds up to which OpenBLAS stays on the calling thread. Its own threads would wait, spinning, for those that
@@ -46,18 +49,23 @@ def inputs(network: ForecastNetwork, panel: ScaledPanel, series: Integers, ends:
 
 def forward(network: ForecastNetwork, x: Array) -> Array:
     """Run the network over x (T, B, I); return the outputs of the last position (B, F * Q)."""
-    y = x
-    for k in range(network.config.layers):
-        h = _lstm(network, k, y)
-        y = h + y if k else h  # (22)
-    hidden = np.tanh(_linear(network, "dense", y[-1]))  # (23)
+    hidden = np.tanh(_linear(network, "dense", trunk(network, x)[-1]))  # (23)
     skip: Array = x[-1] @ _matrix(network, "skip.weight").T
     return _linear(network, "head", hidden) + skip  # (24)
 
 
-def _lstm(network: ForecastNetwork, k: int, x: Array) -> Array:
+def trunk(network: Network, x: Array) -> Array:
+    """Run the recurrent layers over x (T, B, I); return what the last hands upwards (T, B, H)."""
+    layer, y = _CELLS[network.shape.cell], x
+    for k in range(network.shape.layers):
+        h = layer(network, k, y)
+        y = h + y if k else h  # (22)
+    return y
+
+
+def _lstm(network: Network, k: int, x: Array) -> Array:
     """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
-    (steps, rows, _), units = x.shape, network.config.hidden
+    (steps, rows, _), units = x.shape, network.shape.hidden
     # sigmoid(x) is tanh(x / 2) / 2 + 1 / 2, so that one call of tanh serves the gates i, f, g, o and cannot overflow.
     factor = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), units)
     shift = 1 - factor
@@ -78,16 +86,47 @@ def _lstm(network: ForecastNetwork, k: int, x: Array) -> Array:
     return h[1:]
 
 
-def _linear(network: ForecastNetwork, name: str, x: Array) -> Array:
+def _gru(network: Network, k: int, x: Array) -> Array:
+    """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
+    (steps, rows, _), units = x.shape, network.shape.hidden
+    bias = _bias(network, f"gru.bias_l{k}")
+    weight_hh = _matrix(network, f"gru.weight_hh_l{k}").T
+    sums = x @ _matrix(network, f"gru.weight_ih_l{k}").T + bias[: 3 * units]
+    h = np.zeros((steps + 1, rows, units), np.float32)
+    for t in range(steps):
+        of_h = h[t] @ weight_hh
+        gates = 0.5 * np.tanh(0.5 * (sums[t, :, : 2 * units] + of_h[:, : 2 * units])) + np.float32(0.5)
+        reset, update = gates[:, :units], gates[:, units:]  # (48), (49)
+        m = of_h[:, 2 * units :] + bias[3 * units :]  # (50)
+        candidate = np.tanh(sums[t, :, 2 * units :] + reset * m)  # (51)
+        h[t + 1] = candidate + update * (h[t] - candidate)  # (52)
+    return h[1:]
+
+
+def _rnn(network: Network, k: int, x: Array) -> Array:
+    """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
+    (steps, rows, _), units = x.shape, network.shape.hidden
+    weight_hh = _matrix(network, f"rnn.weight_hh_l{k}").T
+    sums = x @ _matrix(network, f"rnn.weight_ih_l{k}").T + _bias(network, f"rnn.bias_l{k}")
+    h = np.zeros((steps + 1, rows, units), np.float32)
+    for t in range(steps):
+        np.tanh(sums[t] + h[t] @ weight_hh, out=h[t + 1])  # (44)
+    return h[1:]
+
+
+_CELLS: dict[Cell, Callable[[Network, int, Array], Array]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+
+
+def _linear(network: Network, name: str, x: Array) -> Array:
     product: Array = x @ _matrix(network, f"{name}.weight").T
     return product + _bias(network, f"{name}.bias")
 
 
-def _matrix(network: ForecastNetwork, name: str) -> Array:
+def _matrix(network: Network, name: str) -> Array:
     """Return a weight matrix without its padding, the gates' rows below each other."""
     real = network.parts[name].real(network.weights)
     return real.reshape(-1, real.shape[2])
 
 
-def _bias(network: ForecastNetwork, name: str) -> Array:
+def _bias(network: Network, name: str) -> Array:
     return network.parts[name].real(network.weights).reshape(-1)

@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-Cell = Literal["lstm"]
+Cell = Literal["lstm", "gru", "rnn"]
 CELLS: tuple[Cell, ...] = get_args(Cell)
 
 
 class Blocks(NamedTuple):
-    """How many blocks of H rows, one below the other, the weights of a cell have."""
+    """What a cell is made of, in blocks of H.
+
+    Attributes
+    ----------
+    weights
+        Blocks of H rows, one below the other, of the input and the recurrent weights.
+    bias
+        Blocks of the bias. The GRU's last one is b_hn, which stands inside of the product with the reset gate.
+    states
+        Vectors of H numbers that go from step to step.
+    """
 
     weights: int
     bias: int
+    states: int
 
 
-BLOCKS: dict[Cell, Blocks] = {"lstm": Blocks(weights=4, bias=4)}
+BLOCKS: dict[Cell, Blocks] = {"lstm": Blocks(4, 4, 2), "gru": Blocks(3, 4, 1), "rnn": Blocks(1, 1, 1)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

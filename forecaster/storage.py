@@ -30,6 +30,7 @@ from forecaster.errors import ModelFormatError, NewerFormatError, OutputError
 from forecaster.gate import shown
 from forecaster.outputs import replaced_beside, write_folder
 from forecaster.scaling import RULE
+from forecaster.shape import CELLS
 
 FORMAT_VERSION = 1
 WEIGHTS, DESCRIPTION, SUMS = "weights.safetensors", "model.json", "SHA256SUMS"
@@ -48,6 +49,7 @@ def _is_number(value: Any) -> bool:
     return _is_whole(value) or (type(value) is float and math.isfinite(value))
 
 
+_CELL = "one of " + ", ".join(CELLS)
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "a whole number": _is_whole,
     "text": lambda value: isinstance(value, str),
@@ -59,7 +61,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "null, or an object of numbers": lambda value: (
         value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
     ),
-    "'lstm'": lambda value: value == "lstm",
+    _CELL: lambda value: value in CELLS,
     repr(RULE): lambda value: value == RULE,
 }
 _FIELDS = {
@@ -68,7 +70,7 @@ _FIELDS = {
     "frequency": "text",
     "season": "a whole number",
     "quantiles": "a list of numbers",
-    "architecture.cell": "'lstm'",
+    "architecture.cell": _CELL,
     "architecture.networks": "a list of objects",
     "scaling.rule": repr(RULE),
     "training.series": "a whole number",

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,12 +22,13 @@ from forecaster.kernels._cache import Counts, cache_folder
 from forecaster.kernels._jit import KERNELS
 from forecaster.loading import LOADER
 from forecaster.model import Forecaster
+from forecaster.shape import CELLS
 
 Signatures = dict[str, list[Any]]
 
 
 def warm_up() -> dict[str, Any]:
-    """Train and forecast a toy series with every loss, so that all kernels meet the types they are called with.
+    """Train and forecast a toy series with every loss and cell, so that all kernels meet the types they are given.
 
     Returns
     -------
@@ -42,8 +44,9 @@ def warm_up() -> dict[str, Any]:
     began = time.perf_counter()
     folder = _folder()
     values = 10 + np.sin(np.arange(24.0))
-    for loss in get_args(Loss):
-        network = NetworkConfig(lags=2, positions=4, layers=2, hidden=3, dense=2, quantiles=(0.1, 0.5, 0.9), loss=loss)
+    small = NetworkConfig(lags=2, positions=4, layers=2, hidden=3, dense=2, quantiles=(0.1, 0.5, 0.9))
+    networks = [replace(small, loss=loss) for loss in get_args(Loss)]
+    for network in networks + [replace(small, cell=cell) for cell in CELLS[1:]]:
         Forecaster(h=2, network=network, training=TrainingConfig(steps=2, validate_every=1), threads=1).fit(values)
     LOADER.load()
     return _done(began) | {"folder": folder}

@@ -208,6 +208,22 @@ def test_training_starts_from_what_is_asked_for(
     assert "Training on 2 series, 105 values ..." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_another_cell_starts_from_random_weights(
+    cell: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "model"
+    asked = [str(table), "--h", "3", "--season", "7", "--steps", "3", "--cell", cell]
+    assert run(["train", *asked, "--model", str(target)]) == 0
+    assert f"{target}: {cell.upper()} trained from random weights on 2 series in" in capsys.readouterr().out
+    info = Forecaster.load(target).info
+    assert (info["architecture"]["cell"], info["training"]["init"]) == (cell, "random")
+    assert run(["backtest", *asked, "--windows", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == cell.upper()
+    assert run(["train", *asked, "--model", str(target), "--init", "base"]) == 2
+    assert f"can be no start for a {cell}" in capsys.readouterr().err
+
+
 def test_progress_counts_the_steps_of_all_networks(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,10 +108,16 @@ def test_settings_cannot_be_changed_behind_the_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [NetworkConfig(), NetworkConfig(lags=3, quantiles=(0.5,)), NetworkConfig(loss="squared")]
+    "config",
+    [
+        NetworkConfig(),
+        NetworkConfig(lags=3, quantiles=(0.5,)),
+        NetworkConfig(loss="squared"),
+        NetworkConfig(cell="gru"),
+    ],
 )
 def test_a_network_comes_back_from_json(config: NetworkConfig) -> None:
-    assert network_config(json.loads(json.dumps(as_settings(config)))) == config
+    assert network_config(json.loads(json.dumps(as_settings(config))), config.cell) == config
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from forecaster.passes import Packed, Workspace
 from forecaster.plain import plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
+from forecaster.shape import CELLS, Cell
 from forecaster.windows import load_inputs, window_quantiles
 from tests.examples import TINY, Floats, numbered
 from tests.reference import network as twin
@@ -59,8 +60,9 @@ def assert_same(network: ForecastNetwork, panel: ScaledPanel) -> None:
 
 @pytest.mark.parametrize("hidden", [1, 5, 16, 17, 48, 130])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_networks_of_any_shape(hidden: int, layers: int) -> None:
-    config = NetworkConfig(lags=7, positions=14, layers=layers, hidden=hidden, dense=9)
+@pytest.mark.parametrize("cell", CELLS)
+def test_networks_of_any_shape(cell: Cell, hidden: int, layers: int) -> None:
+    config = NetworkConfig(lags=7, positions=14, layers=layers, hidden=hidden, dense=9, cell=cell)
     assert_same(network_of(config, 5), panel_of([1, 2, 10, 20, 40], missing=0.2))
 
 
@@ -113,14 +115,15 @@ def test_inputs_are_those_of_the_kernel_bit_for_bit() -> None:
         assert_array_equal(newest, space.levels[-1])
 
 
-def test_the_pass_is_that_of_the_twin() -> None:
-    network = network_of(NetworkConfig(lags=3, positions=6, layers=3, hidden=7, dense=5), 4)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_pass_is_that_of_the_twin(cell: Cell) -> None:
+    network = network_of(NetworkConfig(lags=3, positions=6, layers=3, hidden=7, dense=5, cell=cell), 4)
     x = np.random.default_rng(1).standard_normal((6, 5, 4)).astype(np.float32)
-    names = {f"lstm.{kind}_l{k}": f"{kind}_l{k}" for k in range(3) for kind in ("weight_ih", "weight_hh", "bias")}
+    names = {f"{cell}.{kind}_l{k}": f"{kind}_l{k}" for k in range(3) for kind in ("weight_ih", "weight_hh", "bias")}
     names |= {f"{where}.{kind}": f"{kind}_{where}" for where in ("dense", "head") for kind in ("weight", "bias")}
     names["skip.weight"] = "weight_skip"
     weights = {names[name]: weight.astype(np.float64) for name, weight in network.named_weights().items()}
-    expected = twin.forward(x.astype(np.float64), weights).output[-1]
+    expected = twin.forward(x.astype(np.float64), weights, cell).output[-1]
     assert_allclose(plain.forward(network, x), expected, rtol=0, atol=2e-6)
 
 

@@ -106,6 +106,47 @@ def _emit_backward(block: _Rows) -> None:
     block.each(body)
 
 
+def _emit_gru_forward(block: _Rows) -> None:
+    """Gates (overwritten), m (overwritten), bias, h before, h: (48) to (52)."""
+
+    def body(row: Any, j: Any) -> None:
+        zero = ir.Constant(row.type, 0)
+        sums, biases = [], []
+        for gate in range(3):
+            sums.append(block.load(block.place(0, row, j, 3, gate)))
+            biases.append(block.load(block.place(2, zero, j, 4, gate)))
+        r, z = sigmoid(sums[0] + biases[0]), sigmoid(sums[1] + biases[1])
+        m = block.load(block.place(1, row, j)) + block.load(block.place(2, zero, j, 4, 3))
+        n = tanh(r.times_plus(m, sums[2] + biases[2]))
+        for gate, value in enumerate((r, z, n)):
+            value.store(block.place(0, row, j, 3, gate))
+        m.store(block.place(1, row, j))
+        z.times_plus(block.load(block.place(3, row, j)) - n, n).store(block.place(4, row, j))
+
+    block.each(body)
+
+
+def _emit_gru_backward(block: _Rows) -> None:
+    """Gates, m (both overwritten), h before, d_h, d_h before (added to), and what goes on to h before: (53) to (56)."""
+
+    def body(row: Any, j: Any) -> None:
+        places = [block.place(0, row, j, 3, gate) for gate in range(3)]
+        at_m, at_before = block.place(1, row, j), block.place(4, row, j)
+        r, z, n = (block.load(place) for place in places)
+        d_h = block.load(block.place(3, row, j))
+        d_n = d_h * (1.0 - z) * (1.0 - n * n)  # (53), (54)
+        d_z = d_h * (block.load(block.place(2, row, j)) - n) * (z * (1.0 - z))  # (53), (54)
+        d_m = d_n * r  # (55)
+        d_r = d_n * block.load(at_m) * (r * (1.0 - r))  # (56)
+        for place, value in zip((*places, at_m), (d_r, d_z, d_n, d_m), strict=True):
+            value.store(place)
+        for gate, value in enumerate((d_r, d_z, d_m)):
+            value.store(block.place(5, row, j, 3, gate))
+        d_h.times_plus(z, block.load(at_before)).store(at_before)  # the first part of (58)
+
+    block.each(body)
+
+
 def _emit_add_rows(block: _Rows) -> None:
     """Total (one row) and block: the total plus the sum of the block's rows, (21), (28)."""
 
@@ -146,6 +187,16 @@ def _emit_tanh_backward(block: _Rows) -> None:
     block.each(body)
 
 
+def _emit_rnn_backward(block: _Rows) -> None:
+    """Gradient before the tanh (written), h, d_h: (46)."""
+
+    def body(row: Any, j: Any) -> None:
+        h = block.load(block.place(1, row, j))
+        (block.load(block.place(2, row, j)) * (1.0 - h * h)).store(block.place(0, row, j))
+
+    block.each(body)
+
+
 def _emit_function(function: Callable[[Lanes], Lanes]) -> Callable[[_Rows], None]:
     def emit(block: _Rows) -> None:
         def body(row: Any, j: Any) -> None:
@@ -159,6 +210,9 @@ def _emit_function(function: Callable[[Lanes], Lanes]) -> Callable[[_Rows], None
 
 cell_forward = _pointwise(6, _emit_forward)
 cell_backward = _pointwise(5, _emit_backward)
+gru_cell_forward = _pointwise(5, _emit_gru_forward)
+gru_cell_backward = _pointwise(6, _emit_gru_backward)
+rnn_cell_backward = _pointwise(3, _emit_rnn_backward)
 add_rows = _pointwise(2, _emit_add_rows)
 add_bias = _pointwise(2, _emit_add_bias)
 bias_tanh = _pointwise(2, _emit_bias_tanh)

@@ -1,6 +1,6 @@
-"""Write tests/data/torch_lstm.npz: what torch.nn.LSTM and torch.optim.Adam answer on small seeded cases.
+"""Write tests/data/torch_*.npz: what torch's recurrent layers and torch.optim.Adam answer on small seeded cases.
 
-The tests read the file and never run this script; PyTorch is no dependency of the project. To write the file again,
+The tests read the files and never run this script; PyTorch is no dependency of the project. To write them again,
 from the root of the repository::
 
     python3 -m venv /tmp/torchenv
@@ -10,8 +10,9 @@ from the root of the repository::
 All arithmetic is float64; what is drawn (weights, inputs) is rounded to float32 first, so that float32 kernels start
 from exactly the same numbers. Keys are ``case/name``; cases are named like ``lstm_T5_B3_I2_H4_L1``.
 
-LSTM cases: ``x``, ``h0``, ``c0`` (L, B, H), weights by torch's names, ``r``, ``r_h``, ``r_c``; the loss is
-``sum(r * h) + sum(r_h * h_last) + sum(r_c * c_last)``. Answers: ``h``, ``h_last``, ``c_last``, ``loss``, ``d_`` + name.
+Cases of a cell (torch_lstm.npz; GRU and RNN: torch_cells.npz): ``x``, ``h0``, ``c0`` (L, B, H), weights by torch's
+names, ``r``, ``r_h``, ``r_c``; the loss is ``sum(r * h) + sum(r_h * h_last) + sum(r_c * c_last)``. Answers: ``h``,
+``h_last``, ``c_last``, ``loss``, ``d_`` + name. Only the LSTM has a c.
 
 Network cases: the network of docs/lstm.md, torch's names for the LSTM weights and ``weight_dense``, ``bias_dense``,
 ``weight_head``, ``bias_head``; ``x``, ``target`` and ``weights`` (T, B, F), ``quantiles``; the loss is the weighted
@@ -20,7 +21,7 @@ pinball loss, in which the median counts ten times. Answers: ``output`` (T, B, F
 Both: ``losses`` and ``norms`` (3,), before each of three Adam steps at LEARNING_RATE with gradients clipped to
 ``max_norm``, and ``after_`` + name, the weights after them (kept as float32 to save space). torch has two biases a
 layer where this project has one: it is their sum. Both receive the same gradient, so ``bias_hh`` is frozen; else the
-sum would move twice as far in a step.
+sum would move twice as far in a step. Not so the part of a GRU's that stands inside of the product with the reset gate.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-PATH = Path(__file__).parents[1] / "data" / "torch_lstm.npz"
+FOLDER = Path(__file__).parents[1] / "data"
 SHAPES = [(5, 3, 2, 4), (7, 2, 1, 3), (12, 4, 6, 8), (9, 5, 3, 17)]  # T, B, I, H
+CELL_SHAPES = [(5, 3, 2, 4), (9, 5, 3, 17)]  # of a GRU and a plain RNN
 NETWORK_SHAPES = [(6, 3, 4, 5, 2), (5, 2, 3, 4, 3)]  # T, B, I, H, L
 FORECAST_STEPS, DENSE = 3, 6
 QUANTILES = [0.1, 0.5, 0.9]
@@ -48,13 +50,17 @@ def draw(generator: np.random.Generator, *shape: int, scale: float = 1.0) -> tor
     return torch.from_numpy((scale * generator.standard_normal(shape)).astype(np.float32).astype(np.float64))
 
 
-def lstm_weights(module: torch.nn.LSTM, generator: np.random.Generator) -> Tensors:
+def cell_weights(module: torch.nn.RNNBase, generator: np.random.Generator) -> Tensors:
     """Give the module drawn weights, freeze the second bias, and return its weights by name."""
     weights = dict(module.named_parameters())
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(draw(generator, *weight.shape, scale=0.5))
-            weight.requires_grad_(not name.startswith("bias_hh"))
+            if name.startswith("bias_hh") and isinstance(module, torch.nn.GRU):
+                own = (torch.arange(len(weight)) >= 2 * module.hidden_size).to(weight.dtype)
+                weight.register_hook(lambda gradient, own=own: own * gradient)
+            else:
+                weight.requires_grad_(not name.startswith("bias_hh"))
     return weights
 
 
@@ -81,27 +87,32 @@ def run(case: Case, weights: Tensors, loss_of: Callable[[], torch.Tensor], input
     return case | {"losses": np.array(losses), "norms": np.array(norms)}
 
 
-def lstm_case(shape: tuple[int, int, int, int], layers: int, generator: np.random.Generator) -> Case:
-    """Answer for a plain torch.nn.LSTM of one or more layers."""
+def cell_case(cell: str, shape: tuple[int, int, int, int], layers: int, generator: np.random.Generator) -> Case:
+    """Answer for a plain torch.nn.LSTM, GRU or RNN of one or more layers."""
     steps, rows, inputs_, hidden = shape
-    module = torch.nn.LSTM(inputs_, hidden, layers, dtype=torch.float64)
-    weights = lstm_weights(module, generator)
+    module = getattr(torch.nn, cell.upper())(inputs_, hidden, layers, dtype=torch.float64)
+    weights, states = cell_weights(module, generator), ("h", "c") if cell == "lstm" else ("h",)
     inputs = {"x": draw(generator, steps, rows, inputs_)}
-    inputs |= {name: draw(generator, layers, rows, hidden) for name in ("h0", "c0")}
+    inputs |= {f"{name}0": draw(generator, layers, rows, hidden) for name in states}
     for value in inputs.values():
         value.requires_grad_()
     inputs |= {"r": draw(generator, steps, rows, hidden)}
-    inputs |= {name: draw(generator, layers, rows, hidden) for name in ("r_h", "r_c")}
+    inputs |= {f"r_{name}": draw(generator, layers, rows, hidden) for name in states}
 
-    def answer() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        h, (h_last, c_last) = module(inputs["x"], (inputs["h0"], inputs["c0"]))
-        return h, h_last, c_last
+    def answer() -> Tensors:
+        begin = tuple(inputs[f"{name}0"] for name in states)
+        h, end = module(inputs["x"], begin if cell == "lstm" else begin[0])
+        ends = end if cell == "lstm" else (end,)
+        return {"h": h} | {f"{name}_last": state for name, state in zip(states, ends, strict=True)}
 
     def loss_of() -> torch.Tensor:
-        h, h_last, c_last = answer()
-        return (inputs["r"] * h).sum() + (inputs["r_h"] * h_last).sum() + (inputs["r_c"] * c_last).sum()
+        said = answer()
+        loss = (inputs["r"] * said["h"]).sum()
+        for name in states:
+            loss = loss + (inputs[f"r_{name}"] * said[f"{name}_last"]).sum()
+        return loss
 
-    case = {name: value.detach().numpy() for name, value in zip(("h", "h_last", "c_last"), answer(), strict=True)}
+    case = {name: value.detach().numpy() for name, value in answer().items()}
     return run(case, weights, loss_of, inputs)
 
 
@@ -111,7 +122,7 @@ def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Gen
     modules = [torch.nn.LSTM(hidden if k else inputs_, hidden, dtype=torch.float64) for k in range(layers)]
     weights: Tensors = {}
     for k, module in enumerate(modules):
-        for name, weight in lstm_weights(module, generator).items():
+        for name, weight in cell_weights(module, generator).items():
             weights[name.replace("_l0", f"_l{k}")] = weight
     columns = FORECAST_STEPS * len(QUANTILES)
     for name, *size in (("dense", DENSE, hidden), ("head", columns, DENSE)):
@@ -142,19 +153,41 @@ def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Gen
     return case | {"quantiles": np.array(QUANTILES)}
 
 
-def main() -> None:
-    """Write all cases into one file."""
-    torch.set_num_threads(1)
+def save(name: str, cases: dict[str, Case]) -> None:
+    """Write cases into one file."""
+    FOLDER.mkdir(exist_ok=True)
+    arrays = {f"{case}/{name}": value for case, values in cases.items() for name, value in values.items()}
+    np.savez_compressed(FOLDER / name, allow_pickle=False, **arrays)
+
+
+def lstm_cases() -> dict[str, Case]:
+    """Answer for LSTMs, and for networks of them."""
     generator = np.random.default_rng(20260101)
     cases: dict[str, Case] = {}
     for shape in SHAPES:
         for layers in (1, 2):
-            cases["lstm_T{}_B{}_I{}_H{}_L{}".format(*shape, layers)] = lstm_case(shape, layers, generator)
+            cases["lstm_T{}_B{}_I{}_H{}_L{}".format(*shape, layers)] = cell_case("lstm", shape, layers, generator)
     for network in NETWORK_SHAPES:
         cases["network_T{}_B{}_I{}_H{}_L{}".format(*network)] = network_case(network, generator)
-    PATH.parent.mkdir(exist_ok=True)
-    arrays = {f"{case}/{name}": value for case, values in cases.items() for name, value in values.items()}
-    np.savez_compressed(PATH, allow_pickle=False, **arrays)
+    return cases
+
+
+def other_cases() -> dict[str, Case]:
+    """Answer for the other cells."""
+    generator = np.random.default_rng(20260102)
+    return {
+        f"{cell}_T{shape[0]}_B{shape[1]}_I{shape[2]}_H{shape[3]}_L{layers}": cell_case(cell, shape, layers, generator)
+        for cell in ("gru", "rnn")
+        for shape in CELL_SHAPES
+        for layers in (1, 2)
+    }
+
+
+def main() -> None:
+    """Write both files."""
+    torch.set_num_threads(1)
+    save("torch_lstm.npz", lstm_cases())
+    save("torch_cells.npz", other_cases())
 
 
 if __name__ == "__main__":
