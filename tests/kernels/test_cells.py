@@ -30,6 +30,8 @@ from tests.reference.gradient import numerical_gradient
 from tests.reference.torch_numbers import CELL_CASES, torch_numbers, weights_of
 
 STEPS, INPUTS = 5, 4
+CHAOTIC = 1e-5
+"""Tolerance where weights are so large that a plain layer makes much of the last digit."""
 Case = dict[str, Array]
 TWINS: dict[Cell, Any] = {"gru": gru, "rnn": rnn}
 each_cell = pytest.mark.parametrize("cell", TWINS)
@@ -334,6 +336,6 @@ def test_states_and_gradients_are_those_of_torch(name: str) -> None:
         back = layers[k].backward(passes[k], d_h)
         d_below, got = back.d_x, named(layers[k], back)
         for kind in ("weight_ih", "weight_hh", "bias"):
-            assert_near(got[kind], expected[f"{kind}_l{k}"], 5e-6)
-        assert_near(got["h0"], case["d_h0"][k])
-    assert_near(d_below[..., : case["x"].shape[2]], case["d_x"])
+            assert_near(got[kind], expected[f"{kind}_l{k}"], CHAOTIC)
+        assert_near(got["h0"], case["d_h0"][k], CHAOTIC)
+    assert_near(d_below[..., : case["x"].shape[2]], case["d_x"], CHAOTIC)
