@@ -64,7 +64,7 @@ class _Clock:
 @contextmanager
 def _watched(clock: _Clock) -> Iterator[None]:
     """Let every kernel of a step tell the clock."""
-    from forecaster import passes, training, windows
+    from forecaster import passes, training, trunk, windows
     from forecaster.tasks import forecasting
 
     def layer(way: str, first: int) -> Callable[..., str]:
@@ -73,9 +73,8 @@ def _watched(clock: _Clock) -> Iterator[None]:
     first = -(-(LAGS + 1) // 16) * 16  # the width of what layer 1 sees
     named: Mapping[Any, Mapping[str, str | Callable[..., str]]] = {
         windows: {"gather_inputs": "windows", "gather_targets": "windows"},
+        trunk: {"lstm_forward": layer("forward", first), "lstm_backward": layer("backward", first)},
         passes: {
-            "lstm_forward": layer("forward", first),
-            "lstm_backward": layer("backward", first),
             "dense_forward": "head_forward",
             "skip_forward": "head_forward",
             "dense_backward": "head_backward",
@@ -83,7 +82,7 @@ def _watched(clock: _Clock) -> Iterator[None]:
         },
         forecasting: {"summed_loss": "loss"},
         training: {"sum_gradients": "optimiser", "adam": "optimiser"},
-        passes.Packed: {"refresh": "packing"},
+        trunk.Packed: {"refresh": "packing"},
     }
     patches = [
         patch.object(room, name, clock.timed(stage, getattr(room, name)))

@@ -18,6 +18,10 @@ ENGINES = ("auto", "compiled", "plain")
 """Compiled kernels once they are ready, and NumPy until then; compiled kernels always; NumPy always."""
 
 Loss = Literal["pinball", "absolute", "squared"]
+SequenceLoss = Literal["binary", "categorical", "absolute", "squared"]
+
+MOST_ONE_HOT = 1024
+"""Symbols that may come in as one-hot vectors: of more, nearly all that is multiplied is zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,85 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """The shape of a network that sees sequences, of symbols or of numbers, and what it learns by.
+
+    Attributes
+    ----------
+    cell
+        What the recurrent layers are made of: "lstm", "gru" (gated recurrent units), or "rnn" (plain tanh units).
+    layers
+        Recurrent layers; from the second on each adds to what it gets (residual connections).
+    hidden
+        Units of a recurrent layer.
+    dense
+        Units of a tanh layer between the last recurrent layer and the head; 0 for none.
+    embedding
+        Numbers that stand for a symbol and are learned; 0 for one-hot vectors. Of no meaning where numbers come in.
+    loss
+        What is minimised: "categorical" cross-entropy of one class or symbol among several, "binary" cross-entropy of
+        yes and no, and where the answer is a number the "absolute" or the "squared" error.
+    dropout
+        Share of the units, and of the numbers that come in, that is left out of each sequence while training.
+    """
+
+    cell: Cell = "lstm"
+    layers: int = 1
+    hidden: int = 64
+    dense: int = 0
+    embedding: int = 32
+    loss: SequenceLoss = "categorical"
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        check_cell(self.cell)
+        whole = {"layers": (1, 16), "hidden": (1, 2048), "dense": (0, 2048), "embedding": (0, 2048)}
+        for name, (least, most) in whole.items():
+            object.__setattr__(self, name, _check_whole(name, getattr(self, name), least, most))
+        _check_choice("loss", self.loss, get_args(SequenceLoss))
+        dropout = _as_float(self.dropout)
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout must be a share from 0 to below 1, got {self.dropout!r}.", column="dropout")
+        object.__setattr__(self, "dropout", dropout)
+
+    def shape(self, *, outputs: int, symbols: int = 0, numbers: int = 0, softmax: bool = False) -> Shape:
+        """Return the sizes of a network that sees one of `symbols`, or so many `numbers`, at each step.
+
+        Parameters
+        ----------
+        outputs : int
+            Numbers, or logits, that it gives.
+        symbols, numbers : int
+            What comes in at each step; one of the two is 0.
+        softmax : bool
+            Whether the outputs are the logits of the symbol that follows, at each step.
+
+        Raises
+        ------
+        ConfigError
+            There are too many symbols for one-hot vectors.
+        """
+        if symbols > MOST_ONE_HOT and not self.embedding:
+            raise ConfigError(
+                f"{symbols} symbols are too many for one-hot vectors, which are for up to {MOST_ONE_HOT}: "
+                "choose an embedding, such as 64.",
+                column="embedding",
+            )
+        return Shape(
+            numbers=numbers,
+            symbols=symbols,
+            embedding=self.embedding if symbols else 0,
+            cell=self.cell,
+            layers=self.layers,
+            hidden=self.hidden,
+            dense=self.dense,
+            outputs=outputs,
+            softmax=softmax,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """How a network is trained.
 
@@ -143,7 +226,7 @@ class TrainingConfig:
             object.__setattr__(self, name, value)
 
 
-def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:
+def as_settings(config: NetworkConfig | SequenceConfig | TrainingConfig) -> dict[str, Any]:
     """Return `config` as a dictionary for JSON, without its cell, which a model says once for all its networks."""
     settings = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
     settings.pop("cell", None)
@@ -158,13 +241,29 @@ def network_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> NetworkC
     ConfigError
         A setting is missing, unknown or wrong.
     """
-    names = {field.name for field in fields(NetworkConfig)} - {"cell"}
-    if set(settings) != names:
-        raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
+    _check_names(settings, NetworkConfig)
     quantiles = settings["quantiles"]
     if not isinstance(quantiles, list) or not all(isinstance(q, float) for q in quantiles):
         raise ConfigError("quantiles must be a list of numbers.", column="quantiles")
     return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)}, cell=cell)
+
+
+def sequence_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> SequenceConfig:
+    """Return the configuration that `as_settings` wrote of a network that sees sequences.
+
+    Raises
+    ------
+    ConfigError
+        A setting is missing, unknown or wrong.
+    """
+    _check_names(settings, SequenceConfig)
+    return SequenceConfig(**settings, cell=cell)
+
+
+def _check_names(settings: Mapping[str, Any], kind: type[NetworkConfig | SequenceConfig]) -> None:
+    names = {field.name for field in fields(kind)} - {"cell"}
+    if set(settings) != names:
+        raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
 
 
 def check_horizon(h: object, *, name: str = "h") -> int:

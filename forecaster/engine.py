@@ -20,7 +20,7 @@ from forecaster.plain import plain_quantiles
 from forecaster.scaling import Floats, Integers, ScaledPanel
 
 if TYPE_CHECKING:
-    from forecaster.passes import Packed
+    from forecaster.trunk import Packed
 
 _LITTLE = 2**31
 """Multiply-adds that NumPy does in less time than loading the kernels takes; 2,000 windows of a usual network."""
@@ -105,7 +105,7 @@ class Engine:
         return total
 
     def _kernels(self, k: int, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor) -> Floats:
-        from forecaster.passes import Packed
+        from forecaster.trunk import Packed
         from forecaster.windows import window_quantiles
 
         if not self._packed:

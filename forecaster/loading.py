@@ -141,8 +141,8 @@ def _rehearse(cell: Cell, before_compiling: Callable[[], None]) -> None:
     from forecaster.kernels._cache import calling_before_compiling
     from forecaster.network import ForecastNetwork
     from forecaster.panel import Panel
-    from forecaster.passes import Packed
     from forecaster.scaling import scale_panel
+    from forecaster.trunk import Packed
     from forecaster.windows import window_quantiles
 
     network = ForecastNetwork(NetworkConfig(lags=1, positions=2, hidden=1, dense=1, quantiles=(0.5,), cell=cell), 1)

@@ -1,8 +1,9 @@
 """A forecast in NumPy alone: what answers while the compiled kernels are not there yet.
 
 The same network as `passes.forward` computes, for the last position of each window only, so that neither Numba nor
-compiled code is needed. Its float32 sums run in another order than the kernels': results differ from theirs in the
-last digits, by less than 1e-5 of the largest (``tests/test_plain.py``). Equation numbers are those of docs/lstm.md.
+compiled code is needed. What networks that see sequences answer is made of the same pieces: `enter`, `trunk`, `head`.
+The float32 sums run in another order than the kernels': results differ from theirs in the last digits, by less than
+1e-5 of the largest (``tests/test_plain.py``). Equation numbers are those of docs/lstm.md.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.network import Array, ForecastNetwork, Network
 from forecaster.scaling import Floats, Integers, ScaledPanel
-from forecaster.shape import Cell
+from forecaster.shape import BLOCKS, Cell
 
 _SMALL = 2**18
 """Multiply-adds up to which OpenBLAS stays on the calling thread. Its own threads would wait, spinning, for those that
@@ -49,22 +51,46 @@ def inputs(network: ForecastNetwork, panel: ScaledPanel, series: Integers, ends:
 
 def forward(network: ForecastNetwork, x: Array) -> Array:
     """Run the network over x (T, B, I); return the outputs of the last position (B, F * Q)."""
-    hidden = np.tanh(_linear(network, "dense", trunk(network, x)[-1]))  # (23)
     skip: Array = x[-1] @ _matrix(network, "skip.weight").T
-    return _linear(network, "head", hidden) + skip  # (24)
+    return head(network, trunk(network, x)[0][-1]) + skip  # (24)
 
 
-def trunk(network: Network, x: Array) -> Array:
-    """Run the recurrent layers over x (T, B, I); return what the last hands upwards (T, B, H)."""
-    layer, y = _CELLS[network.shape.cell], x
-    for k in range(network.shape.layers):
-        h = layer(network, k, y)
+def head(network: Network, y: Array) -> Array:
+    """Return what the head gives (..., outputs) where the last layer hands up y (..., H): (23), (24)."""
+    if network.shape.dense:
+        y = np.tanh(_linear(network, "dense", y))
+    return _linear(network, "head", y)
+
+
+def enter(network: Network, symbols: NDArray[np.int64]) -> Array:
+    """Return what comes in of symbols (T, B) below those there are: rows of the embedding, or one-hot vectors."""
+    if network.shape.embedding:
+        table: Array = network.parts["embedding.weight"].real(network.weights)[0]
+        return table[symbols]  # (64)
+    return np.eye(network.shape.symbols, dtype=np.float32)[symbols]
+
+
+def trunk(network: Network, x: Array, states: Array | None = None) -> tuple[Array, Array]:
+    """Run the recurrent layers over x (T, B, I), T at least 1.
+
+    Returns what the last hands upwards (T, B, H), and the states after the last step (L, S, B, H): h, of an LSTM also
+    c. From such `states` it goes on; without them from zeros.
+    """
+    shape, y = network.shape, x
+    if states is None:
+        states = np.zeros((shape.layers, BLOCKS[shape.cell].states, x.shape[1], shape.hidden), np.float32)
+    layer, after = _CELLS[shape.cell], np.empty_like(states)
+    for k in range(shape.layers):
+        h = layer(network, k, y, states[k], after[k])
         y = h + y if k else h  # (22)
-    return y
+    return y, after
 
 
-def _lstm(network: Network, k: int, x: Array) -> Array:
-    """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
+def _lstm(network: Network, k: int, x: Array, before: Array, after: Array) -> Array:
+    """Run layer `k` over x (T, B, I) from the states `before` (S, B, H); return h of every step (T, B, H).
+
+    Writes the states `after` the last step.
+    """
     (steps, rows, _), units = x.shape, network.shape.hidden
     # sigmoid(x) is tanh(x / 2) / 2 + 1 / 2, so that one call of tanh serves the gates i, f, g, o and cannot overflow.
     factor = np.repeat(np.array([0.5, 0.5, 1, 0.5], np.float32), units)
@@ -72,8 +98,9 @@ def _lstm(network: Network, k: int, x: Array) -> Array:
     weight_ih = (factor[:, None] * _matrix(network, f"lstm.weight_ih_l{k}")).T
     weight_hh = (factor[:, None] * _matrix(network, f"lstm.weight_hh_l{k}")).T
     gates = x @ weight_ih + factor * _bias(network, f"lstm.bias_l{k}")  # the part of (1) that needs no h
-    h = np.zeros((steps + 1, rows, units), np.float32)
-    c = np.zeros((rows, units), np.float32)
+    h = np.empty((steps + 1, rows, units), np.float32)
+    h[0], after[1] = before
+    c = after[1]
     for t in range(steps):
         gate = gates[t]
         gate += h[t] @ weight_hh  # (1)
@@ -83,16 +110,18 @@ def _lstm(network: Network, k: int, x: Array) -> Array:
         c *= gate[:, units : 2 * units]
         c += gate[:, :units] * gate[:, 2 * units : 3 * units]  # (6)
         np.multiply(gate[:, 3 * units :], np.tanh(c), out=h[t + 1])  # (7)
+    after[0] = h[steps]
     return h[1:]
 
 
-def _gru(network: Network, k: int, x: Array) -> Array:
-    """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
+def _gru(network: Network, k: int, x: Array, before: Array, after: Array) -> Array:
+    """As `_lstm`."""
     (steps, rows, _), units = x.shape, network.shape.hidden
     bias = _bias(network, f"gru.bias_l{k}")
     weight_hh = _matrix(network, f"gru.weight_hh_l{k}").T
     sums = x @ _matrix(network, f"gru.weight_ih_l{k}").T + bias[: 3 * units]
-    h = np.zeros((steps + 1, rows, units), np.float32)
+    h = np.empty((steps + 1, rows, units), np.float32)
+    h[0] = before[0]
     for t in range(steps):
         of_h = h[t] @ weight_hh
         gates = 0.5 * np.tanh(0.5 * (sums[t, :, : 2 * units] + of_h[:, : 2 * units])) + np.float32(0.5)
@@ -100,21 +129,24 @@ def _gru(network: Network, k: int, x: Array) -> Array:
         m = of_h[:, 2 * units :] + bias[3 * units :]  # (50)
         candidate = np.tanh(sums[t, :, 2 * units :] + reset * m)  # (51)
         h[t + 1] = candidate + update * (h[t] - candidate)  # (52)
+    after[0] = h[steps]
     return h[1:]
 
 
-def _rnn(network: Network, k: int, x: Array) -> Array:
-    """Run layer `k` over x (T, B, I) from a state of zeros; return h of every step (T, B, H)."""
+def _rnn(network: Network, k: int, x: Array, before: Array, after: Array) -> Array:
+    """As `_lstm`."""
     (steps, rows, _), units = x.shape, network.shape.hidden
     weight_hh = _matrix(network, f"rnn.weight_hh_l{k}").T
     sums = x @ _matrix(network, f"rnn.weight_ih_l{k}").T + _bias(network, f"rnn.bias_l{k}")
-    h = np.zeros((steps + 1, rows, units), np.float32)
+    h = np.empty((steps + 1, rows, units), np.float32)
+    h[0] = before[0]
     for t in range(steps):
         np.tanh(sums[t] + h[t] @ weight_hh, out=h[t + 1])  # (44)
+    after[0] = h[steps]
     return h[1:]
 
 
-_CELLS: dict[Cell, Callable[[Network, int, Array], Array]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+_CELLS: dict[Cell, Callable[[Network, int, Array, Array, Array], Array]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
 
 
 def _linear(network: Network, name: str, x: Array) -> Array:

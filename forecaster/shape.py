@@ -54,6 +54,9 @@ class Shape:
         Numbers that come out of the head.
     skip
         Whether a linear map leads from what comes in straight to what comes out.
+    softmax
+        Whether at every step the head gives the logits of the symbol that follows; its weights are then used as they
+        are (``kernels/softmax.py``), not packed.
     """
 
     hidden: int
@@ -65,6 +68,7 @@ class Shape:
     layers: int = 1
     dense: int = 0
     skip: bool = False
+    softmax: bool = False
 
     @property
     def inputs(self) -> int:

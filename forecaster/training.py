@@ -8,6 +8,7 @@ seed gives the same bits with any number of threads.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +17,19 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from forecaster.config import TrainingConfig
-from forecaster.executors import Executor
+from forecaster.executors import Executor, Serial
 from forecaster.kernels.optimisers import adam, sum_gradients
 from forecaster.network import Array, Network, zeros
-from forecaster.passes import SHARD_ROWS, Packed
+from forecaster.trunk import SHARD_ROWS, Packed
 
 logger = logging.getLogger(__name__)
 
 _LANES = 4
 _TILE_ROWS = 8
+_PART = 2**21
+"""Weights that one thread moves at a time: only networks with large vocabularies have more."""
+_CACHED = 2**16
+"""Weights whose running mean stays in the second-level cache from one operation to the next."""
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 
@@ -166,9 +171,9 @@ def train(
     began = time.perf_counter()
     network = task.network
     batch = _Batch(task, executor)
-    average = _Average(network, config)
+    average = _Average(network, config, executor)
     judge = _Judge(task, average.packed, executor)
-    optimiser = _Adam(network, config)
+    optimiser = _Adam(network, config, executor)
     history, best, best_loss, best_step, waited = History(), network.weights.copy(), np.inf, 0, 0
     losses: list[float] = []
     if adapting:
@@ -226,8 +231,11 @@ class _Batch(Generic[Drawn, Space]):
         def run(lane: int) -> tuple[float, float]:
             return self._run_lane(lane, drawn)
 
+        def add(part: slice) -> float:
+            return float(sum_gradients(self.gradients, part.start, part.stop, self.total))
+
         sums = self.executor.map(run, range(len(self.gradients)))
-        self.norm = float(sum_gradients(self.gradients, self.total))
+        self.norm = math.sqrt(sum(self.executor.map(add, _parts(self.total.size))))
         self.weight = sum(weight for _, weight in sums)
         return sum(loss for loss, _ in sums) / max(self.weight, 1.0)
 
@@ -243,6 +251,11 @@ class _Batch(Generic[Drawn, Space]):
         return loss, weight
 
 
+def _parts(size: int) -> list[slice]:
+    """Cut a flat vector into parts: always the same ones, so that sums over them have the same bits."""
+    return [slice(at, min(at + _PART, size)) for at in range(0, size, _PART)]
+
+
 def _shard_rows(size: int) -> int:
     """Return the rows of a shard: a small batch is halved, so that two threads have work, in whole tiles of 8 rows."""
     return min(SHARD_ROWS, max(_TILE_ROWS, -(-size // 2 // _TILE_ROWS) * _TILE_ROWS))
@@ -251,8 +264,8 @@ def _shard_rows(size: int) -> int:
 class _Adam:
     """Adam with clipping by global norm and a one-cycle learning rate."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
-        self.network, self.config = network, config
+    def __init__(self, network: Network, config: TrainingConfig, executor: Executor | None = None) -> None:
+        self.network, self.config, self.executor = network, config, executor or Serial()
         self.first = zeros(network.weights.size)
         self.second = zeros(network.weights.size)
 
@@ -265,10 +278,14 @@ class _Adam:
         if not np.isfinite(norm):
             return True  # a batch that overflowed teaches nothing: it is left out, the weights stay as they are
         rate = np.float32(_one_cycle(step, self.config.steps) * self.config.learning_rate)
-        adam(
-            self.network.weights, batch.total, self.first, self.second,
-            np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
-        )  # fmt: skip
+
+        def move(part: slice) -> None:
+            adam(
+                self.network.weights[part], batch.total[part], self.first[part], self.second[part],
+                np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
+            )  # fmt: skip
+
+        self.executor.map(move, _parts(self.first.size))
         batch.packed.refresh()
         return bool(clipped)
 
@@ -284,8 +301,8 @@ def _one_cycle(step: int, steps: int) -> float:
 class _Average:
     """A running mean of the weights over the last steps: steadier than any of them, and what is judged and kept."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
-        self.weights = zeros(network.weights.size)
+    def __init__(self, network: Network, config: TrainingConfig, executor: Executor | None = None) -> None:
+        self.weights, self.executor = zeros(network.weights.size), executor or Serial()
         self._network = network.like()
         self.packed = Packed(self._network)
         self._sum = np.zeros(network.weights.size)
@@ -293,8 +310,14 @@ class _Average:
 
     def add(self, weights: Array) -> None:
         """Take one step's weights in."""
-        self._sum *= self._keep
-        self._sum += (1 - self._keep) * weights
+
+        def add(part: slice) -> None:
+            for at in range(part.start, part.stop, _CACHED):
+                here = slice(at, min(at + _CACHED, part.stop))
+                self._sum[here] *= self._keep
+                self._sum[here] += (1 - self._keep) * weights[here]
+
+        self.executor.map(add, _parts(len(weights)))
         self._share = self._keep * self._share + (1 - self._keep)
 
     def show(self) -> None:

@@ -17,10 +17,10 @@ from forecaster.config import engine_choice
 from forecaster.engine import Engine
 from forecaster.executors import Serial
 from forecaster.network import ForecastNetwork
-from forecaster.passes import Packed
 from forecaster.plain import plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import scale_panel
+from forecaster.trunk import Packed
 from forecaster.windows import window_quantiles
 from tests.examples import TINY, Floats, H, numbered, tiny, weekly
 

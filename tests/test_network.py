@@ -11,8 +11,9 @@ from forecaster.errors import ModelFormatError
 from forecaster.kernels.losses import pinball_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
 from forecaster.network import ForecastNetwork, padded
-from forecaster.passes import Packed, Workspace, backward, forward
+from forecaster.passes import Workspace, backward, forward
 from forecaster.shape import CELLS, Cell
+from forecaster.trunk import Packed
 from tests.kernels.arrays import HIDDEN, ROWS, Array32, assert_near, draw
 from tests.reference import Array, losses
 from tests.reference import network as twin
@@ -320,7 +321,7 @@ def train(
         backward(packed, space, lanes[0])
         for name in frozen:
             network.parts[name].stored(lanes[0])[...] = 0
-        norm = sum_gradients(lanes, gradient)
+        norm = np.sqrt(sum_gradients(lanes, 0, gradient.size, gradient))
         factor = F(min(1.0, max_norm / norm))
         adam(network.weights, gradient, first, second, factor, F(rate), F(0.9), F(0.999), F(1e-8), step)
         packed.refresh()

@@ -13,11 +13,12 @@ from forecaster.config import NetworkConfig
 from forecaster.engine import Engine
 from forecaster.executors import Serial
 from forecaster.network import ForecastNetwork
-from forecaster.passes import Packed, Workspace
+from forecaster.passes import Workspace
 from forecaster.plain import plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
 from forecaster.shape import CELLS, Cell
+from forecaster.trunk import Packed
 from forecaster.windows import load_inputs, window_quantiles
 from tests.examples import TINY, Floats, numbered
 from tests.reference import network as twin

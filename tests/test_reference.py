@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.reference import Array, dense, gru, losses, lstm, network, optimisers, rnn
+from tests.reference import Array, dense, gru, losses, lstm, network, optimisers, rnn, sequences
 from tests.reference.gradient import numerical_gradient
-from tests.reference.torch_numbers import CELL_CASES, LSTM_CASES, NETWORK_CASES, Case, torch_numbers, weights_of
+from tests.reference.torch_numbers import (
+    CELL_CASES,
+    LSTM_CASES,
+    NETWORK_CASES,
+    SEQUENCE_CASES,
+    Case,
+    torch_numbers,
+    weights_of,
+)
 
 Shape = tuple[int, int, int, int]
 Loss = Callable[[Array, Array, Array], tuple[float, Array]]
@@ -289,6 +297,40 @@ def test_pinball_at_the_median_is_half_the_absolute_error() -> None:
     assert 2 * half == pytest.approx(losses.absolute(output, target, weights)[0], rel=1e-14)
 
 
+def test_cross_entropy_gradients() -> None:
+    logits, weights = 3 * normal(4, 2, 3), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.25, 2.0]])
+    shares = np.exp(normal(4, 2, 3, seed=1))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    loss = lambda: losses.categorical(logits, shares, weights)[0]  # noqa: E731 - the name of a test's subject
+    assert_gradient(loss, logits, losses.categorical(logits, shares, weights)[1])
+    one, yes = 3 * normal(4, 2, 1), shares[..., 0]
+    assert_gradient(lambda: losses.binary(one, yes, weights)[0], one, losses.binary(one, yes, weights)[1])
+
+
+def test_cross_entropies_by_hand() -> None:
+    one = np.ones(1)
+    value, gradient = losses.categorical(np.log([[1.0, 2.0, 5.0]]), np.array([[0.0, 1.0, 0.0]]), one)
+    assert value == pytest.approx(np.log(4))
+    assert_allclose(gradient, [[1 / 8, 2 / 8 - 1, 5 / 8]], rtol=1e-14)
+    value, gradient = losses.binary(np.log([[[3.0]]]), np.array([[1.0]]), np.ones((1, 1)))
+    assert value == pytest.approx(np.log(4 / 3))
+    assert_allclose(gradient, [[[-0.25]]], rtol=1e-14)
+    # Of two classes, both are the same: the logit of yes is that of the one less that of the other.
+    two, yes = normal(5, 2), np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [0.2, 0.8], [0.0, 1.0]])
+    said = losses.binary((two[:, 1] - two[:, 0])[:, None, None], yes[:, 1:], np.ones((5, 1)))[0]
+    assert said == pytest.approx(losses.categorical(two, yes, np.ones(5))[0], rel=1e-14)
+
+
+def test_cross_entropies_do_not_overflow() -> None:
+    for huge in (1e4, -1e4):
+        value, gradient = losses.binary(np.full((1, 1, 1), huge), np.ones((1, 1)), np.ones((1, 1)))
+        assert value == pytest.approx(max(-huge, 0.0))
+        assert gradient.item() == pytest.approx(0.0 if huge > 0 else -1.0)
+    value, gradient = losses.categorical(np.array([[1e4, -1e4]]), np.array([[0.0, 1.0]]), np.ones(1))
+    assert value == 2e4
+    assert_allclose(gradient, [[1.0, -1.0]])
+
+
 # --- optimiser ---------------------------------------------------------------------------------------------------
 
 
@@ -408,7 +450,7 @@ STACK_CASES = LSTM_CASES + [name for names in CELL_CASES.values() for name in na
 
 
 def test_every_saved_case_is_used() -> None:
-    assert torch_numbers().keys() == {*STACK_CASES, *NETWORK_CASES}
+    assert torch_numbers().keys() == {*STACK_CASES, *NETWORK_CASES, *SEQUENCE_CASES}
 
 
 def states_of(case: Case) -> list[str]:
@@ -446,8 +488,67 @@ def network_loss(case: Case, weights: Case) -> tuple[float, Case, network.Networ
     return loss, {f"d_{name}": gradient for name, gradient in d_weights.items()} | {"d_x": d_x}, passed
 
 
+def sequence_loss(name: str, case: Case, weights: Case) -> tuple[float, Case, sequences.SequencePass]:
+    """Loss and gradients of a network that sees sequences."""
+    kind, cell, _ = name.split("_")
+    if kind == "next":
+        symbols, classes = case["symbols"].astype(np.int64), np.eye(len(weights["bias_head"]))
+        passed = sequences.forward(sequences.embed(symbols, weights["weight_embedding"]), weights, cell)
+        targets = classes[case["targets"].astype(np.int64)]
+        loss, d_output = losses.categorical(passed.output, targets, case["weights"])
+    else:
+        passed = sequences.forward(case["x"], weights, cell, case["ends"].astype(np.int64))
+        ones = np.ones(len(case["ends"]))
+        if kind == "binary":
+            loss, d_output = losses.binary(passed.output[..., None], case["targets"], ones[:, None])
+            d_output = d_output[..., 0]
+        else:
+            loss, d_output = losses.categorical(passed.output, case["targets"], ones)
+    d_x, d_weights = sequences.backward(d_output, passed, weights, cell)
+    gradients = {f"d_{key}": gradient for key, gradient in d_weights.items()}
+    if kind == "next":
+        table = sequences.embed_backward(d_x, symbols, weights["weight_embedding"])
+        return loss, gradients | {"d_weight_embedding": table}, passed
+    return loss, gradients | {"d_x": d_x}, passed
+
+
 def loss_for(name: str) -> Callable[[Case, Case], tuple[float, Case, Any]]:
+    if name in SEQUENCE_CASES:
+        return partial(sequence_loss, name)
     return partial(stack_loss, name) if name in STACK_CASES else network_loss
+
+
+@pytest.mark.parametrize("name", SEQUENCE_CASES)
+def test_a_network_for_sequences_answers_as_that_of_torch(name: str) -> None:
+    case = torch_numbers()[name]
+    _, _, passed = sequence_loss(name, case, weights_of(case))
+    assert_allclose(passed.output, case["output"], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("wide", [0, 3])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_gradients_of_networks_for_sequences(cell: str, wide: int) -> None:
+    blocks, of_bias = {"lstm": (4, 4), "gru": (3, 4), "rnn": (1, 1)}[cell]
+    weights = {"weight_embedding": normal(5, 2, seed=1), "bias_head": normal(4, seed=2)}
+    for k in range(2):
+        weights[f"weight_ih_l{k}"] = 0.5 * normal(blocks * 3, 3 if k else 2, seed=10 + k)
+        weights[f"weight_hh_l{k}"] = 0.5 * normal(blocks * 3, 3, seed=20 + k)
+        weights[f"bias_l{k}"] = 0.5 * normal(of_bias * 3, seed=30 + k)
+    weights["weight_head"] = normal(4, wide or 3, seed=3)
+    if wide:
+        weights |= {"weight_dense": normal(wide, 3, seed=4), "bias_dense": normal(wide, seed=5)}
+    symbols = np.array([[0, 4, 2], [1, 1, -1], [4, 0, -1], [0, 0, 3]])
+    for ends in (None, np.array([3, 0, 1])):
+        r = normal(*(symbols.shape if ends is None else (3,)), 4, seed=6)
+
+        def run(at: Any = ends) -> sequences.SequencePass:
+            return sequences.forward(sequences.embed(symbols, weights["weight_embedding"]), weights, cell, at)
+
+        d_x, d_weights = sequences.backward(r, run(), weights, cell)
+        d_weights["weight_embedding"] = sequences.embed_backward(d_x, symbols, weights["weight_embedding"])
+        assert d_weights.keys() == weights.keys()
+        for name, weight in weights.items():
+            assert_gradient(lambda r=r, run=run: float((r * run().output).sum()), weight, d_weights[name])
 
 
 @pytest.mark.parametrize("name", STACK_CASES)
@@ -467,7 +568,7 @@ def test_network_forward_is_that_of_torch(name: str) -> None:
     assert_allclose(output, case["output"], rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES)
+@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES + SEQUENCE_CASES)
 def test_loss_and_gradients_are_those_of_torch(name: str) -> None:
     case = torch_numbers()[name]
     loss, gradients, _ = loss_for(name)(case, weights_of(case))
@@ -478,7 +579,7 @@ def test_loss_and_gradients_are_those_of_torch(name: str) -> None:
         assert_allclose(gradients[f"d_{key}"], gradient, rtol=1e-10, atol=1e-13, err_msg=key)
 
 
-@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES)
+@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES + SEQUENCE_CASES)
 def test_three_clipped_adam_steps_are_those_of_torch(name: str) -> None:
     """torch divides by norm + 1e-6 where we divide by the norm: the weights may differ by about 1e-6 of a step."""
     case = torch_numbers()[name]

@@ -17,10 +17,10 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Serial, Threads
 from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
-from forecaster.passes import Packed
 from forecaster.scaling import Integers, scale_panel
 from forecaster.tasks.forecasting import ForecastTask, importances
 from forecaster.training import History, Progress, train
+from forecaster.trunk import Packed
 from tests.examples import BRIEF, TINY, H, every_scale, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin

@@ -13,8 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster.config import NetworkConfig
 from forecaster.executors import Serial, Threads
 from forecaster.network import ForecastNetwork
-from forecaster.passes import SHARD_ROWS, Packed, Workspace
+from forecaster.passes import Workspace
 from forecaster.scaling import Integers, ScaledPanel, scale_panel
+from forecaster.trunk import SHARD_ROWS, Packed
 from forecaster.windows import Sampler, load_inputs, load_targets, window_quantiles
 from tests.examples import TINY, Floats, numbered
 

@@ -16,9 +16,10 @@ from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Threads
 from forecaster.frequency import Frequency
 from forecaster.network import ForecastNetwork
-from forecaster.passes import Packed, Workspace, forward
+from forecaster.passes import Workspace, forward
 from forecaster.recipes import recipe_for
 from forecaster.scaling import scale_panel
+from forecaster.trunk import Packed
 from forecaster.windows import load_inputs, window_quantiles
 
 MONTHS = 12

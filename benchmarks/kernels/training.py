@@ -15,9 +15,10 @@ from benchmarks.kernels.shapes import CLIP_NORM, DENSE, HORIZON, LEARNING_RATE, 
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Threads
 from forecaster.network import ForecastNetwork
-from forecaster.passes import Packed, Workspace, backward, forward
+from forecaster.passes import Workspace, backward, forward
 from forecaster.tasks.forecasting import summed_loss
 from forecaster.training import _Adam, _Batch
+from forecaster.trunk import Packed
 
 Array = NDArray[np.float32]
 Batch = _Batch[None, Workspace]

@@ -5,6 +5,7 @@ Legend, valid in every file here::
     N  series             T  time steps            B  windows (rows) in a batch
     I  inputs a step      H  hidden units          L  layers
     F  forecast steps     Q  quantiles             R  rows of a matrix, T * B flattened
+    V  symbols
 
 Arrays are time-major, (T, B, .), float32 and C-contiguous. Loop indices are t, b, f, q, k and j (i is the input
 gate). Weights are named and packed as in PyTorch: ``weight_ih_l0`` (4H, I), ``weight_hh_l0`` (4H, H), gates in the

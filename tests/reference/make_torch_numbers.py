@@ -18,7 +18,12 @@ Network cases: the network of docs/lstm.md, torch's names for the LSTM weights a
 ``weight_head``, ``bias_head``; ``x``, ``target`` and ``weights`` (T, B, F), ``quantiles``; the loss is the weighted
 pinball loss, in which the median counts ten times. Answers: ``output`` (T, B, F * Q), ``loss``, ``d_`` + name.
 
-Both: ``losses`` and ``norms`` (3,), before each of three Adam steps at LEARNING_RATE with gradients clipped to
+Sequence cases (torch_cells.npz): networks of docs/lstm.md for sequences, ``weight_embedding`` where symbols come in.
+``next``: ``symbols`` (T, B), the cross-entropy of ``targets`` (T, B) at every step, weighted by ``weights`` (T, B).
+``binary``, ``categorical``: numbers ``x`` (T, B, I), read at the steps ``ends`` (B,); ``targets`` (B, outputs).
+Answers: ``output``, ``loss``, ``d_`` + name.
+
+All: ``losses`` and ``norms`` (3,), before each of three Adam steps at LEARNING_RATE with gradients clipped to
 ``max_norm``, and ``after_`` + name, the weights after them (kept as float32 to save space). torch has two biases a
 layer where this project has one: it is their sum. Both receive the same gradient, so ``bias_hh`` is frozen; else the
 sum would move twice as far in a step. Not so the part of a GRU's that stands inside of the product with the reset gate.
@@ -35,6 +40,9 @@ import torch
 FOLDER = Path(__file__).parents[1] / "data"
 SHAPES = [(5, 3, 2, 4), (7, 2, 1, 3), (12, 4, 6, 8), (9, 5, 3, 17)]  # T, B, I, H
 CELL_SHAPES = [(5, 3, 2, 4), (9, 5, 3, 17)]  # of a GRU and a plain RNN
+SEQUENCES = [("next", "lstm", 0), ("next", "gru", 6), ("binary", "rnn", 6), ("categorical", "lstm", 0)]  # dense units
+SEQUENCE_SIZES = (6, 4, 3, 5, 2)  # T, B, I or width of the embedding, H, L
+VOCABULARY, CLASSES = 11, 4
 NETWORK_SHAPES = [(6, 3, 4, 5, 2), (5, 2, 3, 4, 3)]  # T, B, I, H, L
 FORECAST_STEPS, DENSE = 3, 6
 QUANTILES = [0.1, 0.5, 0.9]
@@ -153,6 +161,54 @@ def network_case(shape: tuple[int, int, int, int, int], generator: np.random.Gen
     return case | {"quantiles": np.array(QUANTILES)}
 
 
+def sequence_case(kind: str, cell: str, wide: int, generator: np.random.Generator) -> Case:
+    """Answer for a network that sees symbols and guesses the next, or numbers and answers at the end."""
+    steps, rows, inputs_, hidden, layers = SEQUENCE_SIZES
+    modules = [
+        getattr(torch.nn, cell.upper())(hidden if k else inputs_, hidden, dtype=torch.float64) for k in range(layers)
+    ]
+    weights: Tensors = {}
+    for k, module in enumerate(modules):
+        for name, weight in cell_weights(module, generator).items():
+            weights[name.replace("_l0", f"_l{k}")] = weight
+    outputs = {"next": VOCABULARY, "binary": 1, "categorical": CLASSES}[kind]
+    sizes = {"head": (outputs, wide or hidden)} | ({"dense": (wide, hidden)} if wide else {})
+    for name, size in sizes.items():
+        weights[f"weight_{name}"] = draw(generator, *size, scale=0.5).requires_grad_()
+        weights[f"bias_{name}"] = draw(generator, size[0], scale=0.5).requires_grad_()
+    if kind == "next":
+        weights["weight_embedding"] = draw(generator, VOCABULARY, inputs_).requires_grad_()
+        symbols, targets = generator.integers(0, VOCABULARY, (2, steps, rows))
+        inputs = {"symbols": torch.from_numpy(symbols), "targets": torch.from_numpy(targets)}
+        inputs["weights"] = torch.from_numpy((generator.random((steps, rows)) < 0.8).astype(np.float64))
+    else:
+        inputs = {"x": draw(generator, steps, rows, inputs_).requires_grad_()}
+        inputs["ends"] = torch.from_numpy(generator.integers(0, steps, rows))
+        of_classes = torch.from_numpy(generator.integers(0, max(2, outputs), rows))
+        inputs["targets"] = of_classes[:, None] if kind == "binary" else torch.eye(outputs)[of_classes]
+
+    def answer() -> torch.Tensor:
+        x = weights["weight_embedding"][inputs["symbols"]] if kind == "next" else inputs["x"]
+        y, _ = modules[0](x)
+        for module in modules[1:]:
+            y = y + module(y)[0]
+        z = y if kind == "next" else y[inputs["ends"], torch.arange(rows)]
+        if wide:
+            z = torch.tanh(torch.nn.functional.linear(z, weights["weight_dense"], weights["bias_dense"]))
+        return torch.nn.functional.linear(z, weights["weight_head"], weights["bias_head"])
+
+    def loss_of() -> torch.Tensor:
+        said = answer()
+        if kind == "binary":
+            return torch.nn.functional.binary_cross_entropy_with_logits(said, inputs["targets"].to(said.dtype))
+        if kind == "categorical":
+            return torch.nn.functional.cross_entropy(said, inputs["targets"].to(said.dtype))
+        each = torch.nn.functional.cross_entropy(said.flatten(0, 1), inputs["targets"].flatten(), reduction="none")
+        return (inputs["weights"].flatten() * each).sum() / inputs["weights"].sum()
+
+    return run({"output": answer().detach().numpy()}, weights, loss_of, inputs)
+
+
 def save(name: str, cases: dict[str, Case]) -> None:
     """Write cases into one file."""
     FOLDER.mkdir(exist_ok=True)
@@ -173,14 +229,15 @@ def lstm_cases() -> dict[str, Case]:
 
 
 def other_cases() -> dict[str, Case]:
-    """Answer for the other cells."""
+    """Answer for the other cells, and for networks that see sequences."""
     generator = np.random.default_rng(20260102)
-    return {
+    cells = {
         f"{cell}_T{shape[0]}_B{shape[1]}_I{shape[2]}_H{shape[3]}_L{layers}": cell_case(cell, shape, layers, generator)
         for cell in ("gru", "rnn")
         for shape in CELL_SHAPES
         for layers in (1, 2)
     }
+    return cells | {"_".join(map(str, one)): sequence_case(*one, generator) for one in SEQUENCES}
 
 
 def main() -> None:

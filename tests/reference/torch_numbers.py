@@ -20,6 +20,7 @@ CELL_CASES = {
     cell: [f"{cell}_T{t}_B{b}_I{i}_H{h}_L{n}" for t, b, i, h in [(5, 3, 2, 4), (9, 5, 3, 17)] for n in (1, 2)]
     for cell in ("gru", "rnn")
 }
+SEQUENCE_CASES = ["next_lstm_0", "next_gru_6", "binary_rnn_6", "categorical_lstm_0"]
 NETWORK_CASES = ["network_T6_B3_I4_H5_L2", "network_T5_B2_I3_H4_L3"]
 
 

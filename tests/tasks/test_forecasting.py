@@ -12,10 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster import training
 from forecaster.executors import Serial
 from forecaster.network import ForecastNetwork
-from forecaster.passes import Packed, Workspace
+from forecaster.passes import Workspace
 from forecaster.scaling import ScaledPanel, scale_panel
 from forecaster.tasks import forecasting
 from forecaster.tasks.forecasting import ForecastTask, Windows, draw, importances, mix
+from forecaster.trunk import Packed
 from forecaster.windows import Sampler
 from tests.examples import BRIEF, TINY, Floats, H, every_scale, last_replaced, numbered, weekly
 
