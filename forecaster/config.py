@@ -113,6 +113,9 @@ class SequenceConfig:
         yes and no, and where the answer is a number the "absolute" or the "squared" error.
     dropout
         Share of the units, and of the numbers that come in, that is left out of each sequence while training.
+    tied
+        Whether symbols go out by the numbers they come in by: as many as the last layer has units. Of no meaning where
+        no symbol follows.
     """
 
     cell: Cell = "lstm"
@@ -122,6 +125,7 @@ class SequenceConfig:
     embedding: int = 32
     loss: SequenceLoss = "categorical"
     dropout: float = 0.0
+    tied: bool = False
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -134,6 +138,13 @@ class SequenceConfig:
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be a share from 0 to below 1, got {self.dropout!r}.", column="dropout")
         object.__setattr__(self, "dropout", dropout)
+        if not isinstance(self.tied, bool):
+            raise ConfigError(f"tied must be true or false, got {self.tied!r}.", column="tied")
+        top = self.dense or self.hidden
+        if self.tied and self.embedding != top:
+            raise ConfigError(
+                f"tied needs an embedding as wide as the last layer, {top}, got {self.embedding}.", column="tied"
+            )
 
     def shape(self, *, outputs: int, symbols: int = 0, numbers: int = 0, softmax: bool = False) -> Shape:
         """Return the sizes of a network that sees one of `symbols`, or so many `numbers`, at each step.
@@ -168,6 +179,7 @@ class SequenceConfig:
             dense=self.dense,
             outputs=outputs,
             softmax=softmax,
+            tied=self.tied and softmax,
         )
 
 

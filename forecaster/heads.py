@@ -155,9 +155,9 @@ class NextSymbols(Trunk):
 
     def learn(self, packed: Packed[Network], up: Array, d_up: Array, gradient: Array) -> float:
         """Return the same, and add the gradients to `gradient` and to d_up."""
-        parts, loss = packed.network.parts, 0.0
-        weight = parts["head.weight"].stored(packed.network.memory)
-        d_weight, d_bias = (parts[name].stored(gradient) for name in ("head.weight", "head.bias"))
+        parts, loss, name = packed.network.parts, 0.0, packed.network.shape.head
+        weight = parts[name].stored(packed.network.memory)
+        d_weight, d_bias = parts[name].stored(gradient), parts["head.bias"].stored(gradient)
         for at in range(0, len(up), BLOCK):
             loss += self._block_loss(packed, up, at)
             z, targets, weights, columns = self._block(up, at)
@@ -176,7 +176,7 @@ class NextSymbols(Trunk):
     def _block_loss(self, packed: Packed[Network], up: Array, at: int) -> float:
         z, targets, weights, columns = self._block(up, at)
         network = packed.network
-        weight = network.parts["head.weight"].stored(network.memory)
+        weight = network.parts[network.shape.head].stored(network.memory)
         bias = packed.biases["head.bias"]
         return float(
             softmax_loss(z, weight, bias, network.outputs, targets, weights, self._packed, columns, self._logits)

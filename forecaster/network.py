@@ -105,7 +105,9 @@ class Network:
             sizes.append((f"{cell}.bias_l{k}", blocks.bias, hidden, 0))
         if shape.dense:
             sizes += [("dense.weight", 1, shape.dense, hidden), ("dense.bias", 1, shape.dense, 0)]
-        sizes += [("head.weight", 1, self.outputs, shape.top), ("head.bias", 1, self.outputs, 0)]
+        if not shape.tied:
+            sizes.append(("head.weight", 1, self.outputs, shape.top))
+        sizes.append(("head.bias", 1, self.outputs, 0))
         if shape.skip:
             sizes.append(("skip.weight", 1, self.outputs, self.inputs))
         parts: dict[str, Part] = {}
@@ -140,7 +142,8 @@ class Network:
         if cell == "lstm":
             for k in range(self.shape.layers):
                 self.parts[f"lstm.bias_l{k}"].real(self.weights)[1] = 1.0
-        self.parts["head.weight"].real(self.weights)[:] *= 0.1
+        if not self.shape.tied:
+            self.parts["head.weight"].real(self.weights)[:] *= 0.1
         if self.shape.skip:
             self.parts["skip.weight"].real(self.weights)[:] = 0
 

@@ -59,7 +59,8 @@ def head(network: Network, y: Array) -> Array:
     """Return what the head gives (..., outputs) where the last layer hands up y (..., H): (23), (24)."""
     if network.shape.dense:
         y = np.tanh(_linear(network, "dense", y))
-    return _linear(network, "head", y)
+    logits: Array = y @ _matrix(network, network.shape.head).T
+    return logits + _bias(network, "head.bias")
 
 
 def enter(network: Network, symbols: NDArray[np.int64]) -> Array:

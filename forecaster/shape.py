@@ -57,6 +57,8 @@ class Shape:
     softmax
         Whether at every step the head gives the logits of the symbol that follows; its weights are then used as they
         are (``kernels/softmax.py``), not packed.
+    tied
+        Whether these weights are those of the embedding.
     """
 
     hidden: int
@@ -69,11 +71,17 @@ class Shape:
     dense: int = 0
     skip: bool = False
     softmax: bool = False
+    tied: bool = False
 
     @property
     def inputs(self) -> int:
         """Width of what the first layer gets, I."""
         return self.numbers or self.embedding or self.symbols
+
+    @property
+    def head(self) -> str:
+        """Name of the weights of the head."""
+        return "embedding.weight" if self.tied else "head.weight"
 
     @property
     def top(self) -> int:

@@ -60,7 +60,7 @@ class Packed(Generic[Kind]):
         self.forward: dict[str, Array] = {}
         self.backward: dict[str, Array] = {}
         self.biases = {name: part.stored(network.memory) for name, part in network.parts.items() if not part.columns}
-        as_they_are = {"embedding.weight", "head.weight" if network.shape.softmax else ""}
+        as_they_are = {"embedding.weight", network.shape.head if network.shape.softmax else ""}
         for part in network.parts.values():
             if part.columns and part.name not in as_they_are:
                 self.forward[part.name] = zeros(part.size)

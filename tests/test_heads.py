@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from forecaster import plain
 from forecaster.config import SequenceConfig
 from forecaster.heads import (
     NextSymbols,
@@ -192,6 +193,26 @@ def test_the_loss_of_what_follows_and_its_gradient(
     if embedding:
         expected["weight_embedding"] = sequences.embed_backward(d_x, symbols[:-1], twin["weight_embedding"])
     assert_gradients(network, gradient, expected)
+
+
+@pytest.mark.parametrize("dense", [0, 6])
+def test_tied_weights_learn_as_what_comes_in_and_as_what_goes_out(dense: int) -> None:
+    wide = dense or 5
+    network = make_network(config(dense=dense, embedding=wide, tied=True), symbols=SYMBOLS, softmax=True)
+    assert "head.weight" not in network.parts
+    symbols, twin = codes(6, 3), twin_weights(network)
+    twin["weight_head"] = twin["weight_embedding"]
+    passed = sequences.forward(encoded(symbols[:-1], network), twin, "lstm")
+    loss, d_output = losses.categorical(passed.output, np.eye(SYMBOLS)[symbols[1:]], np.ones((5, 3)))
+    gradient = np.zeros_like(network.weights)
+    space = following(network, symbols, np.ones((5, 3)))
+    assert symbols_learn(Packed(network, backward=True), space, gradient) == pytest.approx(15 * loss, rel=1e-5)
+    d_x, expected = sequences.backward(15 * d_output, passed, twin, "lstm")
+    table = sequences.embed_backward(d_x, symbols[:-1], twin["weight_embedding"])
+    expected["weight_embedding"] = table + expected.pop("weight_head")
+    assert_gradients(network, gradient, expected)
+    y, _ = plain.trunk(network, plain.enter(network, symbols[:-1]))
+    assert_near(plain.head(network, y), passed.output, 1e-5)
 
 
 def test_a_symbol_that_is_none_comes_in_as_zeros_and_teaches_nothing() -> None:
