@@ -14,8 +14,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.classifier import SequenceClassifier as SequenceClassifier
     from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
+    from forecaster.config import SequenceConfig as SequenceConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
     from forecaster.csvfile import ColumnNames as ColumnNames
@@ -57,8 +59,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
+    "SequenceClassifier": "classifier",
     "Client": "client",
     "NetworkConfig": "config",
+    "SequenceConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
     "ColumnNames": "csvfile",
