@@ -1,7 +1,7 @@
-"""Draw the pictures of README.md and docs/accuracy.md: ``python -m benchmarks.picture``.
+"""Draw the pictures of README.md, docs/accuracy.md and docs/lstm.md: ``python -m benchmarks.picture``.
 
-docs/forecast.png comes from the demo's model; docs/kinds.png from the base weights and M4, where ``--data`` or
-``FORECASTER_M4`` tells where that is.
+docs/forecast.png comes from the demo's model; docs/gradients.png from networks that are trained for it; docs/kinds.png
+from the base weights and M4, where ``--data`` or ``FORECASTER_M4`` tells where that is.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import numpy as np
 from benchmarks.demo import DATA, HORIZON
 from benchmarks.m4.data import KINDS, Series, folder_argument, read
 from forecaster import Forecaster, plots, read_panel
-from forecaster.plots import plot_forecast
+from forecaster.diagnosis import gradient_flow
+from forecaster.plots import plot_forecast, plot_gradients
+from forecaster.shape import CELLS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = DOCS / "forecast.png"
 SERIES = ("EWR_UA", "EWR_EV", "JFK_B6", "JFK_DL", "LGA_DL", "LGA_MQ")
+PICTURE_OF_GRADIENTS = DOCS / "gradients.png"
 PICTURE_OF_KINDS = DOCS / "kinds.png"
 
 # Chosen for the shape of their histories among a few drawn at random, before any forecast of them was looked at.
@@ -40,6 +43,11 @@ def draw() -> None:
     model = Forecaster(h=HORIZON).fit(panel)
     shown = panel.select([panel.ids.index(unique_id) for unique_id in SERIES])
     plot_forecast(shown, model.forecast(shown), PICTURE)
+
+
+def draw_gradients(path: Path = PICTURE_OF_GRADIENTS) -> None:
+    """Draw how far back gradients reach through each cell, before and after the adding problem of 100 steps."""
+    plot_gradients([gradient_flow(cell) for cell in CELLS], path)
 
 
 def draw_kinds(folder: Path, path: Path = PICTURE_OF_KINDS) -> None:
@@ -72,7 +80,11 @@ def main() -> None:
     """Draw what can be drawn here."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.picture", description=__doc__.partition("\n")[0])
     folder_argument(parser, required=False)
+    parser.add_argument("--gradients", action="store_true", help="draw docs/gradients.png only")
     asked = parser.parse_args()
+    draw_gradients()
+    if asked.gradients:
+        return
     draw()
     if asked.data:
         draw_kinds(asked.data)

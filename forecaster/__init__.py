@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.diagnosis import GradientFlow as GradientFlow
+    from forecaster.diagnosis import gradient_flow as gradient_flow
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
@@ -68,6 +70,8 @@ _HOME = {
     "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
+    "GradientFlow": "diagnosis",
+    "gradient_flow": "diagnosis",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecaster.config import (
     SequenceConfig,
+    SequenceLoss,
     TrainingConfig,
     check_cell,
     check_seed,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MemoryTask = Literal["adding", "copy"]
 TASKS: tuple[MemoryTask, ...] = get_args(MemoryTask)
 
-USUAL = TrainingConfig(steps=1000, batch_size=64, learning_rate=0.01, validate_every=100, patience=1000, averaged=0.05)
+USUAL = TrainingConfig(steps=3000, batch_size=64, learning_rate=0.01, validate_every=100, patience=1000, averaged=0.05)
 
 _LEARNED_FROM, _HELD_OUT, _MEASURED = 8192, 256, 64
 _SYMBOLS = 8
@@ -125,14 +126,13 @@ def gradient_flow(
         raise ConfigError(f"gain must be a number above 0, up to 1000, got {gain!r}.", column="gain")
     rng = np.random.default_rng(check_seed(seed))
     problem = _PROBLEMS[task](steps, rng)
-    config = SequenceConfig(cell=cell, hidden=hidden, embedding=0, loss="squared" if task == "adding" else "categorical")
-    sizes = {"numbers": 2} if task == "adding" else {"symbols": _SYMBOLS + 1}
-    network = Network(
-        config.shape(outputs=problem.targets.shape[1], numbers=sizes.get("numbers", 0), symbols=sizes.get("symbols", 0))
-    )
+    loss: SequenceLoss = "squared" if task == "adding" else "categorical"
+    config = SequenceConfig(cell=cell, hidden=hidden, embedding=0, loss=loss)
+    numbers, symbols = (2, 0) if task == "adding" else (0, _SYMBOLS + 1)
+    network = Network(config.shape(outputs=problem.targets.shape[1], numbers=numbers, symbols=symbols))
     network.initialise(rng)
     network.parts[f"{cell}.weight_hh_l0"].real(network.weights)[:] *= np.float32(gain)
-    before, chance = _norms(network, problem, config.loss), _chance(task)
+    before, chance = _norms(network, problem, loss), _chance(task)
     if not trained:
         return GradientFlow(cell, task, hidden, before, None, None, chance, None)
     judges = np.arange(_HELD_OUT)
@@ -143,8 +143,7 @@ def gradient_flow(
     with Threads(threads) as executor:
         history = train(learned, config=asked, rng=rng, executor=executor, progress=progress)
     losses = [report.validation_loss for report in history.reports if report.step == history.best_step]
-    loss = losses[0] if losses else None
-    return GradientFlow(cell, task, hidden, before, _norms(network, problem, config.loss), loss, chance, history)
+    return GradientFlow(cell, task, hidden, before, _norms(network, problem, loss), losses[0], chance, history)
 
 
 def _adding(steps: int, rng: np.random.Generator) -> _Problem:

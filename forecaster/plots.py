@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PLOT_SUFFIXES", "check_plot", "draw_backtest", "draw_forecast", "plot_backtest", "plot_forecast"]
+    from forecaster.diagnosis import GradientFlow
+
+__all__ = [
+    "PLOT_SUFFIXES",
+    "check_plot",
+    "draw_backtest",
+    "draw_forecast",
+    "draw_gradients",
+    "plot_backtest",
+    "plot_forecast",
+    "plot_gradients",
+]
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 MOST_SERIES = 12
@@ -35,6 +46,7 @@ _MUTED = "#64748b"
 # Labels of ticks at years, months, days, hours, minutes and seconds, and where the next larger one turns.
 _TICKS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
 _TURNS = ["", "%b\n%Y", "%d %b\n%Y", "%d %b", "%H:%M", "%H:%M"]
+_CELL_COLOURS = {"lstm": _FORECAST, "gru": "#0f766e", "rnn": "#b45309"}
 _WIDEST_ALPHA = 0.14
 _NEXT_ALPHA = 0.24
 
@@ -100,6 +112,49 @@ def plot_backtest(panel: Panel, forecasts: Sequence[Forecast], path: str | os.Pa
     """
     path = check_plot(path)
     _save(draw_backtest(panel, forecasts), path)
+
+
+def plot_gradients(flows: Sequence[GradientFlow], path: str | os.PathLike[str]) -> None:
+    """Draw the gradient that reaches each earlier step, before and after training, to a file.
+
+    Parameters
+    ----------
+    flows
+        One for each cell, of the same length.
+    path
+        A file that ends in .png, .svg or .pdf.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    OutputError
+        The file cannot be written, or has another ending.
+    """
+    path = check_plot(path)
+    _save(draw_gradients(flows), path)
+
+
+def draw_gradients(flows: Sequence[GradientFlow]) -> Figure:
+    """Return the figure that :func:`plot_gradients` writes."""
+    parts = {"untrained": [flow.norms for flow in flows]}
+    if all(flow.trained_norms is not None for flow in flows):
+        parts[f"trained on the {flows[0].task} task"] = [np.asarray(flow.trained_norms) for flow in flows]
+    figure, places = _grid(list(parts), "Gradient that reaches each earlier step")
+    for axes, title in places:
+        for flow, norms in zip(flows, parts[title], strict=True):
+            # What single precision has rounded to nothing has no place on a logarithmic axis.
+            shown = np.where(norms[::-1] > 0, norms[::-1], np.nan)
+            axes.plot(np.arange(len(norms)), shown, color=_CELL_COLOURS[flow.cell], linewidth=1.6)
+        _finish_axes(axes, title)
+        axes.set_yscale("log")
+        axes.set_ylim(1e-12, max(10.0, *(float(np.nanmax(norms)) for norms in parts[title])))
+        axes.set_xlabel("steps back from the end", fontsize=8, color=_MUTED)
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=_CELL_COLOURS[flow.cell], linewidth=1.6, label=flow.cell.upper()) for flow in flows]
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=9)
+    return figure
 
 
 def draw_forecast(panel: Panel, forecast: Forecast) -> Figure:

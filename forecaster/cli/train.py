@@ -49,4 +49,7 @@ def describe(info: dict[str, Any]) -> str:
     text = f"{how} on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
     if accuracy and accuracy.get("mase") is not None:
         text += f"; MASE {accuracy['mase']:.3f} on the held-out horizon"
+    clipped, steps = sum(training["clipped_steps"]), sum(training["steps"])
+    if clipped:
+        text += f"; gradients clipped in {clipped:,} of {count(steps, 'steps')}"
     return text
