@@ -1,9 +1,9 @@
 """Measure the classifier on real labelled series, beside simple baselines: ``python -m benchmarks.classification``.
 
 The series are those that come with the PyPI package aeon (BSD-3-Clause), for measuring only: ``pip download --no-deps
-aeon==1.6.0``, unpack the wheel, and name its ``aeon/datasets/data`` with ``--data`` or ``FORECASTER_AEON``. Training and
-test parts are the archive's; settings were chosen within the training parts. Baselines: the most frequent class; the
-class of the nearest training series, by their means, and by all their values stretched to one length.
+aeon==1.6.0``, unpack the wheel, and name its ``aeon/datasets/data`` with ``--data`` or ``FORECASTER_AEON``. Training
+and test parts are the archive's; settings were chosen within the training parts. Baselines: the most frequent class;
+the class of the nearest training series, by their means, and by all their values stretched to one length.
 """
 
 from __future__ import annotations

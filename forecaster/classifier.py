@@ -65,7 +65,8 @@ class SequenceClassifier:
         The shape of the network, or some of its settings by name: ``{"cell": "gru", "hidden": 32}``. Unless it says
         otherwise, the loss is "binary" cross-entropy for two classes and "categorical" for more.
     training : TrainingConfig or mapping, optional
-        How it is trained, or some of its settings by name.
+        How it is trained, or some of its settings by name. Unless it says otherwise, a batch is a quarter of the
+        sequences, from 8 to 64.
     held_out : float
         Share of the sequences of each class that no gradient sees: they decide when to stop, and give the accuracy in
         `info`. Where that makes fewer than 8, none are held out and all steps are made.
@@ -99,6 +100,7 @@ class SequenceClassifier:
     ) -> None:
         self.network = _checked_network(network)
         self.training = training_config(training, USUAL)
+        self._batch_asked = isinstance(training, TrainingConfig) or "batch_size" in (training or {})
         if isinstance(held_out, bool) or not isinstance(held_out, (int, float)) or not 0 <= held_out < 1:
             raise ConfigError(f"held_out must be a share from 0 to below 1, got {held_out!r}.", column="held_out")
         self.held_out, self.seed, self.threads = float(held_out), check_seed(seed), threads
@@ -159,17 +161,21 @@ class SequenceClassifier:
         encoded = encoder.encode(rows)
         network = Network(encoder.shape(config, _outputs(config, len(classes))))
         network.initialise(rng)
+        training = self.training
+        if not self._batch_asked:
+            learned_from = len(known) - len(judges)
+            training = replace(training, batch_size=min(max(learned_from // 4 // 8 * 8, 8), training.batch_size))
         task = LabelTask(
             network,
             Sequences(*encoded),
             _targets(answers, network.outputs),
             np.ones(len(known), np.float32),
             config=config,
-            training=self.training,
+            training=training,
             held_out=judges,
         )
         with Threads(self.threads) as executor:
-            history = train(task, config=self.training, rng=rng, executor=executor, progress=progress)
+            history = train(task, config=training, rng=rng, executor=executor, progress=progress)
         network.freeze()
         info = {
             "format_version": FORMAT_VERSION,
@@ -191,7 +197,7 @@ class SequenceClassifier:
                 "clipped_steps": history.clipped,
                 "seconds": round(time.perf_counter() - began, 3),
                 "seed": self.seed,
-                "settings": as_settings(self.training),
+                "settings": as_settings(training),
             },
             "accuracy": None,
         }
