@@ -19,6 +19,7 @@ from forecaster import (
     SequenceClassifier,
     SequenceConfig,
 )
+from forecaster.cli import run
 from forecaster.heads import Readout, readout_forward
 from forecaster.storage import load_model, save_model
 from forecaster.tasks.labelled import Sequences
@@ -162,6 +163,12 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
         Forecaster.load(tmp_path / "labels")
     with pytest.raises(ModelFormatError, match="of the kind forecaster, expected a classifier"):
         SequenceClassifier.load(tmp_path / "forecasts")
+
+
+def test_the_list_of_models_says_what_kind_one_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small(training={"steps": 2}).fit(TOY, [0, 0, 1]).save(tmp_path / "labels")
+    assert run(["models", str(tmp_path)]) == 0
+    assert "none, classifier" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

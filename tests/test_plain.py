@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster import plain
-from forecaster.config import NetworkConfig
+from forecaster.config import NetworkConfig, SequenceConfig
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.network import ForecastNetwork
+from forecaster.network import ForecastNetwork, Network
 from forecaster.passes import Workspace
-from forecaster.plain import plain_quantiles
+from forecaster.plain import enter, plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
 from forecaster.shape import CELLS, Cell
@@ -149,3 +149,14 @@ def test_the_weights_are_left_as_they_are() -> None:
     before = network.weights.copy()
     assert_same(network, panel_of([20]))
     assert_array_equal(network.weights, before)
+
+
+def test_unknown_symbols_come_in_as_zeros() -> None:
+    for embedding in (0, 4):
+        network = Network(SequenceConfig(hidden=4, embedding=embedding).shape(symbols=3, outputs=1))
+        network.initialise(np.random.default_rng(0))
+        x = enter(network, np.array([[2, -1], [-1, 0]]))
+        assert x.shape == (2, 2, embedding or 3)
+        assert not x[0, 1].any()
+        assert not x[1, 0].any()
+        assert x[0, 0].any()
