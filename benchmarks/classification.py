@@ -99,6 +99,20 @@ def measure(folder: Path, names: tuple[str, ...] = SETS, *, seeds: int = SEEDS) 
     return figures
 
 
+def classification_block(report: Report) -> str:
+    """Return the table for docs/notes.md."""
+    columns = ("majority", "means", "nearest", *CELLS)
+    values = {figure.key: figure for figure in report.figures}
+    rows = []
+    for name in dict.fromkeys(key.partition(".")[0] for key in values):
+        figures = [values[f"{name}.{column}"] for column in columns]
+        cells = " | ".join("" if one.value is None else f"{100 * one.value:.1f} %" for one in figures)
+        rows.append(f"| {name}: {figures[0].note} | {cells} |")
+    head = ["", "most frequent class", "nearest by means", "nearest by values", *(cell.upper() for cell in CELLS)]
+    told = f"Accuracy on the test parts; of networks the median of {SEEDS} seeds. Measured on {report.date}."
+    return "\n".join([f"| {' | '.join(head)} |", f"|---|{'---:|' * len(columns)}", *rows, "", told])
+
+
 def main() -> None:
     """Measure and write ``benchmarks/results/classification.json``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.classification", description=__doc__.partition("\n")[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,16 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         assert other.predict(rows).dtype == model.predict(rows).dtype
         with pytest.raises(NotFittedError, match="was loaded, not trained"):
             _ = other.history
+
+
+def test_a_prediction_does_without_numba(tmp_path: Path) -> None:
+    small(training={"steps": 2}).fit(TOY, [0, 0, 1]).save(tmp_path / "m")
+    code = (
+        "import sys; from forecaster import SequenceClassifier;"
+        "SequenceClassifier.load(sys.argv[1]).predict([['cat', 'mat']]);"
+        "assert not {'numba', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], check=True)  # noqa: S603 - our own code
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
