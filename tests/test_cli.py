@@ -21,6 +21,7 @@ from forecaster import Forecaster, Frequency, ModelFormatError
 from forecaster.cli import run
 from forecaster.cli.reference import reference
 from forecaster.cli.report import TrainingProgress, plain_table
+from forecaster.cli.train import describe
 from forecaster.config import as_settings
 from forecaster.recipes import recipe_for
 from forecaster.training import Progress
@@ -39,6 +40,7 @@ COMMANDS = (
     "models",
     "publish",
     "rollback",
+    "diagnose",
     "warm-up",
 )
 
@@ -725,3 +727,10 @@ def test_warm_up_can_check_that_the_cache_was_warm(warmed: Callable[[int], None]
     assert run(["warm-up", "--check"]) == 2
     warmed(0)
     assert run(["warm-up", "--check"]) == 0
+
+
+@pytest.mark.parametrize(("clipped", "said"), [(0, False), (3, True)])
+def test_train_says_in_how_many_steps_gradients_were_clipped(clipped: int, said: bool) -> None:
+    training = {"series": 2, "seconds": 1.0, "steps": [10, 10], "clipped_steps": [clipped, 0]}
+    text = describe({"training": training, "accuracy": None, "architecture": {"cell": "lstm"}})
+    assert ("gradients clipped in 3 of 20 steps" in text) is said
