@@ -1,7 +1,8 @@
-"""Draw the pictures of README.md and docs/accuracy.md: ``python -m benchmarks.picture``.
+"""Draw the pictures of README.md, docs/accuracy.md and docs/lstm.md: ``python -m benchmarks.picture``.
 
-docs/forecast.png comes from the demo's model; docs/kinds.png from the base weights and M4, where ``--data`` or
-``FORECASTER_M4`` tells where that is; docs/page.png is the page as Chromium shows it, where there is one.
+docs/forecast.png comes from the demo's model; docs/gradients.png from networks that are trained for it; docs/kinds.png
+from the base weights and M4, where ``--data`` or ``FORECASTER_M4`` tells where that is; docs/page.png is the page as
+Chromium shows it, where there is one.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from benchmarks.demo import DATA, HORIZON
 from benchmarks.m4.data import KINDS, Series, folder_argument, read
 from benchmarks.service.processes import gunicorn
 from forecaster import Forecaster, read_panel
+from forecaster.diagnosis import gradient_flow
 from forecaster.drawing import History, draw_bands, draw_cutoff, draw_history, draw_point, tidy
-from forecaster.plots import figure_of, name_axes, plot_forecast, save_figure
+from forecaster.plots import figure_of, name_axes, plot_forecast, plot_gradients, save_figure
+from forecaster.shape import CELLS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = DOCS / "forecast.png"
 SERIES = ("EWR_UA", "EWR_EV", "JFK_B6", "JFK_DL", "LGA_DL", "LGA_MQ")
+PICTURE_OF_GRADIENTS = DOCS / "gradients.png"
 PICTURE_OF_KINDS = DOCS / "kinds.png"
 PICTURE_OF_PAGE = DOCS / "page.png"
 
@@ -44,6 +48,11 @@ def draw() -> None:
     model = Forecaster(h=HORIZON).fit(panel)
     shown = panel.select([panel.ids.index(unique_id) for unique_id in SERIES])
     plot_forecast(shown, model.forecast(shown), PICTURE)
+
+
+def draw_gradients(path: Path = PICTURE_OF_GRADIENTS) -> None:
+    """Draw how far back gradients reach through each cell, before and after the adding problem of 100 steps."""
+    plot_gradients([gradient_flow(cell) for cell in CELLS], path)
 
 
 def draw_kinds(folder: Path, path: Path = PICTURE_OF_KINDS) -> None:
@@ -95,7 +104,11 @@ def main() -> None:
     """Draw what can be drawn here."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.picture", description=__doc__.partition("\n")[0])
     folder_argument(parser, required=False)
+    parser.add_argument("--gradients", action="store_true", help="draw docs/gradients.png only")
     asked = parser.parse_args()
+    draw_gradients()
+    if asked.gradients:
+        return
     draw()
     if chromium() is not None:
         draw_page()

@@ -64,7 +64,8 @@ class _Clock:
 @contextmanager
 def _watched(clock: _Clock) -> Iterator[None]:
     """Let every kernel of a step tell the clock."""
-    from forecaster import passes, training, windows
+    from forecaster import passes, training, trunk, windows
+    from forecaster.tasks import forecasting
 
     def layer(way: str, first: int) -> Callable[..., str]:
         return lambda x, *_: f"lstm_{way}_{1 if x.shape[2] == first else 2}"
@@ -72,16 +73,16 @@ def _watched(clock: _Clock) -> Iterator[None]:
     first = -(-(LAGS + 1) // 16) * 16  # the width of what layer 1 sees
     named: Mapping[Any, Mapping[str, str | Callable[..., str]]] = {
         windows: {"gather_inputs": "windows", "gather_targets": "windows"},
+        trunk: {"lstm_forward": layer("forward", first), "lstm_backward": layer("backward", first)},
         passes: {
-            "lstm_forward": layer("forward", first),
-            "lstm_backward": layer("backward", first),
             "dense_forward": "head_forward",
             "skip_forward": "head_forward",
             "dense_backward": "head_backward",
             "skip_backward": "head_backward",
         },
-        training: {"_loss": "loss", "sum_gradients": "optimiser", "adam": "optimiser"},
-        passes.Packed: {"refresh": "packing"},
+        forecasting: {"summed_loss": "loss"},
+        training: {"sum_gradients": "optimiser", "adam": "optimiser"},
+        trunk.Packed: {"refresh": "packing"},
     }
     patches = [
         patch.object(room, name, clock.timed(stage, getattr(room, name)))
@@ -104,22 +105,22 @@ def measure() -> Report:
     from benchmarks.kernels.forecasting import months, random_walks
     from forecaster.config import NetworkConfig, TrainingConfig
     from forecaster.executors import Serial
-    from forecaster.network import Network
+    from forecaster.network import ForecastNetwork
     from forecaster.scaling import scale_panel
-    from forecaster.training import _Adam, _Batch, _draw, importances
-    from forecaster.windows import Sampler
+    from forecaster.tasks.forecasting import ForecastTask
+    from forecaster.training import _Adam, _Batch
 
     config = NetworkConfig(lags=LAGS, positions=POSITIONS, layers=2, hidden=HIDDEN)
-    network, rng, asked = Network(config, HORIZON), np.random.default_rng(0), TrainingConfig()
+    network, rng = ForecastNetwork(config, HORIZON), np.random.default_rng(0)
+    asked, nobody = TrainingConfig(batch_size=2 * ROWS), np.zeros(0, np.int64)
     network.initialise(rng)
     panel = scale_panel(months(random_walks(SERIES, LENGTH)))
     clock, whole = _Clock(), []
     with _watched(clock):
-        worth = importances(panel, season=SEASON, held_out=0)
-        batch, optimiser = _Batch(network, panel, worth, 0, 2 * ROWS, Serial()), _Adam(network, asked)
-        sampler = Sampler(panel, positions=POSITIONS, held_out=0, recent=asked.recent)
+        task = ForecastTask(network, panel, config=asked, season=SEASON, held_out=0, validation=nobody, rng=rng)
+        batch, optimiser = _Batch(task, Serial()), _Adam(network, asked)
         for step in range(1, STEPS + WARM + 1):
-            windows = _draw(sampler, rng, batch.size, asked.mixed)
+            windows = task.draw(rng)
             clock.begin()
             start = time.perf_counter()
             batch.gradient(windows)

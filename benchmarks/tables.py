@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import accuracy
 from benchmarks.accuracy import Accuracy, accuracy_block
+from benchmarks.classification import classification_block
 from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.page import page_block
@@ -15,6 +16,7 @@ from benchmarks.results import Comparison, Comparisons, Report, duration, load, 
 from benchmarks.stages import stages_block
 
 README = Path(__file__).parents[1] / "README.md"
+NOTES = Path(__file__).parents[1] / "docs" / "notes.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
 ACCURACY = README.parent / "docs" / "accuracy.md"
 OPERATIONS = README.parent / "docs" / "operations.md"
@@ -25,6 +27,8 @@ PEERS_END = "<!-- end of peers -->"
 
 STAGES_BEGIN = "<!-- stages: written by python -m benchmarks.tables -->"
 STAGES_END = "<!-- end of stages -->"
+LABELS_BEGIN = "<!-- labels: written by python -m benchmarks.tables -->"
+LABELS_END = "<!-- end of labels -->"
 
 LADDER_BEGIN = "<!-- ladder: written by python -m benchmarks.tables -->"
 LADDER_END = "<!-- end of ladder -->"
@@ -106,6 +110,14 @@ def with_stages(text: str, report: Report | None) -> str:
     return _with_block(text, STAGES_BEGIN, STAGES_END, block)
 
 
+def with_labels(text: str, report: Report | None) -> str:
+    """Return a text with the block of classified series made new."""
+    block = (
+        "Not measured yet: `python -m benchmarks.classification`." if report is None else classification_block(report)
+    )
+    return _with_block(text, LABELS_BEGIN, LABELS_END, block)
+
+
 def with_accuracy(text: str, runs: Mapping[str, Any], report: Accuracy | None) -> str:
     """Return a text with the blocks of M4 and of the small sets made new."""
     sets = "Not measured yet: `python -m benchmarks.accuracy`." if report is None else accuracy_block(report)
@@ -162,6 +174,7 @@ if __name__ == "__main__":
     operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"), load_json("image"))
     operated = with_page(with_image(operated, load_json("image")), load_json("page"))
     OPERATIONS.write_text(operated, encoding="utf-8")
+    NOTES.write_text(with_labels(NOTES.read_text(encoding="utf-8"), load("classification")), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")

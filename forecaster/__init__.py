@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from forecaster.audit import audit_panel as audit_panel
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.classifier import SequenceClassifier as SequenceClassifier
     from forecaster.client import Client as Client
     from forecaster.columns import ColumnNames as ColumnNames
     from forecaster.config import NetworkConfig as NetworkConfig
+    from forecaster.config import SequenceConfig as SequenceConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
     from forecaster.csvfile import parse_csv as parse_csv
     from forecaster.csvrows import Limits as Limits
+    from forecaster.diagnosis import GradientFlow as GradientFlow
+    from forecaster.diagnosis import gradient_flow as gradient_flow
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ForecasterError as ForecasterError
@@ -71,13 +75,17 @@ _HOME = {
     "audit_panel": "audit",
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
+    "SequenceClassifier": "classifier",
     "Client": "client",
     "NetworkConfig": "config",
+    "SequenceConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
     "ColumnNames": "columns",
     "parse_csv": "csvfile",
     "Limits": "csvrows",
+    "GradientFlow": "diagnosis",
+    "gradient_flow": "diagnosis",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from forecaster.errors import ConfigError
+from forecaster.shape import CELLS, Cell, Shape
 
 MAX_HORIZON = 10_000
 """Steps ahead that can be asked for."""
@@ -17,6 +18,10 @@ ENGINES = ("auto", "compiled", "plain")
 """Compiled kernels once they are ready, and NumPy until then; compiled kernels always; NumPy always."""
 
 Loss = Literal["pinball", "absolute", "squared"]
+SequenceLoss = Literal["binary", "categorical", "absolute", "squared"]
+
+MOST_ONE_HOT = 1024
+"""Symbols that may come in as one-hot vectors: of more, nearly all that is multiplied is zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,11 @@ class NetworkConfig:
     positions
         Time steps the state runs over before the forecast; in training each of them makes a forecast.
     layers
-        LSTM layers; from the second on each adds to what it gets (residual connections).
+        Recurrent layers; from the second on each adds to what it gets (residual connections).
     hidden
-        Units of an LSTM layer.
+        Units of a recurrent layer.
     dense
-        Units of the tanh layer between the last LSTM layer and the head.
+        Units of the tanh layer between the last recurrent layer and the head.
     quantiles
         Quantiles the head gives for each step ahead; 0.5 must be among them. With another loss than "pinball" only
         the point forecast is trained, and intervals come from its errors on held-out values.
@@ -42,6 +47,8 @@ class NetworkConfig:
         What is minimised.
     deseasonalise
         Whether the network sees series without their season, which is then put back.
+    cell
+        What the recurrent layers are made of: "lstm", "gru" (gated recurrent units), or "rnn" (plain tanh units).
     """
 
     lags: int = 14
@@ -52,12 +59,14 @@ class NetworkConfig:
     quantiles: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
     loss: Loss = "pinball"
     deseasonalise: bool = False
+    cell: Cell = "lstm"
 
     def __post_init__(self) -> None:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
-            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
+        check_cell(self.cell)
         if not isinstance(self.deseasonalise, bool):
             raise ConfigError(
                 f"deseasonalise must be true or false, got {self.deseasonalise!r}.", column="deseasonalise"
@@ -69,6 +78,109 @@ class NetworkConfig:
             raise ConfigError(f"quantiles must ascend between 0 and 1, got {self.quantiles}.", column="quantiles")
         if 0.5 not in self.quantiles:
             raise ConfigError(f"quantiles must hold 0.5, the point forecast, got {self.quantiles}.", column="quantiles")
+
+    def shape(self, horizon: int) -> Shape:
+        """Return the sizes of a network that forecasts `horizon` steps ahead."""
+        return Shape(
+            numbers=self.lags + 1,  # the lags, and whether the newest of them was observed
+            cell=self.cell,
+            layers=self.layers,
+            hidden=self.hidden,
+            dense=self.dense,
+            outputs=horizon * len(self.quantiles),
+            skip=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """The shape of a network that sees sequences, of symbols or of numbers, and what it learns by.
+
+    Attributes
+    ----------
+    cell
+        What the recurrent layers are made of: "lstm", "gru" (gated recurrent units), or "rnn" (plain tanh units).
+    layers
+        Recurrent layers; from the second on each adds to what it gets (residual connections).
+    hidden
+        Units of a recurrent layer.
+    dense
+        Units of a tanh layer between the last recurrent layer and the head; 0 for none.
+    embedding
+        Numbers that stand for a symbol and are learned; 0 for one-hot vectors. Of no meaning where numbers come in.
+    loss
+        What is minimised: "categorical" cross-entropy of one class or symbol among several, "binary" cross-entropy of
+        yes and no, and where the answer is a number the "absolute" or the "squared" error.
+    dropout
+        Share of the units, and of the numbers that come in, that is left out of each sequence while training.
+    tied
+        Whether symbols go out by the numbers they come in by: as many as the last layer has units. Of no meaning where
+        no symbol follows.
+    """
+
+    cell: Cell = "lstm"
+    layers: int = 1
+    hidden: int = 64
+    dense: int = 0
+    embedding: int = 32
+    loss: SequenceLoss = "categorical"
+    dropout: float = 0.0
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        check_cell(self.cell)
+        whole = {"layers": (1, 16), "hidden": (1, 2048), "dense": (0, 2048), "embedding": (0, 2048)}
+        for name, (least, most) in whole.items():
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), least, most))
+        _check_choice("loss", self.loss, get_args(SequenceLoss))
+        dropout = _as_float(self.dropout)
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout must be a share from 0 to below 1, got {self.dropout!r}.", column="dropout")
+        object.__setattr__(self, "dropout", dropout)
+        if not isinstance(self.tied, bool):
+            raise ConfigError(f"tied must be true or false, got {self.tied!r}.", column="tied")
+        top = self.dense or self.hidden
+        if self.tied and self.embedding != top:
+            raise ConfigError(
+                f"tied needs an embedding as wide as the last layer, {top}, got {self.embedding}.", column="tied"
+            )
+
+    def shape(self, *, outputs: int, symbols: int = 0, numbers: int = 0, softmax: bool = False) -> Shape:
+        """Return the sizes of a network that sees one of `symbols`, or so many `numbers`, at each step.
+
+        Parameters
+        ----------
+        outputs : int
+            Numbers, or logits, that it gives.
+        symbols, numbers : int
+            What comes in at each step; one of the two is 0.
+        softmax : bool
+            Whether the outputs are the logits of the symbol that follows, at each step.
+
+        Raises
+        ------
+        ConfigError
+            There are too many symbols for one-hot vectors.
+        """
+        if symbols > MOST_ONE_HOT and not self.embedding:
+            raise ConfigError(
+                f"{symbols} symbols are too many for one-hot vectors, which are for up to {MOST_ONE_HOT}: "
+                "choose an embedding, such as 64.",
+                column="embedding",
+            )
+        return Shape(
+            numbers=numbers,
+            symbols=symbols,
+            embedding=self.embedding if symbols else 0,
+            cell=self.cell,
+            layers=self.layers,
+            hidden=self.hidden,
+            dense=self.dense,
+            outputs=outputs,
+            softmax=softmax,
+            tied=self.tied and softmax,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +225,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name in ("steps", "batch_size", "validate_every", "patience", "recent"):
-            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, 10_000_000))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 10_000_000))
         for name in ("learning_rate", "clip_norm"):
             value = _as_float(getattr(self, name))
             if not 0 < value <= 1e6:
@@ -126,26 +238,44 @@ class TrainingConfig:
             object.__setattr__(self, name, value)
 
 
-def as_settings(config: NetworkConfig | TrainingConfig) -> dict[str, Any]:
-    """Return `config` as a dictionary for JSON."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+def as_settings(config: NetworkConfig | SequenceConfig | TrainingConfig) -> dict[str, Any]:
+    """Return `config` as a dictionary for JSON, without its cell, which a model says once for all its networks."""
+    settings = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    settings.pop("cell", None)
+    return settings
 
 
-def network_config(settings: Mapping[str, Any]) -> NetworkConfig:
-    """Return the configuration that `as_settings` wrote.
+def network_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> NetworkConfig:
+    """Return the configuration that `as_settings` wrote of a network with this cell.
 
     Raises
     ------
     ConfigError
         A setting is missing, unknown or wrong.
     """
-    names = {field.name for field in fields(NetworkConfig)}
-    if set(settings) != names:
-        raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
+    _check_names(settings, NetworkConfig)
     quantiles = settings["quantiles"]
     if not isinstance(quantiles, list) or not all(isinstance(q, float) for q in quantiles):
         raise ConfigError("quantiles must be a list of numbers.", column="quantiles")
-    return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)})
+    return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)}, cell=cell)
+
+
+def sequence_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> SequenceConfig:
+    """Return the configuration that `as_settings` wrote of a network that sees sequences.
+
+    Raises
+    ------
+    ConfigError
+        A setting is missing, unknown or wrong.
+    """
+    _check_names(settings, SequenceConfig)
+    return SequenceConfig(**settings, cell=cell)
+
+
+def _check_names(settings: Mapping[str, Any], kind: type[NetworkConfig | SequenceConfig]) -> None:
+    names = {field.name for field in fields(kind)} - {"cell"}
+    if set(settings) != names:
+        raise ConfigError(f"expected the settings {sorted(names)}, got {sorted(settings)}.")
 
 
 def check_horizon(h: object, *, name: str = "h") -> int:
@@ -156,7 +286,7 @@ def check_horizon(h: object, *, name: str = "h") -> int:
     ConfigError
         It is not a whole number from 1 to MAX_HORIZON.
     """
-    return _check_whole(name, h, 1, MAX_HORIZON)
+    return check_whole(name, h, 1, MAX_HORIZON)
 
 
 def check_index(name: str, index: object, count: int) -> int:
@@ -167,7 +297,7 @@ def check_index(name: str, index: object, count: int) -> int:
     ConfigError
         It is not a whole number from 0 to `count` - 1.
     """
-    return _check_whole(name, index, 0, count - 1)
+    return check_whole(name, index, 0, count - 1)
 
 
 def engine_choice() -> str:
@@ -206,20 +336,37 @@ INITS = ("base", "random")
 """Weights that training can start from: those in the package, or random ones."""
 
 
-def check_init(init: object, *, shaped: bool) -> str:
+def check_init(init: object, *, shaped: bool, cell: Cell = "lstm") -> str:
     """Return what training starts from; `shaped` tells whether shapes of networks were asked for.
 
     Raises
     ------
     ConfigError
-        It is none of `INITS`, or base weights for other shapes than theirs.
+        It is none of `INITS`, or base weights for other shapes or another cell than theirs.
     """
     if init is None:
-        return "random" if shaped else "base"
+        return "random" if shaped or cell != "lstm" else "base"
     _check_choice("init", init, INITS)
     if init == "base" and shaped:
         raise ConfigError("base weights have shapes of their own: leave network out, or init='base'.", column="network")
+    if init == "base" and cell != "lstm":
+        raise ConfigError(
+            f"base weights are those of LSTMs, and can be no start for a {cell}: leave cell out, or init='base'.",
+            column="cell",
+        )
     return str(init)
+
+
+def check_cell(cell: object) -> Cell:
+    """Return `cell` if there is one of that name.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    _check_choice("cell", cell, CELLS)
+    return cast("Cell", cell)
 
 
 def check_seed(seed: object) -> int:
@@ -230,7 +377,7 @@ def check_seed(seed: object) -> int:
     ConfigError
         It is not a whole number from 0 to 2^63 - 1.
     """
-    return _check_whole("seed", seed, 0, 2**63 - 1)
+    return check_whole("seed", seed, 0, 2**63 - 1)
 
 
 def check_levels(level: object) -> tuple[float, ...]:
@@ -303,7 +450,14 @@ def intervals_asked(level: object, quantiles: object) -> tuple[tuple[float, ...]
     return tuple(sorted({level_of(one) for one in shown} - {0.0})), shown
 
 
-def _check_whole(name: str, value: object, least: int, most: int) -> int:
+def check_whole(name: str, value: object, least: int, most: int) -> int:
+    """Return `value` if it is a whole number in that range.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ConfigError(f"{name} must be a whole number, got {value!r}.", column=name)
     number = int(value.__index__())

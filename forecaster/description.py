@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forecaster.config import TrainingConfig, as_settings, check_horizon, network_config
+from forecaster.config import TrainingConfig, as_settings, check_cell, check_horizon, network_config
 from forecaster.engine import Engine
 from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration, calibration
-from forecaster.network import Array, Network
+from forecaster.network import Array, ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.scaling import RULE
 from forecaster.storage import FORMAT_VERSION
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecaster.learning import Learned
 
 
-def named_weights(networks: Sequence[Network]) -> dict[str, Array]:
+def named_weights(networks: Sequence[ForecastNetwork]) -> dict[str, Array]:
     """Return the weights of all `networks` under names of their own: ``0.dense.bias`` is the first one's."""
     return {f"{k}.{name}": array for k, one in enumerate(networks) for name, array in one.named_weights().items()}
 
@@ -33,7 +33,8 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
         They are none, or do not fit together.
     """
     horizon = check_horizon(info["architecture"].get("horizon", info["horizon"]))
-    networks = [Network(network_config(settings), horizon) for settings in info["architecture"]["networks"]]
+    cell, settings = check_cell(info["architecture"]["cell"]), info["architecture"]["networks"]
+    networks = [ForecastNetwork(network_config(one, cell), horizon) for one in settings]
     engine = Engine(networks, info["season"])
     known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
     if set(weights) != known:
@@ -49,10 +50,10 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     )
 
 
-def architecture(networks: Sequence[Network]) -> dict[str, Any]:
+def architecture(networks: Sequence[ForecastNetwork]) -> dict[str, Any]:
     """Return the shapes of `networks`."""
     return {
-        "cell": "lstm",
+        "cell": networks[0].config.cell,
         "horizon": networks[0].horizon,
         "networks": [as_settings(network.config) for network in networks],
         "weights": sum(network.n_weights for network in networks),

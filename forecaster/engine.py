@@ -14,14 +14,14 @@ import numpy as np
 from forecaster.config import engine_choice
 from forecaster.errors import ConfigError
 from forecaster.executors import Executor
-from forecaster.loading import LOADER
-from forecaster.network import Network
+from forecaster.loading import LOADER, OTHER_LOADERS, Loader
+from forecaster.network import ForecastNetwork
 from forecaster.plain import plain_quantiles
 from forecaster.scaling import Floats, Integers, ScaledPanel
 from forecaster.traces import NetworkTrace
 
 if TYPE_CHECKING:
-    from forecaster.passes import Packed
+    from forecaster.trunk import Packed
 
 _LITTLE = 2**31
 """Multiply-adds that NumPy does in less time than loading the kernels takes; 2,000 windows of a usual network."""
@@ -40,13 +40,15 @@ class Engine:
 
     Parameters
     ----------
-    networks : sequence of Network
+    networks : sequence of ForecastNetwork
         Weights and shapes; they have the same horizon and quantiles.
     season : int
         Steps of a season, for those networks that see series without it.
 
     Attributes
     ----------
+    cell : str
+        What their recurrent layers are made of.
     horizon : int
         Steps ahead they give, F.
     probabilities : tuple of float
@@ -57,25 +59,29 @@ class Engine:
     Raises
     ------
     ConfigError
-        The networks' quantiles differ; ``FORECASTER_ENGINE`` is none of the choices.
+        The networks' quantiles or cells differ; ``FORECASTER_ENGINE`` is none of the choices.
     """
 
-    def __init__(self, networks: Sequence[Network], season: int = 1) -> None:
+    def __init__(self, networks: Sequence[ForecastNetwork], season: int = 1) -> None:
         self.networks = tuple(networks)
         quantiles = {network.config.quantiles for network in networks}
         if len(quantiles) != 1:
             said = ", ".join(map(str, sorted(quantiles))) or "no network"
             raise ConfigError(f"networks must have the same quantiles, to be averaged; got {said}.", column="network")
+        cells = {network.config.cell for network in networks}
+        if len(cells) != 1:
+            raise ConfigError(f"networks must have the same cell; got {', '.join(sorted(cells))}.", column="network")
+        self.cell = networks[0].config.cell
         self.horizon, self.probabilities = networks[0].horizon, networks[0].config.quantiles
         self.reach = max(network.config.positions + network.config.lags for network in networks)
         self.season = season if any(network.config.deseasonalise for network in networks) else 1
         self._choice = engine_choice()
-        self._packed: tuple[Packed, ...] = ()
+        self._packed: tuple[Packed[ForecastNetwork], ...] = ()
 
     def load(self) -> None:
         """Have the kernels ready before this returns, unless they are not to be used."""
         if self._choice != "plain":
-            LOADER.load()
+            self._loader.load()
 
     def quantiles(self, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor) -> Floats:
         """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series`.
@@ -134,7 +140,7 @@ class Engine:
     ) -> Floats:
         if not compiled:
             return plain_quantiles(self.networks[k], panel, series, ends, trace)
-        from forecaster.passes import Packed
+        from forecaster.trunk import Packed
         from forecaster.windows import window_quantiles
 
         if not self._packed:
@@ -145,9 +151,14 @@ class Engine:
         """Tell whether kernels are to forecast so many windows; see to it that they soon can."""
         if self._choice == "plain":
             return False
+        loader = self._loader
         if self._choice == "compiled":
-            LOADER.load()
-        elif not LOADER.ready.is_set():
+            loader.load()
+        elif not loader.ready.is_set():
             work = windows * sum(network.config.positions * network.weights.size for network in self.networks)
-            LOADER.begin(at_once=work > _LITTLE)
-        return LOADER.ready.is_set()
+            loader.begin(at_once=work > _LITTLE)
+        return loader.ready.is_set()
+
+    @property
+    def _loader(self) -> Loader:
+        return LOADER if self.cell == "lstm" else OTHER_LOADERS[self.cell]

@@ -14,7 +14,7 @@ from forecaster.config import check_horizon, check_index
 from forecaster.engine import Engine
 from forecaster.errors import ConfigError
 from forecaster.frames import times_for_frame
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.prediction import executor_for, forecastable
 from forecaster.scaling import Floats, scale_panel
@@ -215,8 +215,14 @@ def explain_panel(
     TooShortError
         There are none.
     ConfigError
-        There is no such network or layer; an explanation of so many series would be too large.
+        The networks are of another cell than the LSTM; there is no such network or layer; an explanation of so many
+        series would be too large.
     """
+    if engine.cell != "lstm":
+        raise ConfigError(
+            f"An explanation shows the gates of LSTMs; the networks of this model are {engine.cell.upper()}s.",
+            column="cell",
+        )
     asked = _asked(engine.networks, network, layer)
     usable, skipped = forecastable(panel)
     _check_size(engine.networks, asked, len(usable))
@@ -231,7 +237,7 @@ def explain_panel(
     )
 
 
-def _asked(networks: Sequence[Network], network: int | None, layer: int | None) -> dict[int, list[int]]:
+def _asked(networks: Sequence[ForecastNetwork], network: int | None, layer: int | None) -> dict[int, list[int]]:
     """Return the layers that are asked for, by network."""
     which = range(len(networks)) if network is None else [check_index("network", network, len(networks))]
     deepest = max(networks[k].config.layers for k in which)
@@ -240,7 +246,7 @@ def _asked(networks: Sequence[Network], network: int | None, layer: int | None) 
     return {k: layers for k, layers in asked.items() if layers}
 
 
-def _check_size(networks: Sequence[Network], asked: dict[int, list[int]], count: int) -> None:
+def _check_size(networks: Sequence[ForecastNetwork], asked: dict[int, list[int]], count: int) -> None:
     numbers = sum(numbers_of(networks[k], len(layers), count) for k, layers in asked.items())
     if numbers > MOST_NUMBERS:
         raise ConfigError(

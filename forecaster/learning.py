@@ -13,9 +13,10 @@ from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.holdout import Verdict, judge, judged_before, judges
 from forecaster.intervals import Calibration
-from forecaster.network import Array, Network
+from forecaster.network import Array, ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.scaling import scale_panel
+from forecaster.tasks.forecasting import ForecastTask
 from forecaster.training import History, Progress, train
 
 BLIND_STEPS = 40
@@ -57,7 +58,7 @@ class Learned:
 
 def learn(
     panel: Panel,
-    networks: Sequence[Network],
+    networks: Sequence[ForecastNetwork],
     *,
     season: int,
     training: TrainingConfig,
@@ -72,7 +73,7 @@ def learn(
     ----------
     panel : Panel
         Series that can be forecast.
-    networks : sequence of Network
+    networks : sequence of ForecastNetwork
         Of one horizon; they differ in their random numbers too.
     season : int
         Steps of a season.
@@ -112,14 +113,19 @@ def learn(
         if base is None:
             network.initialise(rng)
         start = network.weights.copy()
+        task = ForecastTask(
+            network,
+            seasonless if network.config.deseasonalise else scaled,
+            config=training,
+            season=season,
+            held_out=held_out,
+            validation=judging,
+            rng=rng,
+        )
         histories.append(
             train(
-                network,
-                seasonless if network.config.deseasonalise else scaled,
+                task,
                 config=training,
-                season=season,
-                held_out=held_out,
-                validation=judging,
                 rng=rng,
                 executor=executor,
                 adapting=base is not None,
@@ -138,7 +144,7 @@ def learn(
     return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
 
 
-def _step_back(network: Network, start: Array, judges: int) -> None:
+def _step_back(network: ForecastNetwork, start: Array, judges: int) -> None:
     """Bring the weights back towards those they started from, at most halfway.
 
     Where one held-out horizon of few series said when to stop, the weights between are the more robust ones (M.
@@ -165,16 +171,18 @@ def _go_on(
         steps = round(training.refit * history.best_step)
         if not steps:
             continue
-        train(
+        config = replace(training, steps=steps, learning_rate=training.learning_rate * REFIT_RATE)
+        rng = np.random.default_rng([seed, k, 1])
+        task = ForecastTask(
             network,
             seasonless if network.config.deseasonalise else scaled,
-            config=replace(training, steps=steps, learning_rate=training.learning_rate * REFIT_RATE),
+            config=config,
             season=season,
             held_out=0,
             validation=np.zeros(0, np.int64),
-            rng=np.random.default_rng([seed, k, 1]),
-            executor=executor,
+            rng=rng,
         )
+        train(task, config=config, rng=rng, executor=executor)
 
 
 def _over_all(progress: Callable[[Progress], None], done: int, count: int, began: float) -> Callable[[Progress], None]:

@@ -13,8 +13,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+
+from forecaster.shape import CELLS, Cell
 
 logger = logging.getLogger(__name__)
 
@@ -131,21 +134,23 @@ def _go_on() -> None:
     """Compile whatever is missing."""
 
 
-def _rehearse(before_compiling: Callable[[], None]) -> None:
-    """Forecast a toy series, so that every kernel of a forecast meets the types it is called with."""
+def _rehearse(cell: Cell, before_compiling: Callable[[], None]) -> None:
+    """Forecast a toy series, so that every kernel of a forecast by networks of `cell` meets its types."""
     from forecaster.config import NetworkConfig
     from forecaster.executors import Serial
     from forecaster.kernels._cache import calling_before_compiling
-    from forecaster.network import Network
+    from forecaster.network import ForecastNetwork
     from forecaster.panel import Panel
-    from forecaster.passes import Packed
     from forecaster.scaling import scale_panel
+    from forecaster.trunk import Packed
     from forecaster.windows import window_quantiles
 
-    network = Network(NetworkConfig(lags=1, positions=2, hidden=1, dense=1, quantiles=(0.5,)), 1)
+    network = ForecastNetwork(NetworkConfig(lags=1, positions=2, hidden=1, dense=1, quantiles=(0.5,), cell=cell), 1)
     panel = scale_panel(Panel.from_columns(["toy"] * 3, np.arange(3), np.ones(3), freq=1))
     with calling_before_compiling(before_compiling):
         window_quantiles(Packed(network), panel, np.array([0]), np.array([2]), Serial())
 
 
-LOADER = Loader(_rehearse)
+LOADER = Loader(partial(_rehearse, "lstm"))
+OTHER_LOADERS: dict[Cell, Loader] = {cell: Loader(partial(_rehearse, cell)) for cell in CELLS if cell != "lstm"}
+"""Kernels of other cells: who forecasts with LSTMs does not wait for them."""

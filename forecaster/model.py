@@ -13,6 +13,7 @@ from forecaster.backtest import Backtest, rolling_backtest
 from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
+    check_cell,
     check_horizon,
     check_init,
     check_levels,
@@ -22,17 +23,18 @@ from forecaster.config import (
 )
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
-from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
+from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
 from forecaster.explanation import Explanation, explain_panel
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
 from forecaster.recipes import recipe_for, shapes
+from forecaster.shape import Cell
 from forecaster.simulation import simulate_panel
 from forecaster.storage import load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
@@ -56,7 +58,7 @@ class _Fitted:
 class _Start(NamedTuple):
     """What training starts from: networks, how they are trained, and what their intervals need if they know it."""
 
-    networks: list[Network]
+    networks: list[ForecastNetwork]
     training: TrainingConfig
     calibration: Calibration | None
 
@@ -75,6 +77,9 @@ class Forecaster:
     network : NetworkConfig or sequence of NetworkConfig, optional
         The shape of the network, or of several, of the same quantiles, which are averaged. By default those of the
         frequency's recipe (`forecaster.recipes`).
+    cell : str, optional
+        What the recurrent layers are made of: ``"lstm"``, ``"gru"`` or ``"rnn"``. By default the LSTM. Base weights are
+        those of LSTMs: other cells start from random ones. Columns of forecasts are called after it.
     training : TrainingConfig or mapping of str, optional
         How each network is trained. By default as the recipe says; ``{"steps": 50}`` changes that one setting of it.
     seed : int
@@ -97,6 +102,7 @@ class Forecaster:
         freq: str | int | None = None,
         season: int | None = None,
         network: NetworkConfig | Sequence[NetworkConfig] | None = None,
+        cell: Cell | None = None,
         training: TrainingConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -105,6 +111,9 @@ class Forecaster:
         self.frequency = None if freq is None else Frequency.parse(freq)
         self.season = None if season is None else check_horizon(season, name="season")
         self.networks = (network,) if isinstance(network, NetworkConfig) else tuple(network or ())
+        if cell is not None and self.networks:
+            raise ConfigError("each network has a cell of its own: leave cell out, or network.", column="cell")
+        self.cell = None if cell is None else check_cell(cell)
         self.training = training
         training_config(training, TrainingConfig())  # what is wrong is said here, not after the data are read
         self.seed = check_seed(seed)
@@ -131,7 +140,8 @@ class Forecaster:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
 
         Training starts from the base weights of the package (`init` "base"), which have learned from many series of
-        this kind, or from nothing ("random"). The default is "base", unless shapes of networks were asked for.
+        this kind, or from nothing ("random"). The default is "base", unless shapes of networks or another cell than
+        the LSTM were asked for.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
@@ -144,13 +154,14 @@ class Forecaster:
         TooShortError
             No series has two values, or, for random weights, is long enough to learn the horizon from.
         ConfigError
-            The networks have different quantiles; base weights are asked for, and other shapes than theirs.
+            The networks have different quantiles or cells; base weights are asked for, and other shapes than theirs or
+            another cell.
         """
         from forecaster.learning import learn  # a forecast needs neither it nor Numba
 
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
-        from_base = check_init(init, shaped=bool(self.networks)) == "base"
+        from_base = check_init(init, shaped=bool(self.networks), cell=self.cell or "lstm") == "base"
         usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
         start = self._start(usable.frequency, season, from_base=from_base)
@@ -201,7 +212,7 @@ class Forecaster:
         time_col: str | None = None,
         target_col: str | None = None,
     ) -> pd.DataFrame:
-        """Return forecasts as a data frame: ids, times, ``LSTM``, and the ends of the intervals.
+        """Return forecasts as a data frame: ids, times, ``LSTM`` (or another cell), and the ends of the intervals.
 
         Parameters
         ----------
@@ -418,7 +429,7 @@ class Forecaster:
         ModelFormatError
             The folder is missing, incomplete, changed, or of a newer format.
         """
-        info, weights = load_model(path)
+        info, weights = load_model(path, kind="forecaster")
         try:
             engine, frequency, scale = described(info, weights)
             model = cls(
@@ -483,7 +494,8 @@ class Forecaster:
             steps = min(self.h, base.engine.horizon)  # more are forecast from forecasts
             networks = [with_horizon(one, steps) for one in base.engine.networks]
             return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(steps))
-        networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
+        configs = self.networks or [replace(one, cell=self.cell or "lstm") for one in shapes(recipe, season)]
+        networks = [ForecastNetwork(config, self.h) for config in configs]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
     def _untrained(self) -> Forecaster:
@@ -492,6 +504,7 @@ class Forecaster:
             freq=None if self.frequency is None else self.frequency.alias,
             season=self.season,
             network=self.networks,
+            cell=self.cell,
             training=self.training,
             seed=self.seed,
             threads=self.threads,

@@ -1,17 +1,17 @@
-"""The network: its shape, and its weights as one flat vector with named views. The passes are in rooms of their own.
+"""The network: its weights as one flat vector with named views. The passes are in rooms of their own.
 
-Layers: LSTM layers with residual connections from the second on, a dense layer with tanh, a linear head that gives all
-F steps and Q quantiles at every position, and beside it a linear map of the inputs (skip), which learns at once what is
-linear in them, such as "as a week ago". Rows are padded to multiples of 16 floats (``kernels/products.py``). Padded
-units have zero weights, so they stay zero forward (sigmoid(0) * tanh(0) = 0), get no gradient and are left alone by the
-optimiser; the named views show only what is real.
+Layers: recurrent layers with residual connections from the second on, a dense layer with tanh, a linear head. That of
+forecasts gives all F steps and Q quantiles at every position, and beside it is a linear map of the inputs (skip), which
+learns at once what is linear in them, such as "as a week ago". Rows are padded to multiples of 16 floats
+(``kernels/products.py``). Padded units have zero weights, so they stay zero forward (sigmoid(0) * tanh(0) = 0), get no
+gradient and are left alone by the optimiser; the named views show only what is real.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
 from forecaster.kernels import PANEL
+from forecaster.shape import BLOCKS, Shape
 
 Array = NDArray[np.float32]
 
@@ -46,7 +47,7 @@ class Part(NamedTuple):
     """One weight matrix or bias inside the flat vector."""
 
     name: str
-    gates: int  # 4 for the LSTM's, whose units are padded gate by gate; else 1
+    blocks: int  # of rows, each padded for itself: the gates of a cell; else 1
     rows: int
     columns: int  # 0 for a bias
     at: int
@@ -54,19 +55,19 @@ class Part(NamedTuple):
     @property
     def size(self) -> int:
         """Floats, padding included."""
-        return self.gates * padded(self.rows) * (padded(self.columns) if self.columns else 1)
+        return self.blocks * padded(self.rows) * (padded(self.columns) if self.columns else 1)
 
     def stored(self, vector: Array) -> Array:
         """Return the padded matrix (rows, columns) or bias inside `vector`, a view."""
         block = vector[self.at : self.at + self.size]
-        return block.reshape(self.gates * padded(self.rows), -1) if self.columns else block
+        return block.reshape(self.blocks * padded(self.rows), -1) if self.columns else block
 
     def real(self, vector: Array) -> Array:
-        """Return what is not padding, a view: (gates, rows, columns) or (gates, rows)."""
+        """Return what is not padding, a view: (blocks, rows, columns) or (blocks, rows)."""
         block = vector[self.at : self.at + self.size]
         if self.columns:
-            return block.reshape(self.gates, padded(self.rows), -1)[:, : self.rows, : self.columns]
-        return block.reshape(self.gates, -1)[:, : self.rows]
+            return block.reshape(self.blocks, padded(self.rows), -1)[:, : self.rows, : self.columns]
+        return block.reshape(self.blocks, -1)[:, : self.rows]
 
 
 class Network:
@@ -74,10 +75,8 @@ class Network:
 
     Parameters
     ----------
-    config : NetworkConfig
-        The shape.
-    horizon : int
-        Steps ahead the head gives, F.
+    shape : Shape
+        Its sizes.
 
     Attributes
     ----------
@@ -87,52 +86,66 @@ class Network:
         The same numbers, for kernels only: to them a read-only array is one of another type, compiled anew.
     """
 
-    def __init__(self, config: NetworkConfig, horizon: int) -> None:
-        self.config, self.horizon = config, horizon
-        self.inputs = config.lags + 1  # the lags, and whether the newest of them was observed
-        self.outputs = horizon * len(config.quantiles)
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.inputs, self.outputs = shape.inputs, shape.outputs
         self.parts = self._lay_out()
         self.memory = zeros(sum(part.size for part in self.parts.values()))
         self.weights = self.memory
 
     def _lay_out(self) -> dict[str, Part]:
-        hidden, dense = self.config.hidden, self.config.dense
-        shapes: list[tuple[str, int, int, int]] = []
-        for k in range(self.config.layers):
-            shapes.append((f"lstm.weight_ih_l{k}", 4, hidden, hidden if k else self.inputs))
-            shapes.append((f"lstm.weight_hh_l{k}", 4, hidden, hidden))
-            shapes.append((f"lstm.bias_l{k}", 4, hidden, 0))
-        shapes += [("dense.weight", 1, dense, hidden), ("dense.bias", 1, dense, 0)]
-        shapes += [("head.weight", 1, self.outputs, dense), ("head.bias", 1, self.outputs, 0)]
-        shapes.append(("skip.weight", 1, self.outputs, self.inputs))
+        shape, cell, hidden = self.shape, self.shape.cell, self.shape.hidden
+        blocks = BLOCKS[cell]
+        sizes: list[tuple[str, int, int, int]] = []
+        if shape.embedding:
+            sizes.append(("embedding.weight", 1, shape.symbols, shape.embedding))
+        for k in range(shape.layers):
+            sizes.append((f"{cell}.weight_ih_l{k}", blocks.weights, hidden, hidden if k else self.inputs))
+            sizes.append((f"{cell}.weight_hh_l{k}", blocks.weights, hidden, hidden))
+            sizes.append((f"{cell}.bias_l{k}", blocks.bias, hidden, 0))
+        if shape.dense:
+            sizes += [("dense.weight", 1, shape.dense, hidden), ("dense.bias", 1, shape.dense, 0)]
+        if not shape.tied:
+            sizes.append(("head.weight", 1, self.outputs, shape.top))
+        sizes.append(("head.bias", 1, self.outputs, 0))
+        if shape.skip:
+            sizes.append(("skip.weight", 1, self.outputs, self.inputs))
         parts: dict[str, Part] = {}
         at = 0
-        for shape in shapes:
-            part = Part(*shape, at)
+        for size in sizes:
+            part = Part(*size, at)
             parts[part.name] = part
             at += part.size
         return parts
 
+    def like(self) -> Self:
+        """Return a network of the same shape with weights of zeros."""
+        return type(self)(self.shape)
+
     @property
     def n_weights(self) -> int:
         """Number of weights, padding left out."""
-        return sum(part.gates * part.rows * max(part.columns, 1) for part in self.parts.values())
+        return sum(part.blocks * part.rows * max(part.columns, 1) for part in self.parts.values())
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw the weights: uniform within 1 / sqrt(fan), forget biases 1.
 
-        The head is small, so that the first forecast is near "no change".
+        The head is small, so that the first forecast is near "no change", and the first classes are equally likely.
         """
         self.weights[:] = 0
+        cell = self.shape.cell
         for part in self.parts.values():
             view = part.real(self.weights)
             if part.columns:
-                bound = 1 / np.sqrt(self.config.hidden if part.gates == 4 else part.columns)
+                bound = 1 / np.sqrt(self.shape.hidden if part.name.startswith(cell) else part.columns)
                 view[:] = rng.uniform(-bound, bound, view.shape)
-        for k in range(self.config.layers):
-            self.parts[f"lstm.bias_l{k}"].real(self.weights)[1] = 1.0
-        self.parts["head.weight"].real(self.weights)[:] *= 0.1
-        self.parts["skip.weight"].real(self.weights)[:] = 0
+        if cell == "lstm":
+            for k in range(self.shape.layers):
+                self.parts[f"lstm.bias_l{k}"].real(self.weights)[1] = 1.0
+        if not self.shape.tied:
+            self.parts["head.weight"].real(self.weights)[:] *= 0.1
+        if self.shape.skip:
+            self.parts["skip.weight"].real(self.weights)[:] = 0
 
     def freeze(self) -> None:
         """Make the weights read-only: from now on threads share them."""
@@ -140,10 +153,10 @@ class Network:
         self.weights.flags.writeable = False
 
     def named_weights(self) -> dict[str, Array]:
-        """Return copies by name in PyTorch's packing: ``weight_ih`` (4H, I) with gates in the order i, f, g, o."""
+        """Return copies by name in PyTorch's packing: ``lstm.weight_ih_l0`` (4H, I), gates in the order i, f, g, o."""
         named = {}
         for part in self.parts.values():
-            shape = (part.gates * part.rows, part.columns) if part.columns else (part.gates * part.rows,)
+            shape = (part.blocks * part.rows, part.columns) if part.columns else (part.blocks * part.rows,)
             named[part.name] = part.real(self.weights).reshape(shape).copy()
         return named
 
@@ -159,7 +172,7 @@ class Network:
             raise ModelFormatError(f"expected the weights {sorted(self.parts)}, got {sorted(named)}.")
         for part in self.parts.values():
             given, view = named[part.name], part.real(self.weights)
-            shape = (part.gates * part.rows, part.columns) if part.columns else (part.gates * part.rows,)
+            shape = (part.blocks * part.rows, part.columns) if part.columns else (part.blocks * part.rows,)
             if given.shape != shape or given.dtype not in (np.float32, np.float16):
                 raise ModelFormatError(
                     f"{part.name}: expected float32 or float16 of shape {shape}, "
@@ -168,3 +181,23 @@ class Network:
             if not np.isfinite(given).all():
                 raise ModelFormatError(f"{part.name} holds values that are not finite.")
             view[:] = given.reshape(view.shape)
+
+
+class ForecastNetwork(Network):
+    """A network that forecasts.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Its settings.
+    horizon : int
+        Steps ahead the head gives, F.
+    """
+
+    def __init__(self, config: NetworkConfig, horizon: int) -> None:
+        super().__init__(config.shape(horizon))
+        self.config, self.horizon = config, horizon
+
+    def like(self) -> Self:
+        """Return a network of the same shape and settings with weights of zeros."""
+        return type(self)(self.config, self.horizon)

@@ -31,6 +31,10 @@ from forecaster.panel import Panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    from forecaster.diagnosis import GradientFlow
 
 __all__ = [
     "MOST_SERIES",
@@ -40,16 +44,19 @@ __all__ = [
     "draw_backtest_of",
     "draw_forecast",
     "draw_forecast_of",
+    "draw_gradients",
     "figure_of",
     "name_axes",
     "need_matplotlib",
     "plot_backtest",
     "plot_forecast",
+    "plot_gradients",
     "save_figure",
 ]
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 MOST_SERIES = 12
+_CELL_COLOURS = {"lstm": COLOURS["forecast"], "gru": "#0f766e", "rnn": "#b45309"}
 _TITLE_LETTER, _LEGEND_ENTRY = 0.115, 1.4
 """Inches that a letter of the title and an entry of the legend take."""
 
@@ -122,6 +129,50 @@ def plot_backtest(panel: Panel, forecasts: Sequence[Forecast], path: str | os.Pa
     save_figure(draw_backtest(panel, forecasts), path)
 
 
+def plot_gradients(flows: Sequence[GradientFlow], path: str | os.PathLike[str]) -> None:
+    """Draw the gradient that reaches each earlier step, before and after training, to a file.
+
+    Parameters
+    ----------
+    flows
+        One for each cell, of the same length.
+    path
+        A file that ends in .png, .svg or .pdf.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    OutputError
+        The file cannot be written, or has another ending.
+    """
+    path = check_plot(path)
+    save_figure(draw_gradients(flows), path)
+
+
+def draw_gradients(flows: Sequence[GradientFlow]) -> Figure:
+    """Return the figure that :func:`plot_gradients` writes."""
+    parts = {"untrained": [flow.norms for flow in flows]}
+    if all(flow.trained_norms is not None for flow in flows):
+        parts[f"trained on the {flows[0].task} task"] = [np.asarray(flow.trained_norms) for flow in flows]
+    figure, places, title = _grid(list(parts), "Gradient that reaches each earlier step")
+    for axes, part in places:
+        for flow, norms in zip(flows, parts[part], strict=True):
+            # What single precision has rounded to nothing has no place on a logarithmic axis.
+            shown = np.where(norms[::-1] > 0, norms[::-1], np.nan)
+            axes.plot(np.arange(len(norms)), shown, color=_CELL_COLOURS[flow.cell], linewidth=1.6)
+        tidy(axes)
+        name_axes(axes, part)
+        axes.set_yscale("log")
+        axes.set_ylim(1e-12, max(10.0, *(float(np.nanmax(norms)) for norms in parts[part])))
+        axes.set_xlabel("steps back from the end", fontsize=8, color=COLOURS["muted"])
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=_CELL_COLOURS[flow.cell], linewidth=1.6, label=flow.cell.upper()) for flow in flows]
+    _explain(figure, title, lines)
+    return figure
+
+
 def draw_forecast(panel: Panel, forecast: Forecast) -> Figure:
     """Return the figure that :func:`plot_forecast` writes."""
     steps = f"{forecast.h} step" + ("s" if forecast.h > 1 else "")
@@ -176,6 +227,13 @@ def draw_backtest_of(axes: Axes, panel: Panel, number: int, forecasts: Sequence[
 
 def figure_of(ids: Sequence[str], title: str, levels: Sequence[float]) -> tuple[Figure, Iterator[tuple[Axes, str]]]:
     """Return a figure with axes for the first 12 of the series, and each of those axes with its series."""
+    figure, places, title = _grid(ids, title)
+    _explain(figure, title, _strokes(levels))
+    return figure, places
+
+
+def _grid(ids: Sequence[str], title: str) -> tuple[Figure, Iterator[tuple[Axes, str]], str]:
+    """Return a figure with axes for the first 12 of `ids`, each of those axes with its id, and the title in full."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -194,8 +252,7 @@ def figure_of(ids: Sequence[str], title: str, levels: Sequence[float]) -> tuple[
     if len(ids) > len(shown):
         title += f" (the first {len(shown)} of {len(ids)} series)"
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=COLOURS["history"])
-    _explain(figure, levels, beside=len(title) * _TITLE_LETTER + (2 + len(levels)) * _LEGEND_ENTRY < width * columns)
-    return figure, zip(axes, shown, strict=False)
+    return figure, zip(axes, shown, strict=False), title
 
 
 def name_axes(axes: Axes, unique_id: str) -> None:
@@ -204,17 +261,25 @@ def name_axes(axes: Axes, unique_id: str) -> None:
     axes.set_title(title, loc="left", fontsize=10, color=COLOURS["history"], parse_math=False)
 
 
-def _explain(figure: Figure, levels: Sequence[float], *, beside: bool) -> None:
-    """Explain each colour once, `beside` the title or else below all axes."""
+def _strokes(levels: Sequence[float]) -> list[Line2D | Patch]:
+    """Return what a legend shows of a forecast with such intervals."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[Line2D | Patch] = [
+    bands = [
+        Patch(color=COLOURS["forecast"], alpha=alpha, linewidth=0, label=f"{level:g} % interval")
+        for level, alpha in zip(sorted(levels, reverse=True), band_alphas(len(levels)), strict=True)
+    ]
+    return [
         Line2D([], [], color=COLOURS["history"], linewidth=1.2, label="observed"),
         Line2D([], [], color=COLOURS["forecast"], linewidth=1.8, label="forecast"),
+        *reversed(bands),
     ]
-    for level, alpha in zip(sorted(levels, reverse=True), band_alphas(len(levels)), strict=True):
-        handles.insert(2, Patch(color=COLOURS["forecast"], alpha=alpha, linewidth=0, label=f"{level:g} % interval"))
+
+
+def _explain(figure: Figure, title: str, handles: Sequence[Line2D | Patch]) -> None:
+    """Explain each colour once, beside the title where both have room, or else below all axes."""
+    beside = len(title) * _TITLE_LETTER + len(handles) * _LEGEND_ENTRY < figure.get_figwidth()
     columns = len(handles) if beside else min(len(handles), int(figure.get_figwidth() / _LEGEND_ENTRY))
     figure.legend(
         handles=handles,

@@ -98,6 +98,7 @@ def forecast_panel(
         upper=upper,
         skipped=skipped,
         timezone=usable.timezone,
+        alias=engine.cell.upper(),
     )
 
 

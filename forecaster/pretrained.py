@@ -16,7 +16,7 @@ from forecaster.engine import Engine
 from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.recipes import RECIPES, Recipe, recipe_for, seasonless
 from forecaster.storage import load_model
 
@@ -75,17 +75,17 @@ def base_for(frequency: Frequency, season: int) -> Base:
     return Base(recipe, engine, calibration, info)
 
 
-def _taking_out(network: Network, deseasonalise: bool) -> Network:
+def _taking_out(network: ForecastNetwork, deseasonalise: bool) -> ForecastNetwork:
     """Return a copy of a network that sees no season, for series with one to take out or for others."""
-    other = Network(replace(network.config, deseasonalise=deseasonalise), network.horizon)
+    other = ForecastNetwork(replace(network.config, deseasonalise=deseasonalise), network.horizon)
     other.weights[:] = network.weights
     other.freeze()
     return other
 
 
-def with_horizon(network: Network, h: int) -> Network:
+def with_horizon(network: ForecastNetwork, h: int) -> ForecastNetwork:
     """Return a copy of `network` that gives the first `h` of its steps."""
-    other = Network(network.config, h)
+    other = ForecastNetwork(network.config, h)
     named = network.named_weights()
     rows = h * len(network.config.quantiles)
     for name in ("head.weight", "head.bias", "skip.weight"):

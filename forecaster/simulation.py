@@ -55,6 +55,7 @@ def simulate_panel(
         values=values,
         skipped=skipped,
         timezone=usable.timezone,
+        alias=engine.cell.upper(),
     )
 
 

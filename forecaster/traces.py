@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.network import Array, Network
+from forecaster.network import Array, ForecastNetwork
 
 __all__ = ["STATES", "LayerTrace", "NetworkTrace", "States", "numbers_of", "trace_for"]
 
@@ -24,20 +24,23 @@ STATES = ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state",
 """What a layer shows of each unit at each step, in the order of the equations."""
 
 
+_NONE = np.zeros((0, 0, 0), np.float32)
+
+
 class States(NamedTuple):
     """What one layer computed for B windows; units may be padded.
 
     Attributes
     ----------
     h, c : (T + 1, B, H)
-        Hidden and cell state, those before the first step in front.
+        Hidden and cell state, those before the first step in front. Only an LSTM has a c.
     gates : (T, B, 4H)
-        Input gate, forget gate, candidate and output gate, side by side.
+        Of an LSTM: input gate, forget gate, candidate and output gate, side by side.
     """
 
     h: Array
-    c: Array
-    gates: Array
+    c: Array = _NONE
+    gates: Array = _NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -131,7 +134,7 @@ class NetworkTrace:
             layer.keep(windows, states[layer.layer])
 
 
-def trace_for(network: Network, number: int, layers: Sequence[int], lengths: Integers) -> NetworkTrace:
+def trace_for(network: ForecastNetwork, number: int, layers: Sequence[int], lengths: Integers) -> NetworkTrace:
     """Return a trace to be filled, of series with these `lengths` (N,) and of these layers of a network."""
     config, count, steps = network.config, len(lengths), network.config.positions
     return NetworkTrace(
@@ -151,7 +154,7 @@ def _layer_for(number: int, shape: tuple[int, int, int]) -> LayerTrace:
     return LayerTrace(layer=number, **{name: np.zeros(shape, np.float32) for name in STATES})
 
 
-def numbers_of(network: Network, layers: int, count: int) -> int:
+def numbers_of(network: ForecastNetwork, layers: int, count: int) -> int:
     """Return how many numbers the trace of so many layers and series holds."""
     config = network.config
     return count * config.positions * (len(STATES) * config.hidden * layers + network.inputs + 1)

@@ -1,6 +1,6 @@
-"""The training loop: batches, optimiser steps, early stopping on the held-out horizon.
+"""The training loop: batches, optimiser steps, early stopping on what is held out. What is learned is a task.
 
-A batch is cut into shards of a few windows, so that forward and backward stay in the processor's cache. Shards are
+A batch is cut into shards of a few rows, so that forward and backward stay in the processor's cache. Shards are
 dealt to a fixed number of lanes, each with its own gradient, and the lanes' gradients are summed in order: the same
 seed gives the same bits with any number of threads.
 """
@@ -8,36 +8,79 @@ seed gives the same bits with any number of threads.
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from forecaster.config import TrainingConfig
-from forecaster.executors import Executor
-from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
+from forecaster.executors import Executor, Serial
 from forecaster.kernels.optimisers import adam, sum_gradients
 from forecaster.network import Array, Network, zeros
-from forecaster.passes import SHARD_ROWS, Packed, Workspace, backward, forward
-from forecaster.scaling import Integers, ScaledPanel
-from forecaster.windows import Sampler, load_inputs, load_targets
+from forecaster.trunk import SHARD_ROWS, Packed
 
 logger = logging.getLogger(__name__)
 
-LOSSES = {"pinball": pinball_loss, "absolute": absolute_loss, "squared": squared_loss}
-
 _LANES = 4
 _TILE_ROWS = 8
-_VALIDATION_SERIES = 1024
-"""Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""
-_STEADIEST = 0.995
-"""Quantile of the series beyond which being steady counts no more: one that hardly moves would have all the say."""
-_NOTHING = 1e-12
-"""Sum of differences from which on a series is one that moves: less is rounding, and its inverse may be infinite."""
+_PART = 2**21
+"""Weights that one thread moves at a time: only networks with large vocabularies have more."""
+_CACHED = 2**16
+"""Weights whose running mean stays in the second-level cache from one operation to the next."""
 
 _BETA1, _BETA2, _EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
+
+Drawn = TypeVar("Drawn")
+Space = TypeVar("Space")
+Piece = TypeVar("Piece")
+
+
+class Task(Protocol[Drawn, Space, Piece]):
+    """What a network is to learn. Shards of a batch are learned from by several threads at once.
+
+    Losses are sums, and come with the sum of the weights they are to be divided by: the loop takes the mean over a
+    batch, or over all that is held out.
+
+    Attributes
+    ----------
+    network
+        Learns.
+    size
+        Rows of a batch.
+    held_out
+        Pieces of what decides when to stop; none for "when all steps are made".
+    """
+
+    @property
+    def network(self) -> Network: ...  # noqa: D102 - described above, as are the next two
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+    @property
+    def held_out(self) -> Sequence[Piece]: ...  # noqa: D102
+
+    def draw(self, rng: np.random.Generator) -> Drawn:
+        """Return what the rows of a batch are."""
+        ...
+
+    def space(self, rows: int) -> Space:
+        """Return buffers for a shard of so many rows; one thread at a time uses them."""
+        ...
+
+    # The packed weights are those of a network of the task's own kind.
+    def learn(
+        self, packed: Packed[Any], space: Space, drawn: Drawn, shard: slice, gradient: Array, /
+    ) -> tuple[float, float]:
+        """Add the gradient of a shard's summed loss to `gradient`; return that loss and the sum of its weights."""
+        ...
+
+    def judge(self, packed: Packed[Any], piece: Piece, /) -> tuple[float, float]:
+        """Return the summed loss on a piece of what is held out, and the sum of its weights."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,36 +143,24 @@ class History:
 
 
 def train(
-    network: Network,
-    panel: ScaledPanel,
+    task: Task[Drawn, Space, Piece],
     *,
     config: TrainingConfig,
-    season: int,
-    held_out: int,
-    validation: Integers,
     rng: np.random.Generator,
     executor: Executor,
     adapting: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> History:
-    """Train `network` in place on `panel`; its weights at the end are the best ones seen.
+    """Train the task's network in place; its weights at the end are the best ones seen.
 
     Parameters
     ----------
-    network : Network
-        With the weights to start from.
-    panel : ScaledPanel
-        The series.
+    task : Task
+        What is to be learned, and by which network.
     config : TrainingConfig
         How long and how fast.
-    season : int
-        Steps of a season, for what an error is worth (`importances`).
-    held_out : int
-        Values at the end of each series that no gradient sees.
-    validation : (V,) int64
-        Series whose held-out values decide when to stop; with none all steps are made.
     rng : numpy.random.Generator
-        Draws the windows.
+        Draws the batches.
     executor : Executor
         Runs the lanes.
     adapting : bool
@@ -138,22 +169,18 @@ def train(
         Gets a `Progress` every ``validate_every`` steps.
     """
     began = time.perf_counter()
-    if len(validation) > _VALIDATION_SERIES:
-        validation = np.sort(rng.choice(validation, _VALIDATION_SERIES, replace=False))
-    sampler = Sampler(panel, positions=network.config.positions, held_out=held_out, recent=config.recent)
-    worth = importances(panel, season=season, held_out=held_out)
-    size = min(config.batch_size, max(8, 4 * sampler.windows))
-    batch = _Batch(network, panel, worth, held_out, size, executor)
-    average = _Average(network, config)
-    judge = _Judge(average.packed, panel, worth, validation, held_out, executor)
-    optimiser = _Adam(network, config)
+    network = task.network
+    batch = _Batch(task, executor)
+    average = _Average(network, config, executor)
+    judge = _Judge(task, average.packed, executor)
+    optimiser = _Adam(network, config, executor)
     history, best, best_loss, best_step, waited = History(), network.weights.copy(), np.inf, 0, 0
     losses: list[float] = []
     if adapting:
         start = judge.loss(batch.packed)
         best_loss = np.inf if start is None else start
     for step in range(1, config.steps + 1):
-        losses.append(batch.gradient(_draw(sampler, rng, batch.size, config.mixed)))
+        losses.append(batch.gradient(task.draw(rng)))
         history.clipped += optimiser.step(batch, step)
         average.add(network.weights)
         if step % config.validate_every and step != config.steps:
@@ -173,128 +200,60 @@ def train(
             progress(report)
         if waited >= config.patience:
             break
-    network.weights[:] = best if len(validation) else average.weights
+    network.weights[:] = best if task.held_out else average.weights
     logger.info(
         "trained %d steps in %.1f s, clipped %d times", history.last.step, history.last.seconds, history.clipped
     )
     return history
 
 
-class _Windows(NamedTuple):
-    """Windows of a batch; each is mixed of two, of which the first has the share `shares`, 1 for one alone."""
-
-    series: Integers
-    ends: Integers
-    others: Integers
-    other_ends: Integers
-    shares: Array
-
-    def rows(self, shard: slice) -> _Windows:
-        """Return those of one shard."""
-        return _Windows(
-            self.series[shard], self.ends[shard], self.others[shard], self.other_ends[shard], self.shares[shard]
-        )
-
-
-def _draw(sampler: Sampler, rng: np.random.Generator, size: int, mixed: float) -> _Windows:
-    """Return windows, `mixed` of them of two series: there are far more such pairs than series to learn by heart.
-
-    H. Zhang et al., mixup, 2018; the shares are Beta(1/2, 1/2), mostly near one of the two.
-    """
-    first, second = sampler.draw(rng, size), sampler.draw(rng, size)
-    shares = np.where(rng.random(size) < mixed, rng.beta(0.5, 0.5, size), 1.0)
-    return _Windows(*first, *second, shares.astype(np.float32))
-
-
-class _Batch:
+class _Batch(Generic[Drawn, Space]):
     """One batch: its lanes, and the gradient they give together."""
 
-    def __init__(
-        self, network: Network, panel: ScaledPanel, worth: Array, held_out: int, size: int, executor: Executor
-    ) -> None:
-        self.network, self.panel, self.held_out, self.size, self.executor = network, panel, held_out, size, executor
-        self.worth = worth
-        self.packed = Packed(network, backward=True)
-        rows = _shard_rows(size)
+    def __init__(self, task: Task[Drawn, Space, Any], executor: Executor) -> None:
+        self.task, self.executor = task, executor
+        self.packed = Packed(task.network, backward=True)
+        size, rows = task.size, _shard_rows(task.size)
         self.shards = [slice(at, min(at + rows, size)) for at in range(0, size, rows)]
         lanes = min(_LANES, len(self.shards))
-        self.gradients = zeros(lanes, network.weights.size)
-        self.total = zeros(network.weights.size)
+        self.gradients = zeros(lanes, task.network.weights.size)
+        self.total = zeros(task.network.weights.size)
         self.norm, self.weight = 0.0, 0.0
-        self._spaces = [self._workspaces(lane, training=True) for lane in range(lanes)]
-        self._mixing = [self._workspaces(lane, training=False) for lane in range(lanes)]
+        self._spaces = [{count: task.space(count) for count in self._counts(lane)} for lane in range(lanes)]
 
-    def _workspaces(self, lane: int, *, training: bool) -> dict[int, Workspace]:
-        steps = self.network.config.positions
-        rows = {shard.stop - shard.start for shard in self.shards[lane :: len(self.gradients)]}
-        return {
-            count: Workspace(self.network, steps, count, first=0, training=training, judging=True) for count in rows
-        }
+    def _counts(self, lane: int) -> set[int]:
+        """Return how many rows the shards of a lane have."""
+        return {shard.stop - shard.start for shard in self.shards[lane :: len(self.gradients)]}
 
-    def gradient(self, windows: _Windows) -> float:
-        """Compute the sum of the gradient over these windows into `total`; return the mean loss."""
+    def gradient(self, drawn: Drawn) -> float:
+        """Compute the sum of the gradient over a batch into `total`; return the mean loss."""
 
         def run(lane: int) -> tuple[float, float]:
-            return self._run_lane(lane, windows)
+            return self._run_lane(lane, drawn)
+
+        def add(part: slice) -> float:
+            return float(sum_gradients(self.gradients, part.start, part.stop, self.total))
 
         sums = self.executor.map(run, range(len(self.gradients)))
-        self.norm = float(sum_gradients(self.gradients, self.total))
+        self.norm = math.sqrt(sum(self.executor.map(add, _parts(self.total.size))))
         self.weight = sum(weight for _, weight in sums)
         return sum(loss for loss, _ in sums) / max(self.weight, 1.0)
 
-    def _run_lane(self, lane: int, windows: _Windows) -> tuple[float, float]:
+    def _run_lane(self, lane: int, drawn: Drawn) -> tuple[float, float]:
         gradient, loss, weight = self.gradients[lane], 0.0, 0.0
         gradient[:] = 0
         for shard in self.shards[lane :: len(self.gradients)]:
-            rows = shard.stop - shard.start
-            space = self._spaces[lane][rows]
-            weight += self._load(space, self._mixing[lane][rows], windows.rows(shard))
-            outputs = forward(self.packed, space)
+            space = self._spaces[lane][shard.stop - shard.start]
             # The gradient of the sum; the mean is taken in the optimiser's step, when all shards' weights are known.
-            loss += _loss(outputs, self.network, space)
-            backward(self.packed, space, gradient)
+            lost, counted = self.task.learn(self.packed, space, drawn, shard, gradient)
+            loss += lost
+            weight += counted
         return loss, weight
 
-    def _load(self, space: Workspace, other: Workspace, windows: _Windows) -> float:
-        """Load inputs and targets into `space`, those to be mixed in into `other`; return the sum of the weights."""
-        _load(self.panel, self.worth, windows.series, windows.ends, space, self.held_out)
-        if (windows.shares < 1).any():
-            _load(self.panel, self.worth, windows.others, windows.other_ends, other, self.held_out)
-            _mix(space, other, windows.shares)
-        return float(space.weights.sum(dtype=np.float64))
 
-
-def _load(
-    panel: ScaledPanel,
-    worth: Array,
-    series: Integers,
-    ends: Integers,
-    space: Workspace,
-    held_out: int,
-    *,
-    judging: bool = False,
-) -> None:
-    """Load windows and their targets, the latter weighted by what an error of their series is worth."""
-    load_inputs(panel, series, ends, space.lags, space)
-    load_targets(panel, series, ends, space, held_out=held_out, judging=judging)
-    _by_window(space, space.weights)[:] *= worth[series][:, None]
-
-
-def _mix(space: Workspace, other: Workspace, shares: Array) -> None:
-    """Mix the windows of `other` into those of `space`; targets that one of the two lacks are none."""
-    rest = (1 - shares)[:, None]
-    alone = rest == 0
-    for into, of in ((space.x, other.x), (space.targets, other.targets)):
-        mixed = _by_window(space, into)
-        mixed *= shares[:, None]
-        mixed += rest * _by_window(space, of)
-    own, foreign = _by_window(space, space.weights), _by_window(space, other.weights)
-    both = shares[:, None] * own + rest * foreign
-    own[:] = np.where(alone | ((own > 0) & (foreign > 0)), both, 0)
-
-
-def _by_window(space: Workspace, values: Array) -> Array:
-    return values.reshape(-1, space.rows, values.shape[-1])
+def _parts(size: int) -> list[slice]:
+    """Cut a flat vector into parts: always the same ones, so that sums over them have the same bits."""
+    return [slice(at, min(at + _PART, size)) for at in range(0, size, _PART)]
 
 
 def _shard_rows(size: int) -> int:
@@ -305,12 +264,12 @@ def _shard_rows(size: int) -> int:
 class _Adam:
     """Adam with clipping by global norm and a one-cycle learning rate."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
-        self.network, self.config = network, config
+    def __init__(self, network: Network, config: TrainingConfig, executor: Executor | None = None) -> None:
+        self.network, self.config, self.executor = network, config, executor or Serial()
         self.first = zeros(network.weights.size)
         self.second = zeros(network.weights.size)
 
-    def step(self, batch: _Batch, step: int) -> bool:
+    def step(self, batch: _Batch[Any, Any], step: int) -> bool:
         """Move the weights; return whether the gradient was shortened."""
         mean = 1.0 / max(batch.weight, 1.0)
         norm = batch.norm * mean
@@ -319,10 +278,14 @@ class _Adam:
         if not np.isfinite(norm):
             return True  # a batch that overflowed teaches nothing: it is left out, the weights stay as they are
         rate = np.float32(_one_cycle(step, self.config.steps) * self.config.learning_rate)
-        adam(
-            self.network.weights, batch.total, self.first, self.second,
-            np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
-        )  # fmt: skip
+
+        def move(part: slice) -> None:
+            adam(
+                self.network.weights[part], batch.total[part], self.first[part], self.second[part],
+                np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
+            )  # fmt: skip
+
+        self.executor.map(move, _parts(self.first.size))
         batch.packed.refresh()
         return bool(clipped)
 
@@ -338,17 +301,23 @@ def _one_cycle(step: int, steps: int) -> float:
 class _Average:
     """A running mean of the weights over the last steps: steadier than any of them, and what is judged and kept."""
 
-    def __init__(self, network: Network, config: TrainingConfig) -> None:
-        self.weights = zeros(network.weights.size)
-        self._network = Network(network.config, network.horizon)
+    def __init__(self, network: Network, config: TrainingConfig, executor: Executor | None = None) -> None:
+        self.weights, self.executor = zeros(network.weights.size), executor or Serial()
+        self._network = network.like()
         self.packed = Packed(self._network)
         self._sum = np.zeros(network.weights.size)
         self._keep, self._share = 1 - 1 / max(1.0, config.averaged * config.steps), 0.0
 
     def add(self, weights: Array) -> None:
         """Take one step's weights in."""
-        self._sum *= self._keep
-        self._sum += (1 - self._keep) * weights
+
+        def add(part: slice) -> None:
+            for at in range(part.start, part.stop, _CACHED):
+                here = slice(at, min(at + _CACHED, part.stop))
+                self._sum[here] *= self._keep
+                self._sum[here] += (1 - self._keep) * weights[here]
+
+        self.executor.map(add, _parts(len(weights)))
         self._share = self._keep * self._share + (1 - self._keep)
 
     def show(self) -> None:
@@ -358,68 +327,16 @@ class _Average:
         self.packed.refresh()
 
 
-class _Judge:
-    """Loss on the held-out values, forecast from every position that reaches them.
+class _Judge(Generic[Piece]):
+    """Loss on what is held out."""
 
-    One horizon of a few series is a small sample. The network forecasts from every position anyway, so the held-out
-    values are judged from all of them: one to h steps ahead, as many cutoffs as the horizon has steps.
-    """
+    def __init__(self, task: Task[Any, Any, Piece], packed: Packed[Network], executor: Executor) -> None:
+        self.task, self.packed, self.executor = task, packed, executor
 
-    def __init__(
-        self,
-        packed: Packed,
-        panel: ScaledPanel,
-        worth: Array,
-        series: Integers,
-        held_out: int,
-        executor: Executor,
-    ) -> None:
-        self.packed, self.panel, self.held_out, self.executor = packed, panel, held_out, executor
-        self.worth = worth
-        self.shards = [series[at : at + SHARD_ROWS] for at in range(0, len(series), SHARD_ROWS)]
-
-    def loss(self, packed: Packed | None = None) -> float | None:
+    def loss(self, packed: Packed[Network] | None = None) -> float | None:
         """Return the mean loss with the averaged weights, or `packed` ones; None when nothing is held out."""
-        if not self.shards:
+        if not self.task.held_out:
             return None
         by = packed or self.packed
-        sums = self.executor.map(lambda series: self._shard_loss(by, series), self.shards)
+        sums = self.executor.map(lambda piece: self.task.judge(by, piece), self.task.held_out)
         return sum(loss for loss, _ in sums) / max(sum(weight for _, weight in sums), 1.0)
-
-    def _shard_loss(self, packed: Packed, series: Integers) -> tuple[float, float]:
-        network = packed.network
-        steps = network.config.positions
-        first = max(0, steps - 2 * self.held_out + 1)
-        space = Workspace(network, steps, len(series), first=first, training=False, judging=True)
-        ends = self.panel.offsets[series + 1] - 2
-        _load(self.panel, self.worth, series, ends, space, self.held_out, judging=True)
-        return _loss(forward(packed, space), network, space), float(space.weights.sum(dtype=np.float64))
-
-
-def _loss(outputs: Array, network: Network, space: Workspace) -> float:
-    """Return the summed loss of `outputs` and write its gradient into ``space.d_outputs``."""
-    quantiles = np.array(network.config.quantiles, np.float32)
-    loss = LOSSES[network.config.loss]
-    return float(loss(outputs, space.targets, space.weights, quantiles, np.float32(1.0), space.d_outputs))
-
-
-def importances(panel: ScaledPanel, *, season: int, held_out: int) -> Array:
-    """Return what an error on the network's scale is worth in each series, (N,), 1 on average.
-
-    Half of it is the same for all: on a logarithm that is a relative error, as in sMAPE. The other half goes by the
-    mean difference between values one season apart, as in MASE: the steadier a series, the more an error is worth.
-    """
-    lengths = np.diff(panel.offsets)
-    series = np.repeat(np.arange(len(lengths)), lengths)
-    places = np.arange(len(series)) - panel.offsets[series]
-    lags = np.where(lengths - held_out > season, season, 1)[series]
-    inside = (places >= lags) & (places < (lengths - held_out)[series])
-    at = np.flatnonzero(inside)
-    sums = np.bincount(series[at], np.abs(panel.filled[at] - panel.filled[at - lags[at]]), len(lengths))
-    counts = np.bincount(series[at], minlength=len(lengths))
-    steady = np.zeros(len(lengths))
-    np.divide(counts, sums, out=steady, where=sums > _NOTHING)
-    steady = np.minimum(steady, np.quantile(steady, _STEADIEST))
-    mean = steady.mean()
-    worth = np.ones(len(lengths)) if mean == 0 else 0.5 + 0.5 * steady / mean
-    return worth.astype(np.float32)

@@ -9,24 +9,32 @@ import pickle
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from forecaster.config import Loss, NetworkConfig, TrainingConfig
+from forecaster.config import Loss, NetworkConfig, SequenceConfig, SequenceLoss, TrainingConfig
 from forecaster.errors import ConfigError
+from forecaster.executors import Serial
 from forecaster.kernels import _level
 from forecaster.kernels._cache import Counts, cache_folder
 from forecaster.kernels._jit import KERNELS
 from forecaster.loading import LOADER
 from forecaster.model import Forecaster
+from forecaster.network import Network
+from forecaster.shape import CELLS
+from forecaster.tasks.labelled import LabelTask, Sequences
+from forecaster.tasks.streams import StreamTask
+from forecaster.training import train
 
 Signatures = dict[str, list[Any]]
+_BRIEF = TrainingConfig(steps=2, validate_every=1)
 
 
 def warm_up() -> dict[str, Any]:
-    """Train and forecast a toy series with every loss, so that all kernels meet the types they are called with.
+    """Train and forecast a toy series with every loss and cell, so that all kernels meet the types they are given.
 
     Returns
     -------
@@ -42,11 +50,37 @@ def warm_up() -> dict[str, Any]:
     began = time.perf_counter()
     folder = _folder()
     values = 10 + np.sin(np.arange(24.0))
-    for loss in get_args(Loss):
-        network = NetworkConfig(lags=2, positions=4, layers=2, hidden=3, dense=2, quantiles=(0.1, 0.5, 0.9), loss=loss)
-        Forecaster(h=2, network=network, training=TrainingConfig(steps=2, validate_every=1), threads=1).fit(values)
+    small = NetworkConfig(lags=2, positions=4, layers=2, hidden=3, dense=2, quantiles=(0.1, 0.5, 0.9))
+    networks = [replace(small, loss=loss) for loss in get_args(Loss)]
+    for network in networks + [replace(small, cell=cell) for cell in CELLS[1:]]:
+        Forecaster(h=2, network=network, training=_BRIEF, threads=1).fit(values)
+    for embedding in (0, 2):
+        for loss in get_args(SequenceLoss):
+            _learn_labels(SequenceConfig(hidden=3, dense=2, embedding=embedding, loss=loss))
+        _learn_symbols(SequenceConfig(hidden=3, embedding=embedding))
     LOADER.load()
     return _done(began) | {"folder": folder}
+
+
+def _learn_labels(config: SequenceConfig) -> None:
+    sequences = Sequences(np.arange(8) % 3, np.arange(0, 9, 2))
+    network, targets, weights = Network(config.shape(outputs=2, symbols=3)), np.eye(4, 2), np.ones(4, np.float32)
+    task = LabelTask(
+        network,
+        sequences,
+        targets.astype(np.float32),
+        weights,
+        config=config,
+        training=_BRIEF,
+        held_out=np.arange(2),
+    )
+    train(task, config=_BRIEF, rng=np.random.default_rng(0), executor=Serial())
+
+
+def _learn_symbols(config: SequenceConfig) -> None:
+    symbols, network = np.arange(40) % 3, Network(config.shape(outputs=3, symbols=3, softmax=True))
+    task = StreamTask(network, symbols, config=config, streams=2, steps=4, held_out=symbols)
+    train(task, config=_BRIEF, rng=np.random.default_rng(0), executor=Serial())
 
 
 def _folder() -> str:
@@ -112,5 +146,6 @@ def _name(kernel: Any) -> str:
 
 
 if __name__ == "__main__":
-    importlib.import_module("forecaster.training")  # which imports all kernels there are
+    for room in ("forecasting", "labelled", "streams"):  # which import all kernels there are
+        importlib.import_module(f"forecaster.tasks.{room}")
     sys.stdout.write(json.dumps(compile_only(pickle.load(sys.stdin.buffer))))  # noqa: S301 - written by `bake`

@@ -6,9 +6,12 @@ import numpy as np
 
 from forecaster.executors import Executor
 from forecaster.kernels.windows import gather_inputs, gather_targets
-from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward, traced_rows
+from forecaster.network import ForecastNetwork
+from forecaster.passes import Workspace, forecasting, forward, traced_rows
+from forecaster.rounds import Rounds
 from forecaster.scaling import Floats, Integers, ScaledPanel
 from forecaster.traces import NetworkTrace
+from forecaster.trunk import SHARD_ROWS, Packed
 
 _LEAST_WINDOWS = 4096
 """Windows there should be to draw from: with fewer, the same ones come again before they have been learned from."""
@@ -40,7 +43,7 @@ def load_targets(
 
 
 def window_quantiles(
-    packed: Packed,
+    packed: Packed[ForecastNetwork],
     panel: ScaledPanel,
     series: Integers,
     ends: Integers,
@@ -60,7 +63,7 @@ def window_quantiles(
         stop = min(begin + _TASK_ROWS, len(series))
         for at in range(begin, stop, shard):
             rows = slice(at, min(at + shard, stop))
-            with packed.forecasting(rows.stop - rows.start, traced=trace is not None) as space:
+            with forecasting(packed, rows.stop - rows.start, traced=trace is not None) as space:
                 load_inputs(panel, series[rows], ends[rows], network.config.lags, space)
                 outputs = forward(packed, space)[:, : network.outputs].astype(np.float64)
                 results[rows] = space.levels[-1][:, None, None] + outputs.reshape(space.rows, *shape)
@@ -96,15 +99,12 @@ class Sampler:
         # (M4 quarterly, OWA .8963 for .9030). And the first whose window is full, or what comes near.
         self._last = ends - 2
         self._first = np.clip(begins + positions - 1, self._last - recent + 1, self._last)
-        self._series = np.flatnonzero(usable)
-        self._round = np.zeros(0, np.int64)
+        self._series = Rounds(np.flatnonzero(usable))
         lengths = (ends - begins)[usable]
         self.windows = int(np.sum(-(-(lengths - 1) // positions)))
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Integers, Integers]:
         """Return `count` series and the positions their windows end at."""
-        while len(self._round) < count:
-            self._round = np.concatenate((self._round, rng.permutation(self._series)))
-        series, self._round = self._round[:count], self._round[count:]
+        series = self._series.draw(rng, count)
         first, last = self._first[series], self._last[series]
         return series, first + rng.integers(last - first + 1)

@@ -41,6 +41,15 @@ def weekly(count: int = 6, length: int = 50, *, seed: int = 0) -> Panel:
     return Panel.from_columns(ids, np.concatenate(days), np.concatenate(values), freq="D")
 
 
+def every_scale() -> Panel:
+    """Return series of every scale, all with a last horizon that can be replaced."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((4, 30))
+    return numbered(
+        {"log": np.exp(0.1 * noise[0]), "zeros": np.abs(noise[1]).round(), "signs": noise[2], "flat": 0 * noise[3]}
+    )
+
+
 def with_values(panel: Panel, values: Floats) -> Panel:
     """Return the panel with other values."""
     return Panel(panel.ids, values, panel.offsets, panel.starts, panel.frequency, phases=panel.phases)

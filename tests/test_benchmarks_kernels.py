@@ -75,12 +75,12 @@ def test_the_peers_process_says_what_went_wrong(nobody: Peers) -> None:
 
 def test_a_batch_with_ready_inputs_learns_what_it_is_given() -> None:
     cell = replace(SMALLEST, batch=70)  # three shards, the last one smaller
-    batch, step = training.batch_of(cell, Threads(1))
-    before = batch.gradient(training.NOBODY)
+    batch, step = training.batch_of(training.task_of(cell), Threads(1))
+    before = batch.gradient(None)
     for _ in range(200):
         step()
     assert batch.weight == cell.steps * cell.batch * HORIZON
-    assert batch.gradient(training.NOBODY) < before
+    assert batch.gradient(None) < before
 
 
 def test_the_grid_holds_each_shape_once() -> None:

@@ -21,6 +21,7 @@ from forecaster import Forecaster, Frequency, ModelFormatError
 from forecaster.cli import run
 from forecaster.cli.reference import reference
 from forecaster.cli.shown import TrainingProgress, plain_table
+from forecaster.cli.train import describe
 from forecaster.config import as_settings
 from forecaster.recipes import recipe_for
 from forecaster.training import Progress
@@ -39,6 +40,7 @@ COMMANDS = (
     "models",
     "publish",
     "rollback",
+    "diagnose",
     "warm-up",
 )
 
@@ -206,6 +208,22 @@ def test_training_starts_from_what_is_asked_for(
     assert run([*asked, "--init", init, "--steps", "7"]) == 0
     assert Forecaster.load(tmp_path / "model").info["training"]["settings"]["steps"] == 7
     assert "Training on 2 series, 105 values ..." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_another_cell_starts_from_random_weights(
+    cell: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "model"
+    asked = [str(table), "--h", "3", "--season", "7", "--steps", "3", "--cell", cell]
+    assert run(["train", *asked, "--model", str(target)]) == 0
+    assert f"{target}: {cell.upper()} trained from random weights on 2 series in" in capsys.readouterr().out
+    info = Forecaster.load(target).info
+    assert (info["architecture"]["cell"], info["training"]["init"]) == (cell, "random")
+    assert run(["backtest", *asked, "--windows", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == cell.upper()
+    assert run(["train", *asked, "--model", str(target), "--init", "base"]) == 2
+    assert f"can be no start for a {cell}" in capsys.readouterr().err
 
 
 def test_progress_counts_the_steps_of_all_networks(
@@ -720,3 +738,10 @@ def test_warm_up_can_check_that_the_cache_was_warm(warmed: Callable[[int], None]
     assert run(["warm-up", "--check"]) == 2
     warmed(0)
     assert run(["warm-up", "--check"]) == 0
+
+
+@pytest.mark.parametrize(("clipped", "said"), [(0, False), (3, True)])
+def test_train_says_in_how_many_steps_gradients_were_clipped(clipped: int, said: bool) -> None:
+    training = {"series": 2, "seconds": 1.0, "steps": [10, 10], "clipped_steps": [clipped, 0]}
+    text = describe({"training": training, "accuracy": None, "architecture": {"cell": "lstm"}})
+    assert ("gradients clipped in 3 of 20 steps" in text) is said

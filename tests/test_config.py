@@ -13,6 +13,7 @@ import pytest
 from forecaster.config import (
     MAX_HORIZON,
     NetworkConfig,
+    SequenceConfig,
     TrainingConfig,
     as_settings,
     check_horizon,
@@ -20,6 +21,7 @@ from forecaster.config import (
     check_seed,
     intervals_asked,
     network_config,
+    sequence_config,
 )
 from forecaster.errors import ConfigError
 
@@ -108,10 +110,16 @@ def test_settings_cannot_be_changed_behind_the_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [NetworkConfig(), NetworkConfig(lags=3, quantiles=(0.5,)), NetworkConfig(loss="squared")]
+    "config",
+    [
+        NetworkConfig(),
+        NetworkConfig(lags=3, quantiles=(0.5,)),
+        NetworkConfig(loss="squared"),
+        NetworkConfig(cell="gru"),
+    ],
 )
 def test_a_network_comes_back_from_json(config: NetworkConfig) -> None:
-    assert network_config(json.loads(json.dumps(as_settings(config)))) == config
+    assert network_config(json.loads(json.dumps(as_settings(config))), config.cell) == config
 
 
 @pytest.mark.parametrize(
@@ -206,3 +214,56 @@ def test_wrong_quantiles(quantiles: Any) -> None:
 def test_quantiles_or_levels_and_not_both() -> None:
     with pytest.raises(ConfigError, match="not both"):
         intervals_asked([80], [0.1])
+
+
+# --- sequences ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config", [SequenceConfig(), SequenceConfig(cell="gru", embedding=0, loss="binary", dropout=0.25, dense=8)]
+)
+def test_a_network_for_sequences_comes_back_from_json(config: SequenceConfig) -> None:
+    settings = json.loads(json.dumps(as_settings(config)))
+    assert "cell" not in settings
+    assert sequence_config(settings, config.cell) == config
+    del settings["hidden"]
+    with pytest.raises(ConfigError, match="hidden"):
+        sequence_config(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cell": "cnn"}, "cell must be one of lstm, gru, rnn, got 'cnn'"),
+        ({"layers": 0}, "layers must be from 1 to 16, got 0"),
+        ({"dense": -1}, "dense must be from 0 to 2048, got -1"),
+        ({"embedding": 2.5}, "embedding must be a whole number, got 2.5"),
+        ({"loss": "pinball"}, "loss must be one of binary, categorical, absolute, squared, got 'pinball'"),
+        ({"tied": 1}, "tied must be true or false, got 1"),
+        ({"tied": True, "embedding": 32}, "tied needs an embedding as wide as the last layer, 64, got 32"),
+        ({"tied": True, "embedding": 64, "dense": 16}, "tied needs .* as the last layer, 16, got 64"),
+        ({"dropout": 1}, "dropout must be a share from 0 to below 1, got 1"),
+        ({"dropout": "much"}, "dropout must be a share from 0 to below 1, got 'much'"),
+    ],
+)
+def test_wrong_settings_of_a_network_for_sequences(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        SequenceConfig(**settings)
+    assert caught.value.column == next(iter(settings))
+
+
+def test_shapes_of_networks_for_sequences() -> None:
+    config = SequenceConfig(embedding=8, dense=4)
+    shape = config.shape(outputs=20, symbols=20, softmax=True)
+    assert (shape.inputs, shape.top, shape.embedding, shape.softmax) == (8, 4, 8, True)
+    shape = SequenceConfig(embedding=0).shape(outputs=2, symbols=20)
+    assert (shape.inputs, shape.top, shape.embedding) == (20, 64, 0)
+    shape = config.shape(outputs=2, numbers=3)
+    assert (shape.inputs, shape.symbols, shape.embedding) == (3, 0, 0)
+
+
+def test_too_many_symbols_for_one_hot_vectors_are_refused() -> None:
+    config = SequenceConfig(embedding=0)
+    assert config.shape(outputs=1024, symbols=1024).inputs == 1024
+    with pytest.raises(ConfigError, match=r"1025 symbols are too many for one-hot vectors, .* choose an embedding"):
+        config.shape(outputs=1025, symbols=1025)

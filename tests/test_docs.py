@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import load
-from benchmarks.tables import README, m4_runs, with_figures, with_ladder
+from benchmarks.tables import NOTES, README, m4_runs, with_figures, with_labels, with_ladder
 from forecaster.cli import run
 from service import create_app
 from service.settings import Settings
@@ -76,6 +76,11 @@ def test_the_figures_in_the_readme_are_the_measured_ones() -> None:
     text = README.read_text(encoding="utf-8")
     assert with_figures(text, load("demo")) == text, "run: python -m benchmarks.tables"
     assert with_ladder(text, m4_runs()) == text, "run: python -m benchmarks.tables"
+
+
+def test_the_figures_in_the_notes_are_the_measured_ones() -> None:
+    text = NOTES.read_text(encoding="utf-8")
+    assert with_labels(text, load("classification")) == text, "run: python -m benchmarks.tables"
 
 
 def test_every_variable_that_is_read_is_documented() -> None:

@@ -16,11 +16,11 @@ from forecaster import ConfigError, Forecaster, engine
 from forecaster.config import engine_choice
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.network import Network
-from forecaster.passes import Packed
+from forecaster.network import ForecastNetwork
 from forecaster.plain import plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import scale_panel
+from forecaster.trunk import Packed
 from forecaster.windows import window_quantiles
 from tests.examples import TINY, Floats, H, numbered, tiny, weekly
 
@@ -28,8 +28,8 @@ PANEL = scale_panel(weekly(5))
 ARGUMENTS = (PANEL, np.arange(5), PANEL.offsets[1:] - 1)
 
 
-def network() -> Network:
-    result = Network(TINY, H)
+def network() -> ForecastNetwork:
+    result = ForecastNetwork(TINY, H)
     result.initialise(np.random.default_rng(0))
     return result
 
@@ -158,8 +158,8 @@ def test_a_model_says_nearly_the_same_with_both(tmp_path: Any, monkeypatch: pyte
 # --- several networks ---------------------------------------------------------------------------------------------
 
 
-def fresh(seed: int, horizon: int = H, **settings: Any) -> Network:
-    result = Network(replace(TINY, **settings), horizon)
+def fresh(seed: int, horizon: int = H, **settings: Any) -> ForecastNetwork:
+    result = ForecastNetwork(replace(TINY, **settings), horizon)
     result.initialise(np.random.default_rng(seed))
     return result
 
@@ -178,7 +178,7 @@ def test_two_networks_say_the_mean_of_what_each_says(choice: str, monkeypatch: p
     assert_allclose(forecast(Engine([one, one, one])), alone[0], rtol=1e-12)
 
 
-def silent(*, deseasonalise: bool) -> Network:
+def silent(*, deseasonalise: bool) -> ForecastNetwork:
     """Return a network that always says "no change"."""
     result = fresh(0, deseasonalise=deseasonalise)
     for name in ("head.weight", "skip.weight"):

@@ -27,11 +27,11 @@ from forecaster import (
 )
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.network import Network
-from forecaster.passes import Packed
+from forecaster.network import ForecastNetwork
 from forecaster.prediction import look_ahead
 from forecaster.scaling import scale_panel
 from forecaster.traces import trace_for
+from forecaster.trunk import Packed
 from forecaster.windows import window_quantiles
 from tests.examples import TINY, Floats, numbered, tiny, trained, weekly
 from tests.reference import network as twin
@@ -50,9 +50,9 @@ SHAPES = {
 }
 
 
-def network_of(config: NetworkConfig, horizon: int = 3, *, seed: int = 0) -> Network:
+def network_of(config: NetworkConfig, horizon: int = 3, *, seed: int = 0) -> ForecastNetwork:
     """Return a network all of whose weights count."""
-    result = Network(config, horizon)
+    result = ForecastNetwork(config, horizon)
     rng = np.random.default_rng(seed)
     result.initialise(rng)
     for part in result.parts.values():
@@ -101,7 +101,7 @@ def choose(model: Forecaster, engine: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(fitted.engine, "_choice", engine)
 
 
-def traced(network: Network, panel: Panel, engine: str, monkeypatch: pytest.MonkeyPatch) -> NetworkTrace:
+def traced(network: ForecastNetwork, panel: Panel, engine: str, monkeypatch: pytest.MonkeyPatch) -> NetworkTrace:
     """Return the trace of one network, all layers."""
     monkeypatch.setenv("FORECASTER_ENGINE", engine)
     scaled = scale_panel(panel)
@@ -112,12 +112,12 @@ def traced(network: Network, panel: Panel, engine: str, monkeypatch: pytest.Monk
     return trace
 
 
-def networks_of(model: Forecaster) -> list[Network]:
+def networks_of(model: Forecaster) -> list[ForecastNetwork]:
     fitted: Any = model._fitted
     return list(fitted.engine.networks)
 
 
-def named(network: Network) -> dict[str, Floats]:
+def named(network: ForecastNetwork) -> dict[str, Floats]:
     """Return the weights in float64, by the names the twin has for them."""
     names = {f"lstm.{kind}_l{k}": f"{kind}_l{k}" for k in range(16) for kind in ("weight_ih", "weight_hh", "bias")}
     names |= {f"{where}.{kind}": f"{kind}_{where}" for where in ("dense", "head") for kind in ("weight", "bias")}
@@ -125,7 +125,7 @@ def named(network: Network) -> dict[str, Floats]:
     return {names[name]: weight.astype(np.float64) for name, weight in network.named_weights().items()}
 
 
-def said_by_hand(network: Network, trace: NetworkTrace) -> Floats:
+def said_by_hand(network: ForecastNetwork, trace: NetworkTrace) -> Floats:
     """Return the quantiles that the last hidden states lead to: (22) to (24) of docs/lstm.md, in float64."""
     weights = {name: weight.astype(np.float64) for name, weight in network.named_weights().items()}
     y = sum(layer.hidden_state[:, -1].astype(np.float64) for layer in trace.layers)  # (22)

@@ -13,7 +13,7 @@ from forecaster.baselines import baseline_forecast
 from forecaster.engine import Engine
 from forecaster.executors import Serial
 from forecaster.holdout import judge, judged_before, judges
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, tiny, weekly
 
 NAN = np.nan
@@ -56,7 +56,7 @@ def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
 
 
 def fresh() -> Engine:
-    network = Network(TINY, H)
+    network = ForecastNetwork(TINY, H)
     network.initialise(np.random.default_rng(0))
     return Engine([network])
 

@@ -12,10 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster.config import TrainingConfig
 from forecaster.executors import Serial
 from forecaster.learning import BLIND_STEPS, Learned, learn
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import scale_panel
+from forecaster.tasks.forecasting import ForecastTask
 from forecaster.training import Progress, train
 from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, tiny, weekly, with_values
 
@@ -27,7 +28,7 @@ ONCE = replace(BRIEF, refit=0.0)
 def learned(
     panel: Panel, *, configs: Any = BOTH, training: TrainingConfig = ONCE, seed: int = 0, **options: Any
 ) -> Learned:
-    networks = [Network(config, H) for config in configs]
+    networks = [ForecastNetwork(config, H) for config in configs]
     return learn(panel, networks, season=7, training=training, seed=seed, executor=Serial(), **options)
 
 
@@ -74,7 +75,7 @@ def test_all_values_are_learned_from_in_the_end() -> None:
 def test_the_engine_forecasts_with_the_weights_that_are_kept() -> None:
     said = learned(weekly(), training=replace(ONCE, refit=1.0))
     panel = scale_panel(weekly(), season=7)
-    again = [Network(network.config, H) for network in said.engine.networks]
+    again = [ForecastNetwork(network.config, H) for network in said.engine.networks]
     for network, other in zip(again, said.engine.networks, strict=True):
         network.weights[:] = other.weights
     assert_array_equal(
@@ -90,11 +91,10 @@ def test_each_network_is_trained_as_it_would_be_alone_on_what_it_is_to_see() -> 
         (0, TINY, panel, first),
         ([0, 1], SEASONLESS, panel.without_season(), second),
     ):
-        rng, network = np.random.default_rng(seed), Network(config, H)
+        rng, network = np.random.default_rng(seed), ForecastNetwork(config, H)
         network.initialise(rng)
-        train(
-            network, seen, config=ONCE, season=7, held_out=H, validation=np.arange(6), rng=rng, executor=Serial()
-        )  # fmt: skip
+        task = ForecastTask(network, seen, config=ONCE, season=7, held_out=H, validation=np.arange(6), rng=rng)
+        train(task, config=ONCE, rng=rng, executor=Serial())
         assert_array_equal(network.weights, expected)
 
 

@@ -10,8 +10,10 @@ from forecaster.config import NetworkConfig
 from forecaster.errors import ModelFormatError
 from forecaster.kernels.losses import pinball_loss
 from forecaster.kernels.optimisers import adam, sum_gradients
-from forecaster.network import Network, padded
-from forecaster.passes import Packed, Workspace, backward, forward
+from forecaster.network import ForecastNetwork, padded
+from forecaster.passes import Workspace, backward, forward
+from forecaster.shape import CELLS, Cell
+from forecaster.trunk import Packed
 from tests.kernels.arrays import HIDDEN, ROWS, Array32, assert_near, draw
 from tests.reference import Array, losses
 from tests.reference import network as twin
@@ -22,35 +24,37 @@ STEPS, HORIZON, QUANTILES = 4, 3, (0.125, 0.5, 0.875)
 F = np.float32
 
 
-def make_network(hidden: int = 5, *, lags: int = 3, layers: int = 2, dense: int = 6, horizon: int = HORIZON) -> Network:
-    config = NetworkConfig(lags=lags, layers=layers, hidden=hidden, dense=dense, quantiles=QUANTILES)
-    network = Network(config, horizon)
+def make_network(
+    hidden: int = 5, *, lags: int = 3, layers: int = 2, dense: int = 6, horizon: int = HORIZON, cell: Cell = "lstm"
+) -> ForecastNetwork:
+    config = NetworkConfig(lags=lags, layers=layers, hidden=hidden, dense=dense, quantiles=QUANTILES, cell=cell)
+    network = ForecastNetwork(config, horizon)
     network.initialise(np.random.default_rng(0))
     skip = network.parts["skip.weight"].real(network.weights)
     skip[:] = draw(*skip.shape, scale=0.3)  # it starts as zeros, behind which a wrong pass would hide
     return network
 
 
-def our_name(name: str) -> str:
+def our_name(name: str, cell: str = "lstm") -> str:
     """The twins and PyTorch say weight_dense and bias_l0 where the network says dense.weight and lstm.bias_l0."""
     kind, where = name.rsplit("_", 1)
-    return f"{where}.{kind}" if where in {"dense", "head", "skip"} else f"lstm.{name}"
+    return f"{where}.{kind}" if where in {"dense", "head", "skip"} else f"{cell}.{name}"
 
 
-def twin_weights(network: Network) -> dict[str, Array]:
+def twin_weights(network: ForecastNetwork) -> dict[str, Array]:
     named = network.named_weights()
     names = [f"{kind}_l{k}" for k in range(network.config.layers) for kind in ("weight_ih", "weight_hh", "bias")]
     names += ["weight_dense", "bias_dense", "weight_head", "bias_head", "weight_skip"]
-    return {name: named[our_name(name)].astype(np.float64) for name in names}
+    return {name: named[our_name(name, network.config.cell)].astype(np.float64) for name in names}
 
 
-def real_gradient(network: Network, gradient: Array32, name: str) -> Array32:
-    part = network.parts[our_name(name)]
+def real_gradient(network: ForecastNetwork, gradient: Array32, name: str) -> Array32:
+    part = network.parts[our_name(name, network.config.cell)]
     view = part.real(gradient)
     return view.reshape(-1, part.columns) if part.columns else view.reshape(-1)
 
 
-def assert_padding_is_zero(network: Network, vector: Array32) -> None:
+def assert_padding_is_zero(network: ForecastNetwork, vector: Array32) -> None:
     """All that is not zero is real."""
     stripped = vector.copy()
     for part in network.parts.values():
@@ -58,20 +62,20 @@ def assert_padding_is_zero(network: Network, vector: Array32) -> None:
     assert not stripped.any()
 
 
-def workspace(network: Network, x: Array, *, first: int = 0, training: bool = True) -> Workspace:
+def workspace(network: ForecastNetwork, x: Array, *, first: int = 0, training: bool = True) -> Workspace:
     space = Workspace(network, *x.shape[:2], first=first, training=training)
     space.x[..., : x.shape[2]] = x
     return space
 
 
-def outputs_of(network: Network, space: Workspace) -> Array32:
+def outputs_of(network: ForecastNetwork, space: Workspace) -> Array32:
     """Run forward; return ((T - first), B, F * Q) without padding."""
     outputs = forward(Packed(network), space)
     assert not outputs[:, network.outputs :].any()
     return outputs[:, : network.outputs].reshape(space.steps - space.first, space.rows, -1)
 
 
-def gradient_of(network: Network, space: Workspace, d_outputs: Array) -> Array32:
+def gradient_of(network: ForecastNetwork, space: Workspace, d_outputs: Array) -> Array32:
     """Run both passes."""
     packed = Packed(network, backward=True)
     forward(packed, space)
@@ -101,6 +105,16 @@ def test_number_of_weights() -> None:
     network = make_network(5)
     expected = 20 * (4 + 5 + 1) + 20 * (5 + 5 + 1) + 6 * (5 + 1) + 9 * (6 + 1) + 9 * 4
     assert network.n_weights == expected == sum(weight.size for weight in network.named_weights().values())
+
+
+@pytest.mark.parametrize(("cell", "blocks", "of_bias"), [("lstm", 4, 4), ("gru", 3, 4), ("rnn", 1, 1)])
+def test_weights_of_a_cell(cell: Cell, blocks: int, of_bias: int) -> None:
+    named = make_network(40, cell=cell).named_weights()
+    assert named[f"{cell}.weight_ih_l0"].shape == (blocks * 40, 4)
+    assert named[f"{cell}.weight_hh_l1"].shape == (blocks * 40, 40)
+    assert named[f"{cell}.bias_l1"].shape == (of_bias * 40,)
+    assert named[f"{cell}.bias_l1"].any() == (cell == "lstm")  # the forget gate's
+    assert 0.9 * 40**-0.5 < np.abs(named[f"{cell}.weight_ih_l0"]).max() <= 40**-0.5
 
 
 def test_initial_weights() -> None:
@@ -175,14 +189,15 @@ def test_packed_weights_are_those_of_the_moment() -> None:
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_both_passes_are_those_of_the_twin(hidden: int, rows: int) -> None:
-    network = make_network(hidden, dense=17)
+@pytest.mark.parametrize("cell", CELLS)
+def test_both_passes_are_those_of_the_twin(cell: Cell, hidden: int, rows: int) -> None:
+    network = make_network(hidden, dense=17, cell=cell)
     x, weights = draw(STEPS, rows, 4, seed=1), twin_weights(network)
-    passed, space = twin.forward(x, weights), workspace(network, x)
+    passed, space = twin.forward(x, weights, cell), workspace(network, x)
     assert_near(outputs_of(network, space), passed.output)
     d_output = draw(*passed.output.shape, seed=2)
     gradient = gradient_of(network, space, d_output)
-    _, expected = twin.backward(d_output, passed, weights)
+    _, expected = twin.backward(d_output, passed, weights, cell)
     for name, each in expected.items():
         assert_near(real_gradient(network, gradient, name), each)
     assert_padding_is_zero(network, gradient)
@@ -203,8 +218,9 @@ def test_forecasts_may_begin_at_a_later_position(first: int, layers: int) -> Non
         assert_near(real_gradient(network, gradient, name), each)
 
 
-def test_gradients_are_the_slopes_of_the_network() -> None:
-    network, x = make_network(3, dense=3, horizon=1), draw(3, 2, 4, seed=1)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_the_slopes_of_the_network(cell: Cell) -> None:
+    network, x = make_network(3, dense=3, horizon=1, cell=cell), draw(3, 2, 4, seed=1)
     r = draw(3, 2, 3, seed=2)
     space = workspace(network, x)
     gradient = gradient_of(network, space, r)
@@ -222,9 +238,10 @@ def test_gradients_are_the_slopes_of_the_network() -> None:
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_a_forecast_does_not_depend_on_what_it_is_computed_with(hidden: int, rows: int) -> None:
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_forecast_does_not_depend_on_what_it_is_computed_with(cell: Cell, hidden: int, rows: int) -> None:
     """The same bits: in a batch or alone, with the buffers of training or without."""
-    network, x = make_network(hidden), draw(STEPS, rows, 4)
+    network, x = make_network(hidden, cell=cell), draw(STEPS, rows, 4)
     together = outputs_of(network, workspace(network, x))
     assert_array_equal(outputs_of(network, workspace(network, x, training=False)), together)
     for b in range(rows):
@@ -242,8 +259,9 @@ def test_gradients_of_a_batch_are_the_sum_of_those_of_its_rows() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_a_workspace_may_be_used_again(training: bool) -> None:
-    network = make_network()
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_workspace_may_be_used_again(cell: Cell, training: bool) -> None:
+    network = make_network(cell=cell)
     space = workspace(network, draw(STEPS, 3, 4, seed=1), training=training)
     before = outputs_of(network, space).copy()
     kept = space.x.copy()
@@ -278,7 +296,7 @@ def test_no_position_sees_the_future() -> None:
 
 
 def train(
-    network: Network,
+    network: ForecastNetwork,
     space: Workspace,
     target: Array,
     observed: Array,
@@ -303,7 +321,7 @@ def train(
         backward(packed, space, lanes[0])
         for name in frozen:
             network.parts[name].stored(lanes[0])[...] = 0
-        norm = sum_gradients(lanes, gradient)
+        norm = np.sqrt(sum_gradients(lanes, 0, gradient.size, gradient))
         factor = F(min(1.0, max_norm / norm))
         adam(network.weights, gradient, first, second, factor, F(rate), F(0.9), F(0.999), F(1e-8), step)
         packed.refresh()
@@ -314,8 +332,9 @@ def train(
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("hidden", HIDDEN)
-def test_padding_stays_exactly_zero_over_steps_of_training(hidden: int, rows: int) -> None:
-    network, x = make_network(hidden), draw(STEPS, rows, 4, seed=1)
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_stays_exactly_zero_over_steps_of_training(cell: Cell, hidden: int, rows: int) -> None:
+    network, x = make_network(hidden, cell=cell), draw(STEPS, rows, 4, seed=1)
     target, observed = draw(STEPS, rows, HORIZON, seed=2), np.ones((STEPS, rows, HORIZON))
     observed[1] = 0.0
     space = workspace(network, x)
@@ -324,7 +343,7 @@ def test_padding_stays_exactly_zero_over_steps_of_training(hidden: int, rows: in
     for vector in (network.weights, *vectors):
         assert vector.any()
         assert_padding_is_zero(network, vector)
-    for buffers in (space.h, space.c, space.tanh_c, space.y):
+    for buffers in (space.h, space.c, space.tanh_c, space.m, space.y):
         for buffer in buffers:
             assert not buffer[..., hidden:].any()
     assert not space.dense[:, network.config.dense :].any()
@@ -352,14 +371,14 @@ def test_a_gradient_that_is_not_a_number_reaches_the_norm() -> None:
 # --- numbers saved from PyTorch ----------------------------------------------------------------------------------
 
 
-def network_of(case: dict[str, Array]) -> Network:
+def network_of(case: dict[str, Array]) -> ForecastNetwork:
     weights = weights_of(case)
     dense, hidden = weights["weight_dense"].shape
     quantiles = tuple(float(round(q, 6)) for q in case["quantiles"])
     config = NetworkConfig(
         lags=case["x"].shape[2] - 1, layers=twin.n_layers(weights), hidden=hidden, dense=dense, quantiles=quantiles
     )
-    network = Network(config, case["target"].shape[2])
+    network = ForecastNetwork(config, case["target"].shape[2])
     no_skip = {"skip.weight": np.zeros((network.outputs, network.inputs), np.float32)}
     network.set_weights({our_name(name): weight.astype(np.float32) for name, weight in weights.items()} | no_skip)
     return network

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster import plain
-from forecaster.config import NetworkConfig
+from forecaster.config import NetworkConfig, SequenceConfig
 from forecaster.engine import Engine
 from forecaster.executors import Serial
-from forecaster.network import Network
-from forecaster.passes import Packed, Workspace
-from forecaster.plain import plain_quantiles
+from forecaster.network import ForecastNetwork, Network
+from forecaster.passes import Workspace
+from forecaster.plain import enter, plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
+from forecaster.shape import CELLS, Cell
+from forecaster.trunk import Packed
 from forecaster.windows import load_inputs, window_quantiles
 from tests.examples import TINY, Floats, numbered
 from tests.reference import network as twin
@@ -24,9 +26,9 @@ from tests.reference import network as twin
 NAN = np.nan
 
 
-def network_of(config: NetworkConfig, horizon: int, *, seed: int = 0) -> Network:
+def network_of(config: NetworkConfig, horizon: int, *, seed: int = 0) -> ForecastNetwork:
     """Return a network all of whose weights count, larger than training would leave them."""
-    network = Network(config, horizon)
+    network = ForecastNetwork(config, horizon)
     rng = np.random.default_rng(seed)
     network.initialise(rng)
     for part in network.parts.values():
@@ -46,7 +48,7 @@ def panel_of(lengths: list[int], *, missing: float = 0.0, seed: int = 0) -> Scal
     return scale_panel(numbered(series))
 
 
-def assert_same(network: Network, panel: ScaledPanel) -> None:
+def assert_same(network: ForecastNetwork, panel: ScaledPanel) -> None:
     """What NumPy says is what the kernels say: to 1e-5 of the size of the values."""
     everyone, ends = np.arange(len(panel)), panel.offsets[1:] - 1
     said = plain_quantiles(network, panel, everyone, ends)
@@ -59,8 +61,9 @@ def assert_same(network: Network, panel: ScaledPanel) -> None:
 
 @pytest.mark.parametrize("hidden", [1, 5, 16, 17, 48, 130])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_networks_of_any_shape(hidden: int, layers: int) -> None:
-    config = NetworkConfig(lags=7, positions=14, layers=layers, hidden=hidden, dense=9)
+@pytest.mark.parametrize("cell", CELLS)
+def test_networks_of_any_shape(cell: Cell, hidden: int, layers: int) -> None:
+    config = NetworkConfig(lags=7, positions=14, layers=layers, hidden=hidden, dense=9, cell=cell)
     assert_same(network_of(config, 5), panel_of([1, 2, 10, 20, 40], missing=0.2))
 
 
@@ -113,14 +116,15 @@ def test_inputs_are_those_of_the_kernel_bit_for_bit() -> None:
         assert_array_equal(levels, space.levels)
 
 
-def test_the_pass_is_that_of_the_twin() -> None:
-    network = network_of(NetworkConfig(lags=3, positions=6, layers=3, hidden=7, dense=5), 4)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_pass_is_that_of_the_twin(cell: Cell) -> None:
+    network = network_of(NetworkConfig(lags=3, positions=6, layers=3, hidden=7, dense=5, cell=cell), 4)
     x = np.random.default_rng(1).standard_normal((6, 5, 4)).astype(np.float32)
-    names = {f"lstm.{kind}_l{k}": f"{kind}_l{k}" for k in range(3) for kind in ("weight_ih", "weight_hh", "bias")}
+    names = {f"{cell}.{kind}_l{k}": f"{kind}_l{k}" for k in range(3) for kind in ("weight_ih", "weight_hh", "bias")}
     names |= {f"{where}.{kind}": f"{kind}_{where}" for where in ("dense", "head") for kind in ("weight", "bias")}
     names["skip.weight"] = "weight_skip"
     weights = {names[name]: weight.astype(np.float64) for name, weight in network.named_weights().items()}
-    expected = twin.forward(x.astype(np.float64), weights).output[-1]
+    expected = twin.forward(x.astype(np.float64), weights, cell).output[-1]
     assert_allclose(plain.forward(network, x), expected, rtol=0, atol=2e-6)
 
 
@@ -145,3 +149,14 @@ def test_the_weights_are_left_as_they_are() -> None:
     before = network.weights.copy()
     assert_same(network, panel_of([20]))
     assert_array_equal(network.weights, before)
+
+
+def test_unknown_symbols_come_in_as_zeros() -> None:
+    for embedding in (0, 4):
+        network = Network(SequenceConfig(hidden=4, embedding=embedding).shape(symbols=3, outputs=1))
+        network.initialise(np.random.default_rng(0))
+        x = enter(network, np.array([[2, -1], [-1, 0]]))
+        assert x.shape == (2, 2, embedding or 3)
+        assert not x[0, 1].any()
+        assert not x[1, 0].any()
+        assert x[0, 0].any()

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster.config import NetworkConfig
 from forecaster.engine import Engine
 from forecaster.executors import Serial, Threads
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
 from tests.examples import TINY, Floats, weekly
@@ -18,8 +18,8 @@ HORIZON = 3
 MIDDLE = TINY.quantiles.index(0.5)
 
 
-def network(config: NetworkConfig = TINY) -> Network:
-    result = Network(config, HORIZON)
+def network(config: NetworkConfig = TINY) -> ForecastNetwork:
+    result = ForecastNetwork(config, HORIZON)
     rng = np.random.default_rng(0)
     result.initialise(rng)
     for name in ("skip.weight", "head.bias"):
@@ -30,7 +30,7 @@ def network(config: NetworkConfig = TINY) -> Network:
 
 def constant(quantiles: Floats) -> Engine:
     """Return a network that says the same, (F, Q) around the newest value, whatever it sees."""
-    result = Network(TINY, HORIZON)
+    result = ForecastNetwork(TINY, HORIZON)
     result.parts["head.bias"].real(result.weights)[0] = quantiles.ravel()
     return Engine([result])
 

@@ -27,7 +27,7 @@ from forecaster import (
 from forecaster.config import as_settings
 from forecaster.executors import Serial
 from forecaster.intervals import LEVELS
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.prediction import future_quantiles
 from forecaster.pretrained import base_folders, base_for, with_horizon
 from forecaster.recipes import RECIPES, Recipe, recipe_of
@@ -199,7 +199,7 @@ def test_weights_that_do_not_fit_their_description_are_damaged_too(damaged: Path
 # Another horizon than that of the base weights
 
 
-def base_networks(season: int = 7) -> tuple[Network, ...]:
+def base_networks(season: int = 7) -> tuple[ForecastNetwork, ...]:
     return base_for(Frequency.parse("D"), season).engine.networks
 
 

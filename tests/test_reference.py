@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tests.reference import Array, dense, losses, lstm, network, optimisers
+from tests.reference import Array, dense, gru, losses, lstm, network, optimisers, rnn, sequences
 from tests.reference.gradient import numerical_gradient
-from tests.reference.torch_numbers import LSTM_CASES, NETWORK_CASES, Case, torch_numbers, weights_of
+from tests.reference.torch_numbers import (
+    CELL_CASES,
+    LSTM_CASES,
+    NETWORK_CASES,
+    SEQUENCE_CASES,
+    Case,
+    torch_numbers,
+    weights_of,
+)
 
 Shape = tuple[int, int, int, int]
 Loss = Callable[[Array, Array, Array], tuple[float, Array]]
@@ -122,6 +131,79 @@ def test_gates_are_packed_input_forget_candidate_output() -> None:
     assert_array_equal(passed.gates[0, 0], [0, 0, 1, 1, 1, 1, 0, 0])
 
 
+# --- one layer of the other cells --------------------------------------------------------------------------------
+
+OTHERS: dict[str, tuple[Any, int, int]] = {"gru": (gru, 3, 4), "rnn": (rnn, 1, 1)}  # twin, blocks of weights, of bias
+each_other = pytest.mark.parametrize("cell", OTHERS)
+
+
+def other_case(cell: str, steps: int, rows: int, inputs: int, hidden: int) -> tuple[Any, Case]:
+    twin, blocks, of_bias = OTHERS[cell]
+    return twin, {
+        "x": normal(steps, rows, inputs, seed=1),
+        "weight_ih": 0.5 * normal(blocks * hidden, inputs, seed=2),
+        "weight_hh": 0.5 * normal(blocks * hidden, hidden, seed=3),
+        "bias": 0.5 * normal(of_bias * hidden, seed=4),
+        "h0": normal(rows, hidden, seed=5),
+    }
+
+
+@pytest.mark.parametrize("with_last", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+@each_other
+def test_gradients_of_other_cells(cell: str, shape: Shape, with_last: bool) -> None:
+    steps, rows, _, hidden = shape
+    twin, case = other_case(cell, *shape)
+    r, r_h = normal(steps, rows, hidden, seed=7), with_last * normal(rows, hidden, seed=8)
+
+    def loss() -> float:
+        passed = twin.forward(**case)
+        return float((r * passed.h).sum() + (r_h * passed.h[-1]).sum())
+
+    last = {"d_h_last": r_h} if with_last else {}
+    gradients = twin.backward(r, twin.forward(**case), case["weight_ih"], case["weight_hh"], **last)
+    for name, array in case.items():
+        assert_gradient(loss, array, getattr(gradients, f"d_{name}"))
+
+
+@each_other
+def test_other_cells_in_one_pass_or_step_by_step(cell: str) -> None:
+    twin, case = other_case(cell, 6, 3, 2, 4)
+    weights = {name: case[name] for name in ("weight_ih", "weight_hh", "bias")}
+    whole, h = twin.forward(**case), case["h0"]
+    for t in range(6):
+        h = twin.forward(case["x"][t : t + 1], **weights, h0=h).h[0]
+        assert_allclose(h, whole.h[t], rtol=1e-14)
+    del case["h0"]
+    given = twin.forward(**case, h0=np.zeros((3, 4)))
+    assert_array_equal(twin.forward(**case).h, given.h)
+
+
+@pytest.mark.parametrize(
+    ("reset_bias", "update_bias", "expected"),
+    [
+        (0.0, CERTAIN, [4.0, 5.0, 6.0]),
+        (0.0, -CERTAIN, [1.0, 1.0, 1.0]),
+        (-CERTAIN, -CERTAIN, [0.0, 0.0, 0.0]),
+    ],
+    ids=[
+        "an update gate of ones keeps all",
+        "of zeros, all is the candidate's",
+        "a reset gate of zeros shuts memory out",
+    ],
+)
+def test_gates_of_a_gru(reset_bias: float, update_bias: float, expected: list[float]) -> None:
+    # The candidate is what the memory proposes, tanh(1000) = 1, as far as the reset gate lets it.
+    bias = np.repeat([reset_bias, update_bias, 0.0, CERTAIN], 3)
+    passed = gru.forward(np.ones((1, 1, 4)), np.zeros((9, 4)), np.zeros((9, 3)), bias, h0=np.array([[4.0, 5.0, 6.0]]))
+    assert_allclose(passed.h[0, 0], expected, rtol=1e-15)
+
+
+def test_a_plain_layer_by_hand() -> None:
+    passed = rnn.forward(np.array([[[2.0]], [[0.0]]]), np.array([[0.25]]), np.array([[3.0]]), np.array([-0.5]))
+    assert_allclose(passed.h[:, 0, 0], [0.0, np.tanh(-0.5)], rtol=1e-15)
+
+
 # --- dense -------------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +295,40 @@ def test_pinball_at_the_median_is_half_the_absolute_error() -> None:
     output, target, weights = normal(4, 2, 1), normal(4, 2), np.ones((4, 2))
     half, _ = losses.pinball(output, target, weights, np.array([0.5]))
     assert 2 * half == pytest.approx(losses.absolute(output, target, weights)[0], rel=1e-14)
+
+
+def test_cross_entropy_gradients() -> None:
+    logits, weights = 3 * normal(4, 2, 3), np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.25, 2.0]])
+    shares = np.exp(normal(4, 2, 3, seed=1))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    loss = lambda: losses.categorical(logits, shares, weights)[0]  # noqa: E731 - the name of a test's subject
+    assert_gradient(loss, logits, losses.categorical(logits, shares, weights)[1])
+    one, yes = 3 * normal(4, 2, 1), shares[..., 0]
+    assert_gradient(lambda: losses.binary(one, yes, weights)[0], one, losses.binary(one, yes, weights)[1])
+
+
+def test_cross_entropies_by_hand() -> None:
+    one = np.ones(1)
+    value, gradient = losses.categorical(np.log([[1.0, 2.0, 5.0]]), np.array([[0.0, 1.0, 0.0]]), one)
+    assert value == pytest.approx(np.log(4))
+    assert_allclose(gradient, [[1 / 8, 2 / 8 - 1, 5 / 8]], rtol=1e-14)
+    value, gradient = losses.binary(np.log([[[3.0]]]), np.array([[1.0]]), np.ones((1, 1)))
+    assert value == pytest.approx(np.log(4 / 3))
+    assert_allclose(gradient, [[[-0.25]]], rtol=1e-14)
+    # Of two classes, both are the same: the logit of yes is that of the one less that of the other.
+    two, yes = normal(5, 2), np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [0.2, 0.8], [0.0, 1.0]])
+    said = losses.binary((two[:, 1] - two[:, 0])[:, None, None], yes[:, 1:], np.ones((5, 1)))[0]
+    assert said == pytest.approx(losses.categorical(two, yes, np.ones(5))[0], rel=1e-14)
+
+
+def test_cross_entropies_do_not_overflow() -> None:
+    for huge in (1e4, -1e4):
+        value, gradient = losses.binary(np.full((1, 1, 1), huge), np.ones((1, 1)), np.ones((1, 1)))
+        assert value == pytest.approx(max(-huge, 0.0))
+        assert gradient.item() == pytest.approx(0.0 if huge > 0 else -1.0)
+    value, gradient = losses.categorical(np.array([[1e4, -1e4]]), np.array([[0.0, 1.0]]), np.ones(1))
+    assert value == 2e4
+    assert_allclose(gradient, [[1.0, -1.0]])
 
 
 # --- optimiser ---------------------------------------------------------------------------------------------------
@@ -329,26 +445,36 @@ def test_no_position_sees_the_future() -> None:
 
 # --- numbers saved from PyTorch (make_torch_numbers.py) ----------------------------------------------------------
 
+TWINS: dict[str, Any] = {"lstm": lstm, "gru": gru, "rnn": rnn}
+STACK_CASES = LSTM_CASES + [name for names in CELL_CASES.values() for name in names]
+
 
 def test_every_saved_case_is_used() -> None:
-    assert torch_numbers().keys() == {*LSTM_CASES, *NETWORK_CASES}
+    assert torch_numbers().keys() == {*STACK_CASES, *NETWORK_CASES, *SEQUENCE_CASES}
 
 
-def lstm_loss(case: Case, weights: Case) -> tuple[float, Case, list[lstm.LstmForward]]:
+def states_of(case: Case) -> list[str]:
+    return [name for name in ("h", "c") if f"{name}0" in case]
+
+
+def stack_loss(name: str, case: Case, weights: Case) -> tuple[float, Case, list[Any]]:
     """Loss and gradients of a plain stack, as make_torch_numbers.py defines the loss."""
-    layers, x = [], case["x"]
-    n_layers = len(case["h0"])
+    twin, states = TWINS[name.split("_")[0]], states_of(case)
+    layers: list[Any] = []
+    x, n_layers = case["x"], len(case["h0"])
     for k in range(n_layers):
         w_ih, w_hh, bias = (weights[f"{kind}_l{k}"] for kind in ("weight_ih", "weight_hh", "bias"))
-        layers.append(lstm.forward(x, w_ih, w_hh, bias, case["h0"][k], case["c0"][k]))
+        layers.append(twin.forward(x, w_ih, w_hh, bias, *(case[f"{state}0"][k] for state in states)))
         x = layers[-1].h
     loss = (case["r"] * x).sum()
-    gradients, d_h = {"d_h0": np.zeros_like(case["h0"]), "d_c0": np.zeros_like(case["c0"])}, case["r"]
+    gradients, d_h = {f"d_{state}0": np.zeros_like(case[f"{state}0"]) for state in states}, case["r"]
     for k in reversed(range(n_layers)):
-        loss += (case["r_h"][k] * layers[k].h[-1]).sum() + (case["r_c"][k] * layers[k].c[-1]).sum()
-        last = {"d_h_last": case["r_h"][k], "d_c_last": case["r_c"][k]}
-        layer = lstm.backward(d_h, layers[k], weights[f"weight_ih_l{k}"], weights[f"weight_hh_l{k}"], **last)
-        d_h, gradients["d_h0"][k], gradients["d_c0"][k] = layer.d_x, layer.d_h0, layer.d_c0
+        loss += sum((case[f"r_{state}"][k] * getattr(layers[k], state)[-1]).sum() for state in states)
+        last = {f"d_{state}_last": case[f"r_{state}"][k] for state in states}
+        layer = twin.backward(d_h, layers[k], weights[f"weight_ih_l{k}"], weights[f"weight_hh_l{k}"], **last)
+        d_h = layer.d_x
+        for state in states:
+            gradients[f"d_{state}0"][k] = getattr(layer, f"d_{state}0")
         gradients |= {f"d_{kind}_l{k}": getattr(layer, f"d_{kind}") for kind in ("weight_ih", "weight_hh", "bias")}
     return loss, gradients | {"d_x": d_h}, layers
 
@@ -362,17 +488,77 @@ def network_loss(case: Case, weights: Case) -> tuple[float, Case, network.Networ
     return loss, {f"d_{name}": gradient for name, gradient in d_weights.items()} | {"d_x": d_x}, passed
 
 
+def sequence_loss(name: str, case: Case, weights: Case) -> tuple[float, Case, sequences.SequencePass]:
+    """Loss and gradients of a network that sees sequences."""
+    kind, cell, _ = name.split("_")
+    if kind == "next":
+        symbols, classes = case["symbols"].astype(np.int64), np.eye(len(weights["bias_head"]))
+        passed = sequences.forward(sequences.embed(symbols, weights["weight_embedding"]), weights, cell)
+        targets = classes[case["targets"].astype(np.int64)]
+        loss, d_output = losses.categorical(passed.output, targets, case["weights"])
+    else:
+        passed = sequences.forward(case["x"], weights, cell, case["ends"].astype(np.int64))
+        ones = np.ones(len(case["ends"]))
+        if kind == "binary":
+            loss, d_output = losses.binary(passed.output[..., None], case["targets"], ones[:, None])
+            d_output = d_output[..., 0]
+        else:
+            loss, d_output = losses.categorical(passed.output, case["targets"], ones)
+    d_x, d_weights = sequences.backward(d_output, passed, weights, cell)
+    gradients = {f"d_{key}": gradient for key, gradient in d_weights.items()}
+    if kind == "next":
+        table = sequences.embed_backward(d_x, symbols, weights["weight_embedding"])
+        return loss, gradients | {"d_weight_embedding": table}, passed
+    return loss, gradients | {"d_x": d_x}, passed
+
+
 def loss_for(name: str) -> Callable[[Case, Case], tuple[float, Case, Any]]:
-    return lstm_loss if name.startswith("lstm") else network_loss
+    if name in SEQUENCE_CASES:
+        return partial(sequence_loss, name)
+    return partial(stack_loss, name) if name in STACK_CASES else network_loss
 
 
-@pytest.mark.parametrize("name", LSTM_CASES)
-def test_lstm_forward_is_that_of_torch(name: str) -> None:
+@pytest.mark.parametrize("name", SEQUENCE_CASES)
+def test_a_network_for_sequences_answers_as_that_of_torch(name: str) -> None:
     case = torch_numbers()[name]
-    _, _, layers = lstm_loss(case, weights_of(case))
+    _, _, passed = sequence_loss(name, case, weights_of(case))
+    assert_allclose(passed.output, case["output"], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("wide", [0, 3])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_gradients_of_networks_for_sequences(cell: str, wide: int) -> None:
+    blocks, of_bias = {"lstm": (4, 4), "gru": (3, 4), "rnn": (1, 1)}[cell]
+    weights = {"weight_embedding": normal(5, 2, seed=1), "bias_head": normal(4, seed=2)}
+    for k in range(2):
+        weights[f"weight_ih_l{k}"] = 0.5 * normal(blocks * 3, 3 if k else 2, seed=10 + k)
+        weights[f"weight_hh_l{k}"] = 0.5 * normal(blocks * 3, 3, seed=20 + k)
+        weights[f"bias_l{k}"] = 0.5 * normal(of_bias * 3, seed=30 + k)
+    weights["weight_head"] = normal(4, wide or 3, seed=3)
+    if wide:
+        weights |= {"weight_dense": normal(wide, 3, seed=4), "bias_dense": normal(wide, seed=5)}
+    symbols = np.array([[0, 4, 2], [1, 1, -1], [4, 0, -1], [0, 0, 3]])
+    for ends in (None, np.array([3, 0, 1])):
+        r = normal(*(symbols.shape if ends is None else (3,)), 4, seed=6)
+
+        def run(at: Any = ends) -> sequences.SequencePass:
+            return sequences.forward(sequences.embed(symbols, weights["weight_embedding"]), weights, cell, at)
+
+        d_x, d_weights = sequences.backward(r, run(), weights, cell)
+        d_weights["weight_embedding"] = sequences.embed_backward(d_x, symbols, weights["weight_embedding"])
+        assert d_weights.keys() == weights.keys()
+        for name, weight in weights.items():
+            assert_gradient(lambda r=r, run=run: float((r * run().output).sum()), weight, d_weights[name])
+
+
+@pytest.mark.parametrize("name", STACK_CASES)
+def test_a_stack_forward_is_that_of_torch(name: str) -> None:
+    case = torch_numbers()[name]
+    _, _, layers = stack_loss(name, case, weights_of(case))
     assert_allclose(layers[-1].h, case["h"], rtol=1e-12, atol=1e-14)
-    assert_allclose([layer.h[-1] for layer in layers], case["h_last"], rtol=1e-12, atol=1e-14)
-    assert_allclose([layer.c[-1] for layer in layers], case["c_last"], rtol=1e-12, atol=1e-14)
+    for state in states_of(case):
+        ends = [getattr(layer, state)[-1] for layer in layers]
+        assert_allclose(ends, case[f"{state}_last"], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", NETWORK_CASES)
@@ -382,7 +568,7 @@ def test_network_forward_is_that_of_torch(name: str) -> None:
     assert_allclose(output, case["output"], rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", LSTM_CASES + NETWORK_CASES)
+@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES + SEQUENCE_CASES)
 def test_loss_and_gradients_are_those_of_torch(name: str) -> None:
     case = torch_numbers()[name]
     loss, gradients, _ = loss_for(name)(case, weights_of(case))
@@ -393,7 +579,7 @@ def test_loss_and_gradients_are_those_of_torch(name: str) -> None:
         assert_allclose(gradients[f"d_{key}"], gradient, rtol=1e-10, atol=1e-13, err_msg=key)
 
 
-@pytest.mark.parametrize("name", LSTM_CASES + NETWORK_CASES)
+@pytest.mark.parametrize("name", STACK_CASES + NETWORK_CASES + SEQUENCE_CASES)
 def test_three_clipped_adam_steps_are_those_of_torch(name: str) -> None:
     """torch divides by norm + 1e-6 where we divide by the norm: the weights may differ by about 1e-6 of a step."""
     case = torch_numbers()[name]

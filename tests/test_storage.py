@@ -242,7 +242,7 @@ def test_whatever_stands_in_a_description_it_loads_or_is_refused(folder: Path) -
         ("library_version", None, "must be text, got None"),
         ("accuracy", "x", "accuracy must be null, or an object of numbers, got 'x'"),
         ("accuracy.mase", "x", "accuracy must be null, or an object of numbers"),
-        ("architecture.cell", "gru", "architecture.cell must be 'lstm', got 'gru'"),
+        ("architecture.cell", "cnn", "architecture.cell must be one of lstm, gru, rnn, got 'cnn'"),
         ("scaling.rule", "standard score", "scaling.rule must be 'level-anchored"),
         ("quantiles", [0.5, "x"], "quantiles must be a list of numbers"), ("horizon", True, "whole number, got True"),
     ],

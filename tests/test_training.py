@@ -15,13 +15,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster import training
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Serial, Threads
-from forecaster.network import Network
+from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
-from forecaster.passes import Packed, Workspace
 from forecaster.scaling import Integers, scale_panel
-from forecaster.training import History, Progress, importances, train
-from forecaster.windows import Sampler
-from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, weekly, with_values
+from forecaster.tasks.forecasting import ForecastTask, importances
+from forecaster.training import History, Progress, train
+from forecaster.trunk import Packed
+from tests.examples import BRIEF, TINY, H, every_scale, last_replaced, numbered, weekly, with_values
 from tests.reference import losses, windows
 from tests.reference import network as twin
 
@@ -30,8 +30,8 @@ SEASON = 7
 UNAVERAGED = replace(BRIEF, averaged=0.0)  # the weights of the last step are what is judged and kept
 
 
-def new_network(config: NetworkConfig = TINY) -> Network:
-    network = Network(config, H)
+def new_network(config: NetworkConfig = TINY) -> ForecastNetwork:
+    network = ForecastNetwork(config, H)
     network.initialise(np.random.default_rng(1))
     return network
 
@@ -39,27 +39,26 @@ def new_network(config: NetworkConfig = TINY) -> Network:
 def run(
     panel: Panel,
     *,
-    network: Network | None = None,
+    network: ForecastNetwork | None = None,
     config: TrainingConfig = BRIEF,
     held_out: int = H,
     validation: Integers | None = None,
     executor: Executor | None = None,
     seed: int = 0,
     **options: Any,
-) -> tuple[Network, History]:
+) -> tuple[ForecastNetwork, History]:
     """Train on a panel as `Forecaster.fit` does."""
-    network = network or new_network()
-    history = train(
+    network, rng = network or new_network(), np.random.default_rng(seed)
+    task = ForecastTask(
         network,
         scale_panel(panel, held_out=held_out),
         config=config,
         season=SEASON,
         held_out=held_out,
         validation=np.arange(len(panel)) if validation is None else validation,
-        rng=np.random.default_rng(seed),
-        executor=executor or Serial(),
-        **options,
+        rng=rng,
     )
+    history = train(task, config=config, rng=rng, executor=executor or Serial(), **options)
     return network, history
 
 
@@ -113,7 +112,7 @@ def test_another_seed_draws_other_windows() -> None:
 @pytest.mark.parametrize("loss", ["pinball", "absolute", "squared"])
 def test_the_loss_falls(loss: Any) -> None:
     config = NetworkConfig(lags=7, positions=14, layers=1, hidden=4, dense=4, loss=loss)
-    network = Network(config, H)
+    network = ForecastNetwork(config, H)
     network.initialise(np.random.default_rng(0))
     steps = replace(BRIEF, steps=60, batch_size=32, validate_every=20, learning_rate=0.02)
     _, history = run(weekly(), network=network, config=steps)
@@ -206,7 +205,7 @@ def test_a_running_mean_is_that_of_a_loop(averaged: float, steps: int) -> None:
 def test_the_running_mean_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[Any] = []
 
-    def look(judge: training._Judge) -> float:
+    def look(judge: training._Judge[Integers]) -> float:
         judged.append(judge.packed.network.weights.copy())
         return abs(len(judged) - 5)
 
@@ -228,19 +227,10 @@ def test_reports_say_where_training_is() -> None:
     assert 0 <= reports[0].seconds <= reports[1].seconds
 
 
-def mixed() -> Panel:
-    """Return series of every scale, all with a last horizon that can be replaced."""
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((4, 30))
-    return numbered(
-        {"log": np.exp(0.1 * noise[0]), "zeros": np.abs(noise[1]).round(), "signs": noise[2], "flat": 0 * noise[3]}
-    )
-
-
 @pytest.mark.parametrize("planted", [1e9, -1e9, 0.0, 1e-9, np.nan])
 def test_no_gradient_sees_the_held_out_values(planted: float) -> None:
-    plain, _ = run(mixed(), validation=NONE)
-    other, _ = run(last_replaced(mixed(), H, planted), validation=NONE)
+    plain, _ = run(every_scale(), validation=NONE)
+    other, _ = run(last_replaced(every_scale(), H, planted), validation=NONE)
     assert plain.weights.tobytes() == other.weights.tobytes()
 
 
@@ -256,7 +246,7 @@ def test_validation_decides_when_to_stop_and_nothing_else() -> None:
 @pytest.mark.parametrize("planted", [1e300, -1e300, 0.0])
 def test_whatever_was_held_out_it_can_be_judged(planted: float, loss: Any) -> None:
     network = new_network(NetworkConfig(lags=4, positions=8, layers=1, hidden=4, dense=4, loss=loss))
-    _, history = run(last_replaced(mixed(), H, planted), network=network)
+    _, history = run(last_replaced(every_scale(), H, planted), network=network)
     assert all(np.isfinite(report.validation_loss or np.nan) for report in history.reports)
 
 
@@ -267,7 +257,7 @@ def test_what_comes_before_is_seen() -> None:
     assert (run(panel)[0].weights != run(with_values(panel, values))[0].weights).any()
 
 
-def twin_loss(network: Network, panel: Panel) -> float:
+def twin_loss(network: ForecastNetwork, panel: Panel) -> float:
     """Return the loss on the held-out values, judged from every position, the slow way."""
     scaled, steps, config = scale_panel(panel, held_out=H), network.config.positions, network.config
     named = network.named_weights()
@@ -294,23 +284,6 @@ def test_the_held_out_loss_is_that_of_the_twins_from_every_position() -> None:
     assert history.last.validation_loss == pytest.approx(twin_loss(network, panel), rel=1e-4)
 
 
-def test_many_series_are_judged_by_a_sample_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_VALIDATION_SERIES", 3)
-    seen: list[Integers] = []
-
-    class Judge(training._Judge):
-        def __init__(self, packed: Any, panel: Any, worth: Any, series: Integers, *rest: Any) -> None:
-            seen.append(series)
-            super().__init__(packed, panel, worth, series, *rest)
-
-    monkeypatch.setattr(training, "_Judge", Judge)
-    run(weekly(8), validation=np.array([0, 2, 3, 5, 7]))
-    (series,) = seen
-    assert len(series) == len(set(series.tolist())) == 3
-    assert set(series.tolist()) < {0, 2, 3, 5, 7}
-    assert (np.diff(series) > 0).all()
-
-
 @pytest.mark.parametrize(("clip_norm", "clipped"), [(1e-6, 8), (1e6, 0)])
 def test_clipped_steps_are_counted(clip_norm: float, clipped: int) -> None:
     config = replace(BRIEF, clip_norm=clip_norm)
@@ -325,11 +298,11 @@ def test_a_gradient_that_overflowed_is_left_out(value: float) -> None:
     total[3] = value
     batch = SimpleNamespace(norm=float(np.abs(value)), weight=4.0, total=total, packed=Packed(network))
     optimiser = training._Adam(network, BRIEF)
-    assert optimiser.step(cast("training._Batch", batch), 1)
+    assert optimiser.step(cast("training._Batch[Any, Any]", batch), 1)
     assert_array_equal(network.weights, before)
     assert not optimiser.first.any()
     batch.norm, total[3] = 1.0, 1.0
-    optimiser.step(cast("training._Batch", batch), 2)
+    optimiser.step(cast("training._Batch[Any, Any]", batch), 2)
     assert (network.weights != before).any()
     assert np.isfinite(network.weights).all()
 
@@ -355,150 +328,3 @@ def test_the_log_says_how_long_it_took_and_nothing_of_the_values(caplog: pytest.
     assert record.name == "forecaster.training"
     assert record.getMessage().startswith("trained 8 steps in")
     assert "424242" not in caplog.text
-
-
-# --- what an error is worth ---------------------------------------------------------------------------------------
-
-
-def worth(*series: list[float] | Floats, season: int = 1, held_out: int = 0) -> Floats:
-    panel = scale_panel(numbered({f"s{i}": values for i, values in enumerate(series)}), held_out=held_out)
-    said = importances(panel, season=season, held_out=held_out)
-    assert said.dtype == np.float32
-    assert np.isfinite(said).all()
-    assert (said >= 0.5).all()
-    return said.astype(np.float64)
-
-
-def test_an_error_is_worth_1_on_average_and_more_in_a_steady_series() -> None:
-    steps = np.random.default_rng(0).standard_normal((6, 60))
-    sizes = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
-    said = worth(*(row - 20 for row in sizes[:, None] * steps))
-    assert said.mean() == pytest.approx(1, rel=1e-6)
-    assert (np.diff(said) < 0).all()
-
-
-def test_half_of_what_an_error_is_worth_goes_by_the_differences() -> None:
-    said = worth([-3.0, -1.0, -3.0, -1.0, -2.0], [-7.0, -3.0, -7.0, -3.0, -5.0])  # mean sizes of 2 and 5
-    # Mean differences 7 / 4 / 2 and 14 / 4 / 5; of their inverses the larger one counts up to a quantile of 0.995.
-    first, second = 8 / 7, 8 / 7 + 0.995 * 2 / 7
-    assert_allclose(said, [0.5 + first / (first + second), 0.5 + second / (first + second)], rtol=1e-6)
-
-
-def test_differences_are_taken_over_a_season_where_there_is_one() -> None:
-    steps = np.arange(40)
-    wild = 10 * np.sin(2 * np.pi * steps / 4 + 0.5) + np.where(steps // 4 % 2, 0.2, -0.2)
-    calm = np.cumsum(np.full(40, 0.5)) - 30
-    assert np.diff(worth(wild, calm, season=1)) > 0
-    assert np.diff(worth(wild, calm, season=4)) < 0
-    assert np.diff(worth(wild[:4], calm[:4], season=4)) > 0  # too short for one: over a step
-
-
-@pytest.mark.parametrize("value", [5.0, 0.0, -3.0, 1e300, 1e-300, 5e-324])
-def test_what_an_error_of_a_constant_series_is_worth(value: float) -> None:
-    assert_array_equal(worth([value] * 20), [1.0])
-    assert worth([value] * 20, [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
-    assert worth([value], [-1.0, 2.0, -3.0, 4.0])[0] == 0.5
-    assert worth([value], [-1.0, 2.0, -3.0, 4.0], held_out=2)[0] == 0.5
-
-
-def test_a_series_that_hardly_moves_does_not_get_all_the_say() -> None:
-    rng = np.random.default_rng(0)
-    series = [rng.standard_normal(20) - 30 for _ in range(400)]
-    still = np.full(20, -5.0)
-    still[3] += 1e-9
-    said = worth(*series, still)
-    assert said[-1] < 1.3 * np.sort(said)[-3]
-    # No more than rounding: as if it did not move at all, and no inverse that is infinite.
-    assert worth([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 5e-324, 0.0, 0.0], [-1.0, 2.0] * 5, season=7)[0] == 0.5
-
-
-@pytest.mark.parametrize("planted", [1e9, -1e9, 0.0, np.nan])
-def test_what_an_error_is_worth_knows_nothing_of_the_held_out_values(planted: float) -> None:
-    plain, other = (
-        importances(scale_panel(panel, held_out=H), season=SEASON, held_out=H)
-        for panel in (mixed(), last_replaced(mixed(), H, planted))
-    )
-    assert_array_equal(plain, other)
-
-
-def test_gradients_are_weighted_by_what_an_error_is_worth() -> None:
-    panel = scale_panel(weekly(3))
-    share = np.array([0.5, 1.0, 1.5], np.float32)
-    windows_of = [
-        training._Windows(*(np.full(8, one) for one in (k, panel.offsets[k + 1] - 4, k, 9)), np.ones(8, np.float32))
-        for k in range(3)
-    ]
-
-    def totals(weights: Any, of: int) -> tuple[Any, float]:
-        batch = training._Batch(new_network(), panel, weights, 0, 8, Serial())
-        batch.gradient(windows_of[of])
-        return batch.total.copy(), batch.weight
-
-    for k in range(3):
-        plain, count = totals(np.ones(3, np.float32), k)
-        weighted, weight = totals(share, k)
-        assert plain.any()
-        assert weight == pytest.approx(share[k] * count)
-        assert_allclose(weighted, share[k] * plain, rtol=1e-5, atol=1e-6)
-
-
-# --- windows mixed of two -----------------------------------------------------------------------------------------
-
-
-def test_windows_are_mixed_as_in_a_loop() -> None:
-    rng, rows = np.random.default_rng(0), 5
-    space, other = (Workspace(new_network(), TINY.positions, rows, first=2, training=True) for _ in range(2))
-    shares = np.array([1.0, 0.0, 0.25, 0.5, 1.0], np.float32)
-    for one in (space, other):
-        one.x[:] = rng.standard_normal(one.x.shape)
-        one.targets[:] = rng.standard_normal(one.targets.shape)
-        one.weights[:] = rng.choice([0.0, 0.75, 1.25], one.weights.shape)
-    before = [(one.x.copy(), one.targets.copy(), one.weights.copy()) for one in (space, other)]
-    training._mix(space, other, shares)
-    (x, targets, weights), (x_2, targets_2, weights_2) = before
-    for row, share in enumerate(shares.tolist()):
-        assert_allclose(space.x[:, row], share * x[:, row] + (1 - share) * x_2[:, row], rtol=1e-6, atol=1e-7)
-        for at in range(row, len(targets), rows):
-            expected = share * targets[at] + (1 - share) * targets_2[at]
-            assert_allclose(space.targets[at], expected, rtol=1e-6, atol=1e-7)
-            for f in range(H):
-                own, foreign = weights[at, f], weights_2[at, f]
-                both = share * own + (1 - share) * foreign if share == 1 or (own and foreign) else 0.0
-                assert space.weights[at, f] == pytest.approx(both, rel=1e-6)
-    for now, then in zip((other.x, other.targets, other.weights), before[1], strict=True):
-        assert_array_equal(now, then)
-
-
-def test_as_many_windows_are_mixed_as_asked_for() -> None:
-    panel = scale_panel(weekly(6))
-    for share in (0.0, 0.3, 1.0):
-        sampler = Sampler(panel, positions=8, held_out=0, recent=5)
-        drawn = training._draw(sampler, np.random.default_rng(0), 3000, share)
-        assert drawn.shares.dtype == np.float32
-        assert (drawn.shares < 1).mean() == pytest.approx(share, abs=0.03)
-        assert ((drawn.shares >= 0) & (drawn.shares <= 1)).all()
-        for series, ends in ((drawn.series, drawn.ends), (drawn.others, drawn.other_ends)):
-            assert_array_equal(np.bincount(series), [500] * 6)
-            assert (ends < panel.offsets[series + 1]).all()
-            assert (ends >= panel.offsets[series]).all()
-    assert np.mean((drawn.shares < 0.1) | (drawn.shares > 0.9)) > 0.35  # mostly near one of the two
-    part = drawn.rows(slice(3, 7))
-    assert [len(each) for each in part] == [4] * 5
-    assert_array_equal(part.other_ends, drawn.other_ends[3:7])
-
-
-def test_a_window_of_its_own_share_learns_alone() -> None:
-    panel, ones = scale_panel(weekly(4)), np.ones(4, np.float32)
-    drawn = training._draw(Sampler(panel, positions=8, held_out=0, recent=5), np.random.default_rng(0), 16, 0.5)
-    alone = drawn._replace(shares=np.ones(16, np.float32))
-
-    def gradient(windows: Any) -> Any:
-        batch = training._Batch(new_network(), panel, ones, 0, 16, Serial())
-        batch.gradient(windows)
-        return batch.total.copy()
-
-    assert_array_equal(gradient(alone), gradient(alone._replace(others=drawn.series, other_ends=drawn.ends)))
-    assert (gradient(drawn) != gradient(alone)).any()
-    # Mixed with itself a window is what it was.
-    itself = drawn._replace(others=drawn.series, other_ends=drawn.ends)
-    assert_allclose(gradient(itself), gradient(alone), rtol=1e-3, atol=1e-4)

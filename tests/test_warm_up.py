@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, and a library of two kernels, one of which has been used."""
     monkeypatch.setattr(warm_up, "KERNELS", [sum_gradients, adam])
-    sum_gradients(np.ones((2, 16), np.float32), np.zeros(16, np.float32))
+    sum_gradients(np.ones((2, 16), np.float32), 0, 16, np.zeros(16, np.float32))
     monkeypatch.setenv("FORECASTER_CACHE_DIR", str(tmp_path))
     return tmp_path
 
@@ -37,7 +37,7 @@ import numpy as np
 from forecaster.kernels._cache import Counts
 from forecaster.kernels.optimisers import sum_gradients
 total = np.zeros(16, np.float32)
-sum_gradients(np.ones((2, 16), np.float32), total)
+sum_gradients(np.ones((2, 16), np.float32), 0, 16, total)
 print(Counts.loaded, Counts.compiled, (total == 2).all())
 """
 

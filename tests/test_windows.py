@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster.config import NetworkConfig
 from forecaster.executors import Serial, Threads
-from forecaster.network import Network
-from forecaster.passes import SHARD_ROWS, Packed, Workspace
+from forecaster.network import ForecastNetwork
+from forecaster.passes import Workspace
 from forecaster.scaling import Integers, ScaledPanel, scale_panel
+from forecaster.trunk import SHARD_ROWS, Packed
 from forecaster.windows import Sampler, load_inputs, load_targets, window_quantiles
 from tests.examples import TINY, Floats, numbered
 
@@ -39,7 +40,7 @@ def parts(panel: ScaledPanel, values: np.ndarray) -> list[list[float]]:
 
 
 def packed(config: NetworkConfig = TINY, *, skip: float = 0.2) -> Packed:
-    network = Network(config, HORIZON)
+    network = ForecastNetwork(config, HORIZON)
     rng = np.random.default_rng(0)
     network.initialise(rng)
     view = network.parts["skip.weight"].real(network.weights)
@@ -92,7 +93,7 @@ def test_volatility_is_the_mean_size_of_a_change_within_the_series() -> None:
 
 def test_targets_stop_where_the_held_out_values_begin_and_judging_starts_there() -> None:
     panel = ramp(20)
-    network = Network(TINY, HORIZON)
+    network = ForecastNetwork(TINY, HORIZON)
     series, ends = np.array([0]), np.array([18])
     targets = {}
     for judging in (False, True):

@@ -15,10 +15,11 @@ from forecaster import Forecaster, Panel
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Threads
 from forecaster.frequency import Frequency
-from forecaster.network import Network
-from forecaster.passes import Packed, Workspace, forward
+from forecaster.network import ForecastNetwork
+from forecaster.passes import Workspace, forward
 from forecaster.recipes import recipe_for
 from forecaster.scaling import scale_panel
+from forecaster.trunk import Packed
 from forecaster.windows import load_inputs, window_quantiles
 
 MONTHS = 12
@@ -74,7 +75,7 @@ def _network_alone(name: str, rows: int, threads: int, peers: Peers, budget: flo
     it, and sorting the quantiles, as ``window_quantiles`` of the library does it.
     """
     config = SHAPES[name]
-    network = Network(config, HORIZON)
+    network = ForecastNetwork(config, HORIZON)
     network.initialise(np.random.default_rng(0))
     scaled, series = scale_panel(months(random_walks(rows))), np.arange(rows)
     ends, packed = scaled.offsets[1:] - 1, Packed(network)
@@ -98,7 +99,7 @@ def _network_alone(name: str, rows: int, threads: int, peers: Peers, budget: flo
     return seconds
 
 
-def _one(packed: Packed, x: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+def _one(packed: Packed[ForecastNetwork], x: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
     """Return a forecast from ready inputs: in, through the network, out."""
     network = packed.network
     space = Workspace(network, len(x), 1, first=len(x) - 1, training=False)

@@ -14,16 +14,14 @@ from benchmarks.kernels.peers import Peers
 from benchmarks.kernels.shapes import CLIP_NORM, DENSE, HORIZON, LEARNING_RATE, QUANTILES, Cell
 from forecaster.config import NetworkConfig, TrainingConfig
 from forecaster.executors import Executor, Threads
-from forecaster.network import Network
-from forecaster.passes import backward, forward
-from forecaster.scaling import ScaledPanel
-from forecaster.training import _Adam, _Batch, _loss, _Windows
+from forecaster.network import ForecastNetwork
+from forecaster.passes import Workspace, backward, forward
+from forecaster.tasks.forecasting import summed_loss
+from forecaster.training import _Adam, _Batch
+from forecaster.trunk import Packed
 
 Array = NDArray[np.float32]
-
-_NONE = np.zeros(0, np.int64)
-NOBODY = _Windows(_NONE, _NONE, _NONE, _NONE, np.zeros(0, np.float32))
-"""No windows: a `ReadyBatch` has its own."""
+Batch = _Batch[None, Workspace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +44,42 @@ class Step:
     limit: float
 
 
-class ReadyBatch(_Batch):
-    """The library's batch with inputs and targets that are there already, as PyTorch gets its tensors.
+class ReadyTask:
+    """A task whose inputs and targets are there already, as PyTorch gets its tensors.
 
     Copying them shard by shard into the workspace is part of the step; cutting windows out of series is not.
     """
 
-    def __init__(self, network: Network, x: Array, targets: Array, executor: Executor) -> None:
-        nothing = ScaledPanel(np.zeros(0), np.zeros(0, np.bool_), np.zeros(1, np.int64), None)  # type: ignore[arg-type]  # a panel without series
-        super().__init__(network, nothing, np.ones(0, np.float32), 0, x.shape[1], executor)
-        self.x, self.targets = x, targets
-        for spaces in self._spaces:
-            for space in spaces.values():
-                space.weights[:] = 1
+    def __init__(self, network: ForecastNetwork, x: Array, targets: Array) -> None:
+        self.network, self.x, self.targets = network, x, targets
+        self.size = x.shape[1]
+        self.held_out: tuple[None, ...] = ()
 
-    def _run_lane(self, lane: int, windows: _Windows) -> tuple[float, float]:  # noqa: ARG002
-        gradient, loss, weight = self.gradients[lane], 0.0, 0.0
-        gradient[:] = 0
-        for shard in self.shards[lane :: len(self.gradients)]:
-            space = self._spaces[lane][shard.stop - shard.start]
-            space.x[..., : self.x.shape[2]] = self.x[:, shard]
-            space.targets.reshape(space.steps, space.rows, -1)[:] = self.targets[:, shard]
-            weight += space.targets.size
-            outputs = forward(self.packed, space)
-            loss += _loss(outputs, self.network, space)
-            backward(self.packed, space, gradient)
-        return loss, weight
+    def draw(self, rng: np.random.Generator) -> None:
+        """Draw nothing: the rows are there."""
+
+    def space(self, rows: int) -> Workspace:
+        """Return buffers for a shard, all of whose targets count."""
+        space = Workspace(self.network, len(self.x), rows, first=0, training=True)
+        space.weights[:] = 1
+        return space
+
+    def learn(
+        self, packed: Packed[ForecastNetwork], space: Workspace, _: None, shard: slice, gradient: Array
+    ) -> tuple[float, float]:
+        """Forward, loss, backward."""
+        space.x[..., : self.x.shape[2]] = self.x[:, shard]
+        space.targets.reshape(space.steps, space.rows, -1)[:] = self.targets[:, shard]
+        loss = summed_loss(forward(packed, space), self.network, space)
+        backward(packed, space, gradient)
+        return loss, space.targets.size
+
+    def judge(self, packed: Packed[ForecastNetwork], piece: None) -> tuple[float, float]:
+        """Judge nothing: nothing is held out."""
+        raise NotImplementedError
 
 
-def network_of(cell: Cell) -> Network:
+def network_of(cell: Cell) -> ForecastNetwork:
     """Return a network with random weights, for any number of inputs.
 
     The library always sees a lag and whether it was observed, at least two inputs; the kernels take any number.
@@ -89,21 +94,26 @@ def network_of(cell: Cell) -> Network:
         quantiles=QUANTILES,
     )
     object.__setattr__(config, "lags", lags)
-    network = Network(config, HORIZON)
+    network = ForecastNetwork(config, HORIZON)
     network.initialise(np.random.default_rng(0))
     return network
 
 
-def batch_of(cell: Cell, executor: Executor) -> tuple[ReadyBatch, Callable[[], None]]:
-    """Return a cell's batch with random data, and its training step."""
-    network, rng = network_of(cell), np.random.default_rng(1)
+def task_of(cell: Cell) -> ReadyTask:
+    """Return a cell's task, with random data."""
+    rng = np.random.default_rng(1)
     x = rng.standard_normal((cell.steps, cell.batch, cell.inputs), np.float32)
     targets = rng.standard_normal((cell.steps, cell.batch, HORIZON), np.float32)
-    batch = ReadyBatch(network, x, targets, executor)
-    adam = _Adam(network, TrainingConfig(steps=10, learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM))
+    return ReadyTask(network_of(cell), x, targets)
+
+
+def batch_of(task: ReadyTask, executor: Executor) -> tuple[Batch, Callable[[], None]]:
+    """Return a batch of a task, and its training step."""
+    batch: Batch = _Batch(task, executor)
+    adam = _Adam(task.network, TrainingConfig(steps=10, learning_rate=LEARNING_RATE, clip_norm=CLIP_NORM))
 
     def step() -> None:
-        batch.gradient(NOBODY)
+        batch.gradient(None)
         adam.step(batch, 1)  # of ten steps the first has the full rate
 
     return batch, step
@@ -113,12 +123,13 @@ def measure_cell(cell: Cell, peers: Peers, *, budget: float) -> Step:
     """Measure one cell, after a look at whether both sides compute the same."""
     products = Products(cell.threads)
     with Threads(cell.threads) as executor:
-        batch, step = batch_of(cell, executor)
+        task = task_of(cell)
+        batch, step = batch_of(task, executor)
         sides: dict[str, Side] = {"ours": repeated(step)}
         if "torch" in peers.versions:
-            path = peers.hand_over({**batch.network.named_weights(), "x": batch.x, "targets": batch.targets})
+            path = peers.hand_over({**task.network.named_weights(), "x": task.x, "targets": task.targets})
             facts = peers.set_up("torch", "training", path=path, cell=asdict(cell))
-            _compare(batch.gradient(NOBODY), batch.norm / batch.weight, facts, cell)
+            _compare(batch.gradient(None), batch.norm / batch.weight, facts, cell)
             sides["torch"] = peers.side("torch")
         took = take_turns({**sides, "products": repeated(products)}, budget=budget)
     products.close()

@@ -40,6 +40,7 @@ _NAMES = (
     "models",
     "publish",
     "rollback",
+    "diagnose",
     "warm-up",
 )
 _MODULES = {name: name.replace("-", "_") for name in _NAMES}

@@ -55,9 +55,13 @@ def _add_rows(store: ModelStore, name: str, rows: list[Row], damaged: list[str],
 
 
 def _row(store: ModelStore, name: str, version: str, *, in_use: bool) -> Row:
-    from forecaster.storage import describe_model
+    from forecaster.storage import describe_model, kind_of
 
     info = describe_model(store.folder(name, version))
+    stored = {"version": version, "in use": "yes" if in_use else "no"}
+    if kind_of(info) != "forecaster":
+        empty = dict.fromkeys(("h", "series", "from", "to", "MASE"), "")
+        return {"model": name, "frequency": f"none, {kind_of(info)}", **empty, **stored}
     training, mase = info["training"], (info["accuracy"] or {}).get("mase")
     return {
         "model": name,
@@ -67,8 +71,7 @@ def _row(store: ModelStore, name: str, version: str, *, in_use: bool) -> Row:
         "from": str(training["first"]),
         "to": str(training["last"]),
         "MASE": "" if mase is None else f"{mase:.3f}",
-        "version": version,
-        "in use": "yes" if in_use else "no",
+        **stored,
     }
 
 

@@ -11,6 +11,7 @@ import click
 
 from forecaster.config import INITS, check_levels, check_quantiles
 from forecaster.errors import ConfigError, InputError, OutputError
+from forecaster.shape import CELLS
 
 if TYPE_CHECKING:
     from forecaster.audit import Audit
@@ -112,8 +113,13 @@ def training_options(command: Command) -> Command:
     options = (
         click.option("--season", type=int, help="Steps in a season, such as 7 for days. [from the frequency]"),
         click.option(
-            "--init", type=click.Choice(INITS), default=BASE, show_default=True, help="Weights to start from."
+            "--cell",
+            type=click.Choice(CELLS),
+            default=CELLS[0],
+            show_default=True,
+            help="Recurrent cell.",
         ),
+        click.option("--init", type=click.Choice(INITS), help="Weights to start from. [base, or random if not lstm]"),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
@@ -250,6 +256,7 @@ def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:
         freq=options["freq"],
         training=None if steps is None else {"steps": steps},
         season=options["season"],
+        cell=options["cell"],
         seed=options["seed"],
         threads=options["threads"],
     )

@@ -26,7 +26,8 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
     """Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
 
     The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series. Training
-    starts from base weights, which have learned from many series of this kind, or from random ones (--init random).
+    starts from base weights, which have learned from many series of this kind, or from random ones (--init random, or
+    another --cell than lstm).
     """
     from forecaster.storage import check_model_target
 
@@ -43,7 +44,12 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
 def describe(info: dict[str, Any]) -> str:
     """Return what a newly trained model is like, in a line."""
     training, accuracy = info["training"], info["accuracy"]
-    text = f"trained on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
+    cell = info["architecture"]["cell"]
+    how = "trained" if cell == "lstm" else f"{cell.upper()} trained from random weights"
+    text = f"{how} on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
     if accuracy and accuracy.get("mase") is not None:
         text += f"; MASE {accuracy['mase']:.3f} on the held-out horizon"
+    clipped, steps = sum(training["clipped_steps"]), sum(training["steps"])
+    if clipped:
+        text += f"; gradients clipped in {clipped:,} of {count(steps, 'steps')}"
     return text

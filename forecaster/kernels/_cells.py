@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from forecaster.kernels._vector import Lanes, data_of, exponential, for_each, sigmoid, tanh, vector_width
+from forecaster.kernels._vector import FLOAT, Lanes, data_of, exponential, for_each, sigmoid, tanh, vector_width
 
 
 class _Rows:
@@ -106,6 +106,47 @@ def _emit_backward(block: _Rows) -> None:
     block.each(body)
 
 
+def _emit_gru_forward(block: _Rows) -> None:
+    """Gates (overwritten), m (overwritten), bias, h before, h: (48) to (52)."""
+
+    def body(row: Any, j: Any) -> None:
+        zero = ir.Constant(row.type, 0)
+        sums, biases = [], []
+        for gate in range(3):
+            sums.append(block.load(block.place(0, row, j, 3, gate)))
+            biases.append(block.load(block.place(2, zero, j, 4, gate)))
+        r, z = sigmoid(sums[0] + biases[0]), sigmoid(sums[1] + biases[1])
+        m = block.load(block.place(1, row, j)) + block.load(block.place(2, zero, j, 4, 3))
+        n = tanh(r.times_plus(m, sums[2] + biases[2]))
+        for gate, value in enumerate((r, z, n)):
+            value.store(block.place(0, row, j, 3, gate))
+        m.store(block.place(1, row, j))
+        z.times_plus(block.load(block.place(3, row, j)) - n, n).store(block.place(4, row, j))
+
+    block.each(body)
+
+
+def _emit_gru_backward(block: _Rows) -> None:
+    """Gates, m (both overwritten), h before, d_h, d_h before (added to), and what goes on to h before: (53) to (56)."""
+
+    def body(row: Any, j: Any) -> None:
+        places = [block.place(0, row, j, 3, gate) for gate in range(3)]
+        at_m, at_before = block.place(1, row, j), block.place(4, row, j)
+        r, z, n = (block.load(place) for place in places)
+        d_h = block.load(block.place(3, row, j))
+        d_n = d_h * (1.0 - z) * (1.0 - n * n)  # (53), (54)
+        d_z = d_h * (block.load(block.place(2, row, j)) - n) * (z * (1.0 - z))  # (53), (54)
+        d_m = d_n * r  # (55)
+        d_r = d_n * block.load(at_m) * (r * (1.0 - r))  # (56)
+        for place, value in zip((*places, at_m), (d_r, d_z, d_n, d_m), strict=True):
+            value.store(place)
+        for gate, value in enumerate((d_r, d_z, d_m)):
+            value.store(block.place(5, row, j, 3, gate))
+        d_h.times_plus(z, block.load(at_before)).store(at_before)  # the first part of (58)
+
+    block.each(body)
+
+
 def _emit_add_rows(block: _Rows) -> None:
     """Total (one row) and block: the total plus the sum of the block's rows, (21), (28)."""
 
@@ -146,6 +187,71 @@ def _emit_tanh_backward(block: _Rows) -> None:
     block.each(body)
 
 
+def _emit_rnn_backward(block: _Rows) -> None:
+    """Gradient before the tanh (written), h, d_h: (46)."""
+
+    def body(row: Any, j: Any) -> None:
+        h = block.load(block.place(1, row, j))
+        (block.load(block.place(2, row, j)) * (1.0 - h * h)).store(block.place(0, row, j))
+
+    block.each(body)
+
+
+def _emit_log_sum(block: _Rows) -> None:
+    """Columns of logits (bias added), bias (one a row), and of each column the largest logit, the sum of exponentials.
+
+    The last two so far (overwritten), and a row of scratch: (62).
+    """
+    builder, width = block.builder, block.width
+    zero = ir.Constant(block.units.type, 0)
+
+    def copy(j: Any) -> None:
+        block.load(block.place(2, zero, j)).store(block.place(4, zero, j))
+
+    def larger(row: Any, j: Any) -> None:
+        place, top = block.place(0, row, j), block.place(2, zero, j)
+        logits = block.load(place) + Lanes.spread(builder, builder.gep(block.pointers[1], [row]), width)
+        logits.store(place)
+        logits.largest(block.load(top)).store(top)
+
+    def scale(j: Any) -> None:
+        total, before = block.place(3, zero, j), block.load(block.place(4, zero, j))
+        (block.load(total) * exponential(before - block.load(block.place(2, zero, j)))).store(total)
+
+    def add(row: Any, j: Any) -> None:
+        total, top = block.place(3, zero, j), block.load(block.place(2, zero, j))
+        (block.load(total) + exponential(block.load(block.place(0, row, j)) - top)).store(total)
+
+    for_each(builder, block.units, width, copy)
+    block.each(larger)
+    for_each(builder, block.units, width, scale)
+    block.each(add)
+
+
+def _emit_softmax(block: _Rows) -> None:
+    """Columns of logits (overwritten), log of sum and weight (one a column), sums of rows (added to): (63)."""
+    builder = block.builder
+    lanes = ir.VectorType(FLOAT, block.width)
+    with builder.goto_entry_block():
+        place = builder.alloca(lanes)  # LLVM makes a register of it
+
+    def one_row(row: Any) -> None:
+        zero = ir.Constant(row.type, 0)
+        builder.store(ir.Constant(lanes, [0.0] * block.width), place)
+
+        def column(j: Any) -> None:
+            at, log_sum = block.place(0, row, j), block.load(block.place(1, zero, j))
+            shares = exponential(block.load(at) - log_sum) * block.load(block.place(2, zero, j))
+            shares.store(at)
+            builder.store((shares + shares.like(builder.load(place))).value, place)
+
+        for_each(builder, block.units, block.width, column)
+        total = builder.gep(block.pointers[3], [row])
+        builder.store(builder.fadd(builder.load(total), Lanes(builder, builder.load(place)).total()), total)
+
+    for_each(builder, block.rows, 1, one_row)
+
+
 def _emit_function(function: Callable[[Lanes], Lanes]) -> Callable[[_Rows], None]:
     def emit(block: _Rows) -> None:
         def body(row: Any, j: Any) -> None:
@@ -159,10 +265,15 @@ def _emit_function(function: Callable[[Lanes], Lanes]) -> Callable[[_Rows], None
 
 cell_forward = _pointwise(6, _emit_forward)
 cell_backward = _pointwise(5, _emit_backward)
+gru_cell_forward = _pointwise(5, _emit_gru_forward)
+gru_cell_backward = _pointwise(6, _emit_gru_backward)
+rnn_cell_backward = _pointwise(3, _emit_rnn_backward)
 add_rows = _pointwise(2, _emit_add_rows)
 add_bias = _pointwise(2, _emit_add_bias)
 bias_tanh = _pointwise(2, _emit_bias_tanh)
 tanh_backward = _pointwise(2, _emit_tanh_backward)
+log_sum_columns = _pointwise(5, _emit_log_sum)
+softmax_columns = _pointwise(4, _emit_softmax)
 exponential_rows = _pointwise(1, _emit_function(exponential))
 sigmoid_rows = _pointwise(1, _emit_function(sigmoid))
 tanh_rows = _pointwise(1, _emit_function(tanh))

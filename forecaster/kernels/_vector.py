@@ -52,6 +52,13 @@ class Lanes:
         vector = ir.PointerType(ir.VectorType(FLOAT, width))
         return cls(builder, builder.load(builder.bitcast(pointer, vector), align=4))
 
+    @classmethod
+    def spread(cls, builder: Any, pointer: Any, width: int) -> Lanes:
+        """Return the one float at `pointer` in every lane."""
+        empty = ir.Constant(ir.VectorType(FLOAT, width), ir.Undefined)
+        first = builder.insert_element(empty, builder.load(pointer), ir.Constant(WORD, 0))
+        return cls(builder, builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(WORD, width), [0] * width)))
+
     def store(self, pointer: Any) -> None:
         """Write the floats at `pointer`."""
         vector = ir.PointerType(self.value.type)
@@ -104,6 +111,19 @@ class Lanes:
         builder, low, high = self.builder, self.constant(least).value, self.constant(most).value
         held = builder.select(builder.fcmp_ordered("<", self.value, low), low, self.value)
         return self.like(builder.select(builder.fcmp_ordered(">", held, high), high, held))
+
+    def largest(self, other: Lanes) -> Lanes:
+        """Return the larger of two numbers in each lane."""
+        above = self.builder.fcmp_ordered(">", self.value, other.value)
+        return self.like(self.builder.select(above, self.value, other.value))
+
+    def total(self) -> Any:
+        """Return the sum of all lanes, a float."""
+        builder = self.builder
+        lanes = [builder.extract_element(self.value, ir.Constant(WORD, k)) for k in range(self.value.type.count)]
+        while len(lanes) > 1:
+            lanes = [builder.fadd(one, other) for one, other in zip(lanes[::2], lanes[1::2], strict=True)]
+        return lanes[0]
 
     def polynomial(self, *coefficients: float) -> Lanes:
         """Return the polynomial with these coefficients, the highest power first."""

@@ -2,7 +2,9 @@
 
 Each takes outputs (R, >= F * Q; quantile index fastest), targets (R, F), weights (R, F; 0 where the target is missing)
 and writes d_outputs, the gradient of the weighted sum times `scale`; each returns the weighted sum of the loss, not
-scaled. With a `scale` of 1 over the sum of the weights, both make the mean of (31).
+scaled. With a `scale` of 1 over the sum of the weights, both make the mean of (31). The cross-entropies take logits
+for outputs and probabilities for targets, 0 and 1 where a class is known. The one over a whole vocabulary is in
+``softmax.py``.
 
 Columns of d_outputs that hold no quantile (padding) and rows of missing targets are set to zero.
 Sums are float64, over rows in order: the same bits whatever runs beside.
@@ -103,3 +105,75 @@ def squared_loss(
             total += np.float64(error * error * weight)  # (36)
             d_outputs[r, f] = np.float32(-2.0) * error * weight * scale  # (37)
     return total
+
+
+@kernel
+def binary_loss(
+    outputs: Array,
+    targets: Array,
+    weights: Array,
+    quantiles: Array,  # noqa: ARG001 - all losses are called alike
+    scale: np.float32,
+    d_outputs: Array,
+) -> float:
+    """Cross-entropy of yes and no, from the logit of yes; the target is its probability. `quantiles` is not used."""
+    rows, columns = targets.shape
+    total = 0.0
+    d_outputs[:, :] = _ZERO
+    for r in range(rows):
+        for f in range(columns):
+            weight = np.float64(weights[r, f])
+            if weight == 0.0:
+                continue
+            logit, target = np.float64(outputs[r, f]), np.float64(targets[r, f])
+            less = np.exp(-abs(logit))  # at most 1: neither this nor what is made of it overflows
+            total += weight * (max(logit, 0.0) + np.log1p(less) - target * logit)  # (60)
+            yes = (1.0 if logit >= 0.0 else less) / (1.0 + less)
+            d_outputs[r, f] = np.float32(weight * (yes - target)) * scale  # (61)
+    return total
+
+
+@kernel
+def categorical_loss(
+    outputs: Array,
+    targets: Array,
+    weights: Array,
+    quantiles: Array,  # noqa: ARG001 - all losses are called alike
+    scale: np.float32,
+    d_outputs: Array,
+) -> float:
+    """Cross-entropy of one class among F, from their logits; targets are the classes' probabilities.
+
+    The weight of a row is the one in its first column. `quantiles` is not used.
+    """
+    rows, columns = targets.shape
+    total = 0.0
+    d_outputs[:, :] = _ZERO
+    for r in range(rows):
+        weight = np.float64(weights[r, 0])
+        if weight == 0.0:
+            continue
+        top = np.float64(outputs[r, 0])
+        for f in range(1, columns):
+            top = max(top, np.float64(outputs[r, f]))
+        sum_of_powers, mass = 0.0, 0.0
+        for f in range(columns):
+            sum_of_powers += np.exp(np.float64(outputs[r, f]) - top)
+            mass += np.float64(targets[r, f])
+        log_sum = top + np.log(sum_of_powers)
+        for f in range(columns):
+            logit, target = np.float64(outputs[r, f]), np.float64(targets[r, f])
+            if target != 0.0:
+                total += weight * target * (log_sum - logit)  # (62)
+            d_outputs[r, f] = np.float32(weight * (mass * np.exp(logit - log_sum) - target)) * scale  # (63)
+    return total
+
+
+LOSSES = {
+    "pinball": pinball_loss,
+    "absolute": absolute_loss,
+    "squared": squared_loss,
+    "binary": binary_loss,
+    "categorical": categorical_loss,
+}
+"""By the names they have in configurations."""

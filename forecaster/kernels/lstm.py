@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from forecaster.kernels._cells import add_rows, cell_backward, cell_forward
 from forecaster.kernels._jit import Array, kernel
-from forecaster.kernels.products import add_outer, multiply
-
-AT_ONCE_ROWS = 8
-"""Fewer rows make thin products: there the inputs of all time steps, if kept, go through one product together."""
-
-_OUTER_DEPTH = 128
-"""Rows of one outer product, some time steps together: it pays for fetching and storing the sums."""
+from forecaster.kernels.products import AT_ONCE_ROWS, OUTER_DEPTH, add_outer, multiply
 
 
 @kernel
@@ -67,7 +61,7 @@ def lstm_backward(
     steps, rows, inputs = x.shape
     units = h.shape[2]
     wide, state = 4 * units, rows * units
-    together = max(1, _OUTER_DEPTH // rows)  # time steps whose rows make one outer product
+    together = max(1, OUTER_DEPTH // rows)  # time steps whose rows make one outer product
     for t in range(steps - 1, -1, -1):
         here = t * rows * wide
         cell_backward(gates, here, c, t * state, tanh_c, t * state, d_h, (t + 1) * state, d_c, 0, rows, units)

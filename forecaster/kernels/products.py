@@ -14,6 +14,12 @@ tile_8x2, tile_8x1, tile_4x2 = _tile.tile_8x2, _tile.tile_8x1, _tile.tile_4x2
 tile_4x1, tile_1x8 = _tile.tile_4x1, _tile.tile_1x8
 tile_1x4, tile_1x1 = _tile.tile_1x4, _tile.tile_1x1
 
+AT_ONCE_ROWS = 8
+"""Fewer rows make thin products: there the inputs of all time steps, if kept, go through one product together."""
+
+OUTER_DEPTH = 128
+"""Rows of one outer product, some time steps together: it pays for fetching and storing the sums."""
+
 
 @kernel
 def pack(matrix: Array, row: int, column: int, depth: int, columns: int, packed: Array) -> None:

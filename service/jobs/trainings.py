@@ -78,6 +78,7 @@ def _fit(task: Task, panel: Panel, told: _Told) -> list[str]:
         h=task.options.h or 0,
         freq=panel.frequency.alias,
         season=task.options.season,
+        cell=task.options.cell,
         training=training,
         seed=task.options.seed,
         threads=task.threads,

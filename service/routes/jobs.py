@@ -230,6 +230,8 @@ def _check_training(options: JobOptions) -> None:
     if options.name is None:
         raise invalid("name", "what the model is to be called", got="nothing")
     check_model_name(options.name)
+    if options.init == "base" and options.cell != "lstm":
+        raise invalid("init", f"random, since base weights are those of LSTMs and not of a {options.cell}", got="base")
     if options.name == BASE:
         raise invalid("name", f"another name than {BASE}, which the base weights of the package have", got=BASE)
 

@@ -44,7 +44,9 @@ class AccuracyRow(BaseModel):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float | None]
 
-    model: str = Field(description="LSTM is the model asked for; the others are simple methods to hold it against.")
+    model: str = Field(
+        description="LSTM (or GRU, RNN) is the model asked for; the others are simple methods to hold it against."
+    )
     MAE: float | None
     RMSE: float | None
     sMAPE: float | None  # noqa: N815 - as it is called in every table

@@ -161,14 +161,17 @@ class ForecastRequest(ForecastOptions):
 
 
 class SeriesForecast(BaseModel):
-    """The forecast of one series, in the columns of the CSV answer: LSTM-lo-95, LSTM-hi-95 … or LSTM-q-10 …."""
+    """The forecast of one series, in the columns of the CSV answer: LSTM-lo-95, LSTM-hi-95 … or LSTM-q-10 ….
+
+    They are called after the cell of the model: those of a GRU are GRU, GRU-lo-95 ….
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, list[float]]
 
     unique_id: str
     ds: list[str] | list[int] = Field(description="Timestamps of the forecast, or integer steps.")
-    LSTM: list[float] = Field(description="The median forecast.")
+    LSTM: list[float] = Field(default_factory=list, description="The median forecast; GRU or RNN of such a model.")
 
 
 class SkippedSeries(BaseModel):

@@ -26,7 +26,7 @@ __all__ = [
 JobKind = Literal["forecast", "train"]
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 _OF_THE_OTHER_KIND = {
-    "forecast": frozenset(("name", "publish", "seed", "init", "steps")),
+    "forecast": frozenset(("name", "publish", "seed", "cell", "init", "steps")),
     "train": frozenset(("model", "level", "quantiles")),
 }
 
@@ -42,8 +42,14 @@ class JobOptions(CsvOptions):
     seed: int = Field(
         default=0, ge=0, lt=2**32, description="For train: the same seed, file and options give the same weights."
     )
-    init: Literal["base", "random"] = Field(
-        default="base", description="For train: start from the base weights of the package, or from random ones."
+    cell: Literal["lstm", "gru", "rnn"] = Field(
+        default="lstm",
+        description="For train: the recurrent cell. Forecasts of the model are in columns called after it.",
+    )
+    init: Literal["base", "random"] | None = Field(
+        default=None,
+        description="For train: start from the base weights of the package, or from random ones. Default: base for "
+        "lstm, random for other cells, which the package has no weights of.",
     )
     steps: int | None = Field(
         default=None, ge=1, le=1_000_000, description="For train: steps at the most. Default: by the frequency."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.reference import Array
+from tests.reference.lstm import sigmoid
 
 
 def pinball(output: Array, target: Array, weights: Array, quantiles: Array) -> tuple[float, Array]:
@@ -32,6 +33,23 @@ def squared(output: Array, target: Array, weights: Array) -> tuple[float, Array]
     """Squared error of every column of `output`."""
     error = target[..., None] - output  # (30)
     return _weighted_mean(error**2, -2.0 * error, weights)  # (36), (37)
+
+
+def binary(output: Array, target: Array, weights: Array) -> tuple[float, Array]:
+    """Cross-entropy of yes and no, from the logit of yes in every column; `target` is its probability."""
+    each = np.logaddexp(0.0, output) - target[..., None] * output  # (60)
+    return _weighted_mean(each, sigmoid(output) - target[..., None], weights)  # (61)
+
+
+def categorical(output: Array, target: Array, weights: Array) -> tuple[float, Array]:
+    """Cross-entropy of one class among the last axis of `output` (..., C), `target` (..., C); `weights` (...)."""
+    log_sum = np.log(np.exp(output - output.max(axis=-1, keepdims=True)).sum(axis=-1, keepdims=True))
+    log_shares = output - output.max(axis=-1, keepdims=True) - log_sum
+    each, d_each = -(target * log_shares).sum(axis=-1), np.exp(log_shares) - target  # (62), (63)
+    total = weights.sum()
+    if total == 0.0:
+        return 0.0, np.zeros_like(output)
+    return float((weights * each).sum() / total), weights[..., None] / total * d_each  # (31)
 
 
 def _weighted_mean(each: Array, d_each: Array, weights: Array) -> tuple[float, Array]:

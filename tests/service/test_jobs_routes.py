@@ -128,6 +128,16 @@ def test_a_training_from_the_file_to_a_model_that_forecasts(service: JobService)
     assert forecast["result"]["rows"] == 6
 
 
+def test_a_training_of_another_cell(service: JobService) -> None:
+    location = service.hand_in(query="kind=train&h=2&name=shops&steps=2&cell=gru")
+    service.work()
+    trained = TrainedModel.model_validate_json(service.fetch(f"{location}/result").data)
+    assert (trained.info["architecture"]["cell"], trained.info["training"]["init"]) == ("gru", "random")
+    location = service.hand_in(query="kind=forecast&model=shops")
+    service.work()
+    assert service.fetch(f"{location}/result").text.startswith("unique_id,ds,GRU,GRU-lo-95")
+
+
 def test_a_training_begun_again_after_it_added_its_version_only_tells_of_it(service: JobService) -> None:
     location = service.hand_in(query="kind=train&h=2&name=shops&steps=2&init=random&publish=false")
     service.work()
@@ -306,6 +316,9 @@ WRONG = {
     "kind=train&h=2&name=x&steps=0": "steps",
     "kind=train&h=2&name=x&seed=-1": "seed",
     "kind=train&h=2&name=x&init=zero": "init",
+    "kind=train&h=2&name=x&cell=cnn": "cell",
+    "kind=train&h=2&name=x&cell=gru&init=base": "init",
+    "kind=forecast&cell=gru": "cell",
     "kind=train&h=2&name=x&publish=perhaps": "publish",
 }
 

@@ -1,0 +1,438 @@
+"""Labels of sequences: joins the rooms, computes nothing itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster import __version__, plain
+from forecaster.config import (
+    SequenceConfig,
+    TrainingConfig,
+    as_settings,
+    check_cell,
+    check_seed,
+    sequence_config,
+    training_config,
+)
+from forecaster.encoders import Encoded, Given, NumberEncoder, SymbolEncoder, encoder_of, given, learn_encoder
+from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
+from forecaster.executors import Threads
+from forecaster.gate import shown
+from forecaster.network import Network
+from forecaster.rounds import Integers
+from forecaster.storage import FORMAT_VERSION, load_model, save_model
+
+if TYPE_CHECKING:
+    from forecaster.training import History, Progress
+
+Label = str | int | bool
+Floats = NDArray[np.float64]
+
+USUAL = TrainingConfig(steps=600, batch_size=64, learning_rate=0.01, validate_every=20, patience=10, averaged=0.1)
+"""What a training is like unless something else is asked for."""
+
+_FEWEST_HELD_OUT = 8
+_NUMBERS_AT_ONCE = 2**21
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """All that training gave, or loading: set at once, so that a failed `fit` leaves the earlier model."""
+
+    network: Network
+    encoder: SymbolEncoder | NumberEncoder
+    classes: tuple[Label, ...]
+    info: dict[str, Any]
+    history: History | None
+
+
+class SequenceClassifier:
+    """Gives sequences of symbols or of numbers, of any lengths, the labels it has learned from others.
+
+    A recurrent network reads each sequence from its first step to its last; what it then knows becomes the probability
+    of each class, by a sigmoid for two classes and by a softmax for more.
+
+    Parameters
+    ----------
+    network : SequenceConfig or mapping, optional
+        The shape of the network, or some of its settings by name: ``{"cell": "gru", "hidden": 32}``. Unless it says
+        otherwise, the loss is "binary" cross-entropy for two classes and "categorical" for more.
+    training : TrainingConfig or mapping, optional
+        How it is trained, or some of its settings by name. Unless it says otherwise, a batch is a quarter of the
+        sequences, from 8 to 64.
+    held_out : float
+        Share of the sequences of each class that no gradient sees: they decide when to stop, and give the accuracy in
+        `info`. Where that makes fewer than 8, none are held out and all steps are made.
+    seed : int
+        The same seed gives the same model.
+    threads : int, optional
+        Threads; by default one for each processor this process may use.
+
+    Raises
+    ------
+    ConfigError
+        A setting is wrong.
+
+    Examples
+    --------
+    >>> from forecaster import SequenceClassifier
+    >>> rows = [["cat", "mat", "rat"], ["cat", "rat", "rat"], ["mat", "mat", "cat"]]
+    >>> model = SequenceClassifier(training={"steps": 100}).fit(rows, [0, 0, 1])
+    >>> model.predict(rows).tolist()
+    [0, 0, 1]
+    """
+
+    def __init__(
+        self,
+        *,
+        network: SequenceConfig | Mapping[str, Any] | None = None,
+        training: TrainingConfig | Mapping[str, Any] | None = None,
+        held_out: float = 0.2,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.network = _checked_network(network)
+        self.training = training_config(training, USUAL)
+        self._batch_asked = isinstance(training, TrainingConfig) or "batch_size" in (training or {})
+        if isinstance(held_out, bool) or not isinstance(held_out, (int, float)) or not 0 <= held_out < 1:
+            raise ConfigError(f"held_out must be a share from 0 to below 1, got {held_out!r}.", column="held_out")
+        self.held_out, self.seed, self.threads = float(held_out), check_seed(seed), threads
+        self._fitted: _Fitted | None = None
+
+    @property
+    def classes(self) -> list[Label]:
+        """The labels it knows, sorted; the columns of `predict_proba`."""
+        return list(self._ready().classes)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the model is and how well it did on what was held out: the content of ``model.json``."""
+        return self._ready().info
+
+    @property
+    def history(self) -> History:
+        """The training, look by look, and how many steps' gradients were clipped; a loaded model has none."""
+        history = self._ready().history
+        if history is None:
+            raise NotFittedError("the model was loaded, not trained here; info['training'] says what is kept.")
+        return history
+
+    def fit(
+        self, sequences: Iterable[Any], labels: Iterable[Label], *, progress: Callable[[Progress], None] | None = None
+    ) -> Self:
+        """Train on `sequences`, each with its label.
+
+        Parameters
+        ----------
+        sequences : iterable
+            Of symbols: each a list of texts. Of numbers: each an array (T,), or (T, I) with several at each step;
+            they are scaled by the means and deviations of those that are learned from.
+        labels : iterable
+            Of each sequence, all of one type: text, whole numbers, or booleans.
+        progress : callable, optional
+            Gets a `Progress` every ``validate_every`` steps.
+
+        Raises
+        ------
+        InputError
+            A sequence is empty or no sequence, there are not as many labels, or only one class.
+        ConfigError
+            The network's loss does not go with so many classes, or there are too many symbols for one-hot vectors.
+        """
+        from forecaster.tasks.labelled import LabelTask, Sequences  # a prediction needs neither it nor Numba
+        from forecaster.training import train
+
+        began = time.perf_counter()
+        rows, known = given(sequences), _labels(labels)
+        if len(rows.rows) != len(known):
+            raise InputError(f"there are {len(rows.rows)} sequences and {len(known)} labels; give each one its label.")
+        classes, answers = _classes(known)
+        config = self._config(len(classes))
+        rng = np.random.default_rng(self.seed)
+        judges = _held_out(answers, self.held_out, rng)
+        encoder = learn_encoder(rows.select(np.setdiff1d(np.arange(len(known)), judges)))
+        encoded = encoder.encode(rows)
+        network = Network(encoder.shape(config, _outputs(config, len(classes))))
+        network.initialise(rng)
+        training = self.training
+        if not self._batch_asked:
+            learned_from = len(known) - len(judges)
+            training = replace(training, batch_size=min(max(learned_from // 4 // 8 * 8, 8), training.batch_size))
+        task = LabelTask(
+            network,
+            Sequences(*encoded),
+            _targets(answers, network.outputs),
+            np.ones(len(known), np.float32),
+            config=config,
+            training=training,
+            held_out=judges,
+        )
+        with Threads(self.threads) as executor:
+            history = train(task, config=training, rng=rng, executor=executor, progress=progress)
+        network.freeze()
+        info = {
+            "format_version": FORMAT_VERSION,
+            "kind": "classifier",
+            "library_version": __version__,
+            "classes": list(classes),
+            "inputs": encoder.as_settings(),
+            "architecture": {
+                "cell": config.cell,
+                "networks": [as_settings(config)],
+                "weights": network.n_weights,
+            },
+            "training": {
+                "sequences": len(known),
+                "values": int(encoded.offsets[-1]),
+                "held_out": len(judges),
+                "steps": history.steps,
+                "best_step": history.best_step,
+                "clipped_steps": history.clipped,
+                "seconds": round(time.perf_counter() - began, 3),
+                "seed": self.seed,
+                "settings": as_settings(training),
+            },
+            "accuracy": None,
+        }
+        fitted = _Fitted(network, encoder, classes, info, history)
+        if len(judges):
+            info["accuracy"] = _verdict(_probabilities(fitted, rows.select(judges)), answers[judges])
+        self._fitted = fitted
+        return self
+
+    def predict_proba(self, sequences: Iterable[Any]) -> Floats:
+        """Return the probability of each of `classes`, (N, C); rows sum to 1.
+
+        Symbols that did not come in training stand for nothing: they come in as zeros, and the network makes what it
+        can of the others.
+
+        Raises
+        ------
+        NotFittedError
+            There is no trained model yet.
+        InputError
+            A sequence is empty, or not of the kind trained on.
+        """
+        return _probabilities(self._ready(), given(sequences))
+
+    def predict(self, sequences: Iterable[Any]) -> NDArray[Any]:
+        """Return the most probable label of each sequence, (N,).
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As `predict_proba`.
+        """
+        chosen: NDArray[Any] = np.array(self.classes)[self.predict_proba(sequences).argmax(1)]
+        return chosen
+
+    def score(self, sequences: Iterable[Any], labels: Iterable[Label]) -> dict[str, float]:
+        """Return how well labels of other sequences are foretold: ``accuracy``, a share, and ``log_loss``, in nats.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As `predict_proba`; a label was not there in training.
+        """
+        fitted, rows, known = self._ready(), given(sequences), _labels(labels)
+        if len(rows.rows) != len(known):
+            raise InputError(f"there are {len(rows.rows)} sequences and {len(known)} labels; give each one its label.")
+        place = {label: k for k, label in enumerate(fitted.classes)}
+        for row, label in enumerate(known):
+            if label not in place:
+                raise InputError(
+                    f"label {row} is {shown(label)}, which was not there in training; the model knows "
+                    f"{_listed(fitted.classes)}.",
+                    row=row,
+                )
+        return _verdict(_probabilities(fitted, rows), np.array([place[label] for label in known]))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to the folder `path`, whole or not at all.
+
+        Raises
+        ------
+        NotFittedError, OutputError
+            There is nothing to save yet; it cannot be written.
+        """
+        fitted = self._ready()
+        named = {f"0.{name}": array for name, array in fitted.network.named_weights().items()}
+        save_model(path, fitted.info, named)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
+        """Return the model saved in the folder `path`, its files checked; no code in them is run.
+
+        Raises
+        ------
+        ModelFormatError
+            The folder is missing, incomplete, changed, of a newer format, or holds a model of another kind.
+        """
+        info, weights = load_model(path, kind="classifier")
+        try:
+            (settings,) = info["architecture"]["networks"]
+            config = sequence_config(settings, check_cell(info["architecture"]["cell"]))
+            classes, encoder = _known_classes(info["classes"]), encoder_of(info["inputs"])
+            outputs = _outputs(_checked_loss(config, len(classes)), len(classes))
+            network = Network(encoder.shape(config, outputs))
+            network.set_weights({name.removeprefix("0."): array for name, array in weights.items()})
+            network.freeze()
+            model = cls(network=config, threads=threads)
+        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ModelFormatError(f"{path} does not describe a classifier: {reason}") from error
+        model._fitted = _Fitted(network, encoder, classes, info, None)
+        return model
+
+    def _ready(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError("the model is not trained yet; call fit() first, or load a saved one.")
+        return self._fitted
+
+    def _config(self, count: int) -> SequenceConfig:
+        """Return the settings of a network for so many classes."""
+        if isinstance(self.network, SequenceConfig):
+            return _checked_loss(self.network, count)
+        usual = "binary" if count == 2 else "categorical"
+        return _checked_loss(SequenceConfig(**{"loss": usual, **self.network}), count)
+
+
+def _checked_network(asked: SequenceConfig | Mapping[str, Any] | None) -> SequenceConfig | dict[str, Any]:
+    if isinstance(asked, SequenceConfig):
+        return asked
+    if asked is not None and not isinstance(asked, Mapping):
+        raise ConfigError(f"network must be a SequenceConfig, or settings by name, got {asked!r}.", column="network")
+    known = [field.name for field in fields(SequenceConfig)]
+    for name in asked or {}:
+        if name not in known:
+            raise ConfigError(f"network has no setting {name!r}, only {', '.join(known)}.", column="network")
+    replace(SequenceConfig(), **(asked or {}))
+    return dict(asked or {})
+
+
+def _checked_loss(config: SequenceConfig, count: int) -> SequenceConfig:
+    if config.loss not in ("binary", "categorical") or (config.loss == "binary" and count > 2):
+        right = "categorical" if count > 2 else "binary or categorical"
+        raise ConfigError(f"the loss of {count} classes must be {right}, got {config.loss}.", column="loss")
+    return config
+
+
+def _outputs(config: SequenceConfig, count: int) -> int:
+    return 1 if config.loss == "binary" else count
+
+
+def _labels(labels: object) -> list[Label]:
+    if isinstance(labels, (str, bytes, Mapping)) or not isinstance(labels, Iterable):
+        raise InputError(f"labels must be a list with a label for each sequence, got {shown(labels)}.")
+    known: list[Label] = []
+    for row, one in enumerate(labels):
+        label = one.item() if isinstance(one, np.generic) else one
+        if type(label) not in (str, int, bool):
+            raise InputError(f"label {row} must be text, a whole number or a boolean, got {shown(label)}.", row=row)
+        if known and type(label) is not type(known[0]):
+            raise InputError(
+                f"label {row} is {shown(label)} where label 0 is {shown(known[0])}; give all of one type.", row=row
+            )
+        if type(label) is int and not -(2**63) <= label < 2**63:
+            raise InputError(f"label {row} is too large a number; write it as text.", row=row)
+        known.append(label)
+    return known
+
+
+def _classes(labels: list[Label]) -> tuple[tuple[Label, ...], Integers]:
+    """Return the classes there are, sorted, and the place of each label among them."""
+    classes = tuple(sorted(set(labels)))
+    if len(classes) < 2:
+        there = f"all labels are {shown(classes[0])}" if classes else "there are no labels"
+        raise InputError(f"{there}; a classifier needs sequences of two classes or more to tell apart.")
+    place = {label: k for k, label in enumerate(classes)}
+    return classes, np.array([place[label] for label in labels], np.int64)
+
+
+def _known_classes(classes: list[Any]) -> tuple[Label, ...]:
+    """Return the classes that a description names."""
+    if len({type(one) for one in classes}) != 1 or type(classes[0]) not in (str, int, bool):
+        raise ConfigError("classes must be all texts, all whole numbers, or all booleans.")
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise ConfigError("classes must be two or more, and different.")
+    return tuple(classes)
+
+
+def _listed(classes: tuple[Label, ...], most: int = 10) -> str:
+    more = f" and {len(classes) - most} more" if len(classes) > most else ""
+    return ", ".join(map(shown, classes[:most])) + more
+
+
+def _held_out(answers: Integers, share: float, rng: np.random.Generator) -> Integers:
+    """Return the sequences to judge by: that share of each class, rounded down, so that none is held out whole."""
+    chosen = [rng.permutation(of)[: int(share * len(of))] for of in _by_class(answers)]
+    which = np.sort(np.concatenate(chosen))
+    return which if len(which) >= _FEWEST_HELD_OUT else np.empty(0, np.int64)
+
+
+def _by_class(answers: Integers) -> list[Integers]:
+    order = np.argsort(answers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(answers[order])) + 1)
+
+
+def _targets(answers: Integers, outputs: int) -> NDArray[np.float32]:
+    if outputs == 1:
+        return answers.astype(np.float32)[:, None]
+    targets = np.zeros((len(answers), outputs), np.float32)
+    targets[np.arange(len(answers)), answers] = 1
+    return targets
+
+
+def _probabilities(fitted: _Fitted, asked: Given) -> Floats:
+    """Return the probabilities of the classes (N, C), in NumPy alone."""
+    encoded = fitted.encoder.encode(asked)
+    results = np.empty((len(asked.rows), fitted.network.outputs))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for which in _pieces(fitted.network, encoded):
+            results[which] = _logits(fitted.network, encoded, which)
+        if fitted.network.outputs == 1:
+            yes = 0.5 * (1.0 + np.tanh(0.5 * results))
+            return np.concatenate([1.0 - yes, yes], axis=1)
+        raised = np.exp(results - results.max(1, keepdims=True))
+    shares: Floats = raised / raised.sum(1, keepdims=True)
+    return shares
+
+
+def _pieces(network: Network, encoded: Encoded) -> list[Integers]:
+    """Cut the sequences, by length, into pieces whose numbers do not take much memory."""
+    lengths = np.diff(encoded.offsets)
+    order = np.argsort(lengths, kind="stable")
+    width = network.inputs + 8 * network.shape.hidden
+    pieces, begin = [], 0
+    for at, steps in enumerate(lengths[order].tolist()):
+        if at > begin and (at + 1 - begin) * steps * width > _NUMBERS_AT_ONCE:
+            pieces.append(order[begin:at])
+            begin = at
+    return [*pieces, order[begin:]]
+
+
+def _logits(network: Network, encoded: Encoded, which: Integers) -> NDArray[np.float32]:
+    values, offsets = encoded
+    lengths = offsets[which + 1] - offsets[which]
+    shape = (int(lengths.max()), len(which), *values.shape[1:])
+    filled = np.full(shape, -1, np.int64) if network.shape.symbols else np.zeros(shape, np.float32)
+    for b, one in enumerate(which.tolist()):
+        filled[: lengths[b], b] = values[offsets[one] : offsets[one + 1]]
+    x = plain.enter(network, filled) if network.shape.symbols else filled
+    y, _ = plain.trunk(network, x)
+    return plain.head(network, y[lengths - 1, np.arange(len(which))])  # (66)
+
+
+def _verdict(probabilities: Floats, answers: Integers) -> dict[str, float]:
+    given_to = probabilities[np.arange(len(answers)), answers]
+    return {
+        "accuracy": float((probabilities.argmax(1) == answers).mean()),
+        "log_loss": float(-np.log(np.maximum(given_to, 1e-15)).mean()),
+    }

@@ -1,0 +1,77 @@
+"""The worked values of the notes, through the compiled kernels and through NumPy alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from forecaster import plain
+from forecaster.network import Network
+from forecaster.shape import Shape
+from forecaster.trunk import Packed, Trunk, new_states, trunk_forward
+
+SHUT, HALF, OPEN = -40.0, 0.0, 40.0  # what a sigmoid makes 0, 0.5 and 1 of
+MEMORY = [4.0, 5.0, 6.0]
+
+
+def small() -> Network:
+    return Network(Shape(numbers=4, hidden=3, outputs=1))
+
+
+def with_gates(forget: float, write: float, candidate: list[float]) -> Network:
+    """Return a network of the notes' sizes whose gates stand where the biases put them."""
+    network = small()
+    bias = network.parts["lstm.bias_l0"].real(network.weights)
+    bias[0], bias[1], bias[2], bias[3] = write, forget, candidate, OPEN
+    return network
+
+
+def by_kernels(network: Network, steps: int) -> np.ndarray:
+    trunk, states = Trunk(network, steps, 1, training=False), new_states(network, 1)
+    states[0, 1, 0, :3] = MEMORY
+    trunk.begin(states)
+    trunk_forward(Packed(network), trunk)
+    trunk.end(states)
+    return states[0, 1, 0, :3]
+
+
+def by_numpy(network: Network, steps: int) -> np.ndarray:
+    states = np.zeros((1, 2, 1, 3), np.float32)
+    states[0, 1, 0] = MEMORY
+    _, after = plain.trunk(network, np.zeros((steps, 1, 4), np.float32), states)
+    return after[0, 1, 0]
+
+
+def test_the_sizes_of_the_notes() -> None:
+    weights = small().named_weights()
+    assert weights["lstm.weight_ih_l0"].shape == (4 * 3, 4)
+    assert weights["lstm.weight_hh_l0"].shape == (4 * 3, 3)
+    assert weights["lstm.weight_ih_l0"].size + weights["lstm.weight_hh_l0"].size == 4 * 21
+    assert weights["lstm.bias_l0"].size == 4 * 3
+
+
+@pytest.mark.parametrize("run", [by_kernels, by_numpy])
+@pytest.mark.parametrize(
+    ("forget", "write", "steps", "expected"),
+    [
+        (HALF, SHUT, 1, [2, 2.5, 3]),  # halves keep half
+        (SHUT, SHUT, 1, [0, 0, 0]),  # zeros forget all
+        (OPEN, SHUT, 1, MEMORY),  # ones, and nothing written: unchanged
+        (OPEN, SHUT, 50, MEMORY),
+        (OPEN, OPEN, 1, [4.1, 5.2, 6.3]),  # added to
+        (SHUT, OPEN, 1, [0.1, 0.2, 0.3]),
+        (HALF, SHUT, 50, [0, 0, 0]),  # 0.5^50: forgotten
+    ],
+)
+def test_what_becomes_of_the_memory(run, forget: float, write: float, steps: int, expected: list[float]) -> None:  # type: ignore[no-untyped-def]
+    network = with_gates(forget, write, np.arctanh([0.1, 0.2, 0.3]).tolist())
+    assert_allclose(run(network, steps), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_products_sums_and_powers() -> None:
+    memory, other = np.array([4, 5, 6]), np.array([1, 2, 3])
+    assert (memory * other).tolist() == [4, 10, 18]
+    assert (memory + other).tolist() == [5, 7, 9]
+    assert 2.0**50 > 1e15
+    assert 0.2**50 < 1e-34
