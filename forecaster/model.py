@@ -389,7 +389,7 @@ class Forecaster:
         ModelFormatError
             The folder is missing, incomplete, changed, or of a newer format.
         """
-        info, weights = load_model(path)
+        info, weights = load_model(path, kind="forecaster")
         try:
             engine, frequency, scale = described(info, weights)
             model = cls(

@@ -64,11 +64,14 @@ def head(network: Network, y: Array) -> Array:
 
 
 def enter(network: Network, symbols: NDArray[np.int64]) -> Array:
-    """Return what comes in of symbols (T, B) below those there are: rows of the embedding, or one-hot vectors."""
+    """Return what comes in of symbols (T, B): rows of the embedding, or one-hot vectors; zeros of those below 0."""
     if network.shape.embedding:
         table: Array = network.parts["embedding.weight"].real(network.weights)[0]
-        return table[symbols]  # (64)
-    return np.eye(network.shape.symbols, dtype=np.float32)[symbols]
+    else:
+        table = np.eye(network.shape.symbols, dtype=np.float32)
+    x = table[symbols]  # (64)
+    x[np.less(symbols, 0)] = 0
+    return x
 
 
 def trunk(network: Network, x: Array, states: Array | None = None) -> tuple[Array, Array]:

@@ -57,6 +57,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "a list of objects": lambda value: (
         isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
     ),
+    "a list": lambda value: isinstance(value, list),
     "a list of numbers": lambda value: isinstance(value, list) and all(map(_is_number, value)),
     "null, or an object of numbers": lambda value: (
         value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
@@ -81,6 +82,19 @@ _FIELDS = {
     "calibration": "an object",
 }
 """What has to stand in a description, so that whoever reads one can rely on it."""
+_SEQUENCE_FIELDS = {
+    "library_version": "text",
+    "architecture.cell": _CELL,
+    "architecture.networks": "a list of objects",
+    "training.sequences": "a whole number",
+    "training.values": "a whole number",
+    "accuracy": "null, or an object of numbers",
+}
+_FIELDS_OF = {
+    "forecaster": _FIELDS,
+    "classifier": _SEQUENCE_FIELDS | {"classes": "a list", "inputs": "an object"},
+}
+"""The same for each kind of model; a description that names none is a forecaster's."""
 
 
 def check_model_target(folder: str | os.PathLike[str]) -> Path:
@@ -139,23 +153,32 @@ def save_model(
         raise OutputError(f"the model cannot be written to {path}: {error.strerror or error}.") from error
 
 
-def load_model(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.floating[Any]]]]:
+def load_model(
+    folder: str | os.PathLike[str], *, kind: str | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[np.floating[Any]]]]:
     """Return description and weights of a model folder, checked against its sums; nothing from a file is run.
 
     Raises
     ------
     ModelFormatError
-        It is missing, incomplete, changed since it was written, or of a newer format.
+        It is missing, incomplete, changed since it was written, of a newer format, or not of the `kind` asked for.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     description = _described(Path(folder))
+    if kind not in (None, kind_of(description)):
+        raise ModelFormatError(f"{folder} is a model of the kind {kind_of(description)}, expected a {kind}.")
     content = _checked(Path(folder), WEIGHTS, most_weights(description))
     try:
         return description, load(content)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ModelFormatError(f"{Path(folder) / WEIGHTS} is not a safetensors file: {error}.") from error
+
+
+def kind_of(description: Mapping[str, Any]) -> str:
+    """Return the kind of a model, going by its description."""
+    return str(description.get("kind", "forecaster"))
 
 
 def describe_model(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -221,7 +244,11 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _check_fields(place: Path, description: Any) -> None:
-    for field, expected in _FIELDS.items():
+    kind = kind_of(description)
+    if kind not in _FIELDS_OF:
+        known = ", ".join(_FIELDS_OF)
+        raise ModelFormatError(f"{place}: kind must be one of {known}, got {shown(kind)}. Upgrade the package.")
+    for field, expected in _FIELDS_OF[kind].items():
         value = description
         try:
             for key in field.split("."):
