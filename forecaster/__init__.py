@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forecaster.backtest import rolling_backtest as rolling_backtest
     from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
+    from forecaster.config import SequenceConfig as SequenceConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
     from forecaster.csvfile import ColumnNames as ColumnNames
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
     from forecaster.storage import describe_model as describe_model
+    from forecaster.storage import kind_of as kind_of
     from forecaster.store import ModelStore as ModelStore
     from forecaster.store import open_store as open_store
+    from forecaster.symbols import SymbolForecaster as SymbolForecaster
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_columns as write_columns
@@ -59,6 +62,7 @@ _HOME = {
     "rolling_backtest": "backtest",
     "Client": "client",
     "NetworkConfig": "config",
+    "SequenceConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
     "ColumnNames": "csvfile",
@@ -88,8 +92,10 @@ _HOME = {
     "Panel": "panel",
     "base_folders": "pretrained",
     "describe_model": "storage",
+    "kind_of": "storage",
     "ModelStore": "store",
     "open_store": "store",
+    "SymbolForecaster": "symbols",
     "forecast_csv": "tables",
     "read_panel": "tables",
     "write_columns": "tables",

@@ -64,7 +64,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
-            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, most))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, most))
         _check_choice("loss", self.loss, get_args(Loss))
         check_cell(self.cell)
         if not isinstance(self.deseasonalise, bool):
@@ -132,7 +132,7 @@ class SequenceConfig:
         check_cell(self.cell)
         whole = {"layers": (1, 16), "hidden": (1, 2048), "dense": (0, 2048), "embedding": (0, 2048)}
         for name, (least, most) in whole.items():
-            object.__setattr__(self, name, _check_whole(name, getattr(self, name), least, most))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), least, most))
         _check_choice("loss", self.loss, get_args(SequenceLoss))
         dropout = _as_float(self.dropout)
         if not 0 <= dropout < 1:
@@ -225,7 +225,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check every setting."""
         for name in ("steps", "batch_size", "validate_every", "patience", "recent"):
-            object.__setattr__(self, name, _check_whole(name, getattr(self, name), 1, 10_000_000))
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, 10_000_000))
         for name in ("learning_rate", "clip_norm"):
             value = _as_float(getattr(self, name))
             if not 0 < value <= 1e6:
@@ -286,7 +286,7 @@ def check_horizon(h: object, *, name: str = "h") -> int:
     ConfigError
         It is not a whole number from 1 to MAX_HORIZON.
     """
-    return _check_whole(name, h, 1, MAX_HORIZON)
+    return check_whole(name, h, 1, MAX_HORIZON)
 
 
 def engine_choice() -> str:
@@ -366,7 +366,7 @@ def check_seed(seed: object) -> int:
     ConfigError
         It is not a whole number from 0 to 2^63 - 1.
     """
-    return _check_whole("seed", seed, 0, 2**63 - 1)
+    return check_whole("seed", seed, 0, 2**63 - 1)
 
 
 def check_levels(level: object) -> tuple[float, ...]:
@@ -439,7 +439,14 @@ def intervals_asked(level: object, quantiles: object) -> tuple[tuple[float, ...]
     return tuple(sorted({level_of(one) for one in shown} - {0.0})), shown
 
 
-def _check_whole(name: str, value: object, least: int, most: int) -> int:
+def check_whole(name: str, value: object, least: int, most: int) -> int:
+    """Return `value` if it is a whole number from `least` to `most`.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ConfigError(f"{name} must be a whole number, got {value!r}.", column=name)
     number = int(value.__index__())
