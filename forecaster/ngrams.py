@@ -100,7 +100,7 @@ def _grams(symbols: Integers, size: int, order: int) -> Integers:
 def _level(grams: Integers, counts: Integers, size: int) -> _Level:
     discounts = _discounts(counts)
     contexts, place = np.unique(grams // size, return_inverse=True)
-    totals = np.bincount(place, counts)
+    totals = np.bincount(place, counts).astype(np.float64)
     left = np.bincount(place, discounts[np.minimum(counts, 3)]) / totals
     return _Level(grams, counts, contexts, totals, left, discounts)
 

@@ -31,13 +31,12 @@ from forecaster.network import Array, Network
 from forecaster.ngrams import NAMES, NGrams
 from forecaster.plain import enter, head, trunk
 from forecaster.rounds import Integers
-from forecaster.shape import Cell
+from forecaster.shape import Cell, Units
 from forecaster.storage import FORMAT_VERSION, load_model, save_model
 from forecaster.vocabulary import (
     BOUNDARY,
     MOST_SYMBOLS,
     UNKNOWN,
-    Units,
     Vocabulary,
     as_sequences,
     check_units,

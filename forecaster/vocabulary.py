@@ -11,16 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 
 from forecaster.errors import ConfigError, InputError
 from forecaster.gate import shown
 from forecaster.rounds import Integers
-
-Units = Literal["words", "characters", "symbols"]
-UNITS: tuple[Units, ...] = get_args(Units)
+from forecaster.shape import UNITS, Units
 
 UNKNOWN, BOUNDARY = 0, 1
 RESERVED = 2
@@ -157,7 +155,7 @@ def check_units(units: object) -> Units:
     """
     if units not in UNITS:
         raise ConfigError(f"units must be one of {', '.join(UNITS)}, got {units!r}.", column="units")
-    return units  # type: ignore[return-value]  # it is one of them
+    return units
 
 
 def as_sequences(given: Any, units: Units) -> list[Any]:

@@ -33,6 +33,8 @@ COMMANDS = (
     "predict",
     "simulate",
     "backtest",
+    "learn",
+    "suggest",
     "serve",
     "worker",
     "keys",

@@ -127,7 +127,7 @@ def test_models_of_another_kind_are_refused(machine: SymbolForecaster, tmp_path:
     with pytest.raises(ModelFormatError, match="symbols"):
         Forecaster.load(tmp_path / "symbols")
     with pytest.raises(ModelFormatError, match="forecaster"):
-        SymbolForecaster.load(Path(__file__).parent.parent / "forecaster" / "weights" / "day")
+        SymbolForecaster.load(Path(__file__).parent.parent / "forecaster" / "weights" / "daily")
 
 
 @pytest.mark.parametrize(

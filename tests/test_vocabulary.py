@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from forecaster.errors import ConfigError, InputError
-from forecaster.vocabulary import BOUNDARY, RESERVED, UNKNOWN, Units, Vocabulary, as_sequences
+from forecaster.shape import Units
+from forecaster.vocabulary import BOUNDARY, RESERVED, UNKNOWN, Vocabulary, as_sequences
 
 TEXT = "The cat sat on the mat, and the rat didn't: it ran (far-off)."
 

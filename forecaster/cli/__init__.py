@@ -33,6 +33,8 @@ _NAMES = (
     "predict",
     "simulate",
     "backtest",
+    "learn",
+    "suggest",
     "serve",
     "worker",
     "keys",
