@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from forecaster.tables import write_forecast as write_forecast
     from forecaster.versions import check_model_name as check_model_name
     from forecaster.versions import new_version as new_version
+    from forecaster.vocabulary import Suggestion as Suggestion
+    from forecaster.vocabulary import Vocabulary as Vocabulary
 
 _HOME = {
     "Backtest": "backtest",
@@ -100,6 +102,8 @@ _HOME = {
     "read_panel": "tables",
     "write_columns": "tables",
     "write_forecast": "tables",
+    "Suggestion": "vocabulary",
+    "Vocabulary": "vocabulary",
     "check_model_name": "versions",
     "new_version": "versions",
 }

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from forecaster.vocabulary import (
     BOUNDARY,
     MOST_SYMBOLS,
     UNKNOWN,
+    Suggestion,
     Vocabulary,
     as_sequences,
     check_units,
@@ -59,13 +60,6 @@ _LEAST_STEPS = 300
 _JUDGED = 1000
 """Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
 _MOST_JUDGED = 50_000
-
-
-class Suggestion(NamedTuple):
-    """A symbol that may come next, and how likely it is."""
-
-    symbol: str
-    probability: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -30,6 +30,13 @@ _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 """A word, with what an apostrophe or a hyphen holds together; else one mark."""
 _CLOSING = re.compile(r"[^\w\s(\[{\u201c\u2018$£€#@&/-]")
 """A mark that stands at the end of the word before it."""
+
+
+class Suggestion(NamedTuple):
+    """A symbol that may come next, and how likely it is."""
+
+    symbol: str
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
