@@ -73,6 +73,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(query={"h": "2", "level": "80"}, media_type=CSV, body=_TABLE, answer=_FORECAST_TABLE),
     ),
     "POST /v1/backtest": (Example(media_type=JSON, body={"series": _LONGER, "h": 2, "windows": 3}),),
+    "POST /v1/next": (Example(media_type=JSON, body={"context": "thanks for reaching", "k": 3}),),
     "POST /v1/timeseries/forecast": (
         Example(
             media_type=JSON,
