@@ -54,8 +54,8 @@ MOST_GENERATED = 100_000
 
 _STEPS = 32
 """Steps that gradients go back."""
-_STREAMS = 64
-_EPOCHS = 6
+_STREAMS = 32
+_EPOCHS = 8
 _LEAST_STEPS = 300
 _JUDGED = 1000
 """Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
@@ -85,7 +85,7 @@ class SymbolForecaster:
     cell : str, optional
         What the recurrent layers are made of: ``"lstm"``, ``"gru"`` or ``"rnn"``. By default the LSTM.
     training : TrainingConfig or mapping of str, optional
-        How it is trained; by default six times through all symbols. ``{"steps": 50}`` changes that one setting.
+        How it is trained; by default eight times through all symbols. ``{"steps": 50}`` changes that one setting.
     most : int
         Symbols in the vocabulary at the most; rarer ones are learned as one "unknown" symbol.
     least : int, optional

@@ -45,7 +45,7 @@ def _choose(task: Task, panel: Panel) -> _Chosen:
         raise Problem("unknown-model", "model: expected a name that GET /v1/models lists.", errors=[error])
     folder = store.folder(name, version)
     model = Forecaster.load(folder, threads=threads)
-    snapshot = Snapshot({name: ServedModel(name, model, model.info, digests(folder), version)})
+    snapshot = Snapshot({name: Served(name, model, model.info, digests(folder), version)})
     chosen = snapshot.choose(name, panel.frequency, task.options.season, default=task.options.model is None)
     return _Chosen(chosen.model, name, version)
 
