@@ -11,7 +11,7 @@ from service.intake import intervals_of, too_many
 from service.jobs.files import written
 from service.jobs.task import Done, Task
 from service.models.base import BASE
-from service.models.served import Model, ServedModel, digests
+from service.models.served import Model, Served, digests
 from service.models.snapshot import Snapshot
 from service.models.store import store_of
 from service.panels import Intake
