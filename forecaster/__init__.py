@@ -57,8 +57,10 @@ if TYPE_CHECKING:
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
     from forecaster.storage import describe_model as describe_model
+    from forecaster.storage import kind_of as kind_of
     from forecaster.store import ModelStore as ModelStore
     from forecaster.store import open_store as open_store
+    from forecaster.symbols import SymbolForecaster as SymbolForecaster
     from forecaster.tables import forecast_csv as forecast_csv
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_columns as write_columns
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     from forecaster.traces import NetworkTrace as NetworkTrace
     from forecaster.versions import check_model_name as check_model_name
     from forecaster.versions import new_version as new_version
+    from forecaster.vocabulary import Suggestion as Suggestion
+    from forecaster.vocabulary import Vocabulary as Vocabulary
 
 _HOME = {
     "Audit": "audit",
@@ -114,14 +118,18 @@ _HOME = {
     "Panel": "panel",
     "base_folders": "pretrained",
     "describe_model": "storage",
+    "kind_of": "storage",
     "ModelStore": "store",
     "open_store": "store",
+    "SymbolForecaster": "symbols",
     "forecast_csv": "tables",
     "read_panel": "tables",
     "write_columns": "tables",
     "write_forecast": "tables",
     "LayerTrace": "traces",
     "NetworkTrace": "traces",
+    "Suggestion": "vocabulary",
+    "Vocabulary": "vocabulary",
     "check_model_name": "versions",
     "new_version": "versions",
 }

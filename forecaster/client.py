@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack, overload
 from urllib.parse import quote
@@ -32,6 +32,7 @@ from forecaster.replies import (
     unless_failed,
 )
 from forecaster.transport import Transport, retry_after
+from forecaster.vocabulary import Suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,6 +207,18 @@ class Client:
         return self._transport.call("POST", "/v1/inspect", _inspection_of, query=query, body=body, headers=headers)
 
     # --- models
+
+    def next(self, context: str | Sequence[str] = "", *, k: int = 5, model: str | None = None) -> list[Suggestion]:
+        """Return the `k` symbols that are likeliest to follow `context`, a text or symbols, by a `model` of symbols.
+
+        Raises
+        ------
+        ServiceError
+            There is no such model, or it is of another kind.
+        """
+        body = {"context": context if isinstance(context, str) else list(context), "k": k, "model": model}
+        answer = self._post("/v1/next", body)
+        return [Suggestion(one["symbol"], one["probability"]) for one in answer["suggestions"]]
 
     def models(self) -> list[dict[str, Any]]:
         """Return the models, as the service describes them."""

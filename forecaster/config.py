@@ -451,7 +451,7 @@ def intervals_asked(level: object, quantiles: object) -> tuple[tuple[float, ...]
 
 
 def check_whole(name: str, value: object, least: int, most: int) -> int:
-    """Return `value` if it is a whole number in that range.
+    """Return `value` if it is a whole number from `least` to `most`.
 
     Raises
     ------

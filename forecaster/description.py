@@ -10,7 +10,7 @@ from forecaster.engine import Engine
 from forecaster.errors import ModelFormatError
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration, calibration
-from forecaster.network import Array, ForecastNetwork
+from forecaster.network import Array, ForecastNetwork, Network
 from forecaster.panel import Panel
 from forecaster.scaling import RULE
 from forecaster.storage import FORMAT_VERSION
@@ -19,9 +19,26 @@ if TYPE_CHECKING:
     from forecaster.learning import Learned
 
 
-def named_weights(networks: Sequence[ForecastNetwork]) -> dict[str, Array]:
+def named_weights(networks: Sequence[Network]) -> dict[str, Array]:
     """Return the weights of all `networks` under names of their own: ``0.dense.bias`` is the first one's."""
     return {f"{k}.{name}": array for k, one in enumerate(networks) for name, array in one.named_weights().items()}
+
+
+def set_named_weights(networks: Sequence[Network], weights: Mapping[str, Array]) -> None:
+    """Give `networks` the weights that `named_weights` named, and freeze them.
+
+    Raises
+    ------
+    ModelFormatError
+        They are those of others.
+    """
+    known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
+    if set(weights) != known:
+        raise ModelFormatError(f"expected the weights {sorted(known)}, got {sorted(weights)}.")
+    for k, network in enumerate(networks):
+        begin = f"{k}."
+        network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
+        network.freeze()
 
 
 def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Engine, Frequency, Calibration]:
@@ -36,13 +53,7 @@ def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[En
     cell, settings = check_cell(info["architecture"]["cell"]), info["architecture"]["networks"]
     networks = [ForecastNetwork(network_config(one, cell), horizon) for one in settings]
     engine = Engine(networks, info["season"])
-    known = {f"{k}.{name}" for k, network in enumerate(networks) for name in network.parts}
-    if set(weights) != known:
-        raise ModelFormatError(f"expected the weights {sorted(known)}, got {sorted(weights)}.")
-    for k, network in enumerate(networks):
-        begin = f"{k}."
-        network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
-        network.freeze()
+    set_named_weights(networks, weights)
     return (
         engine,
         Frequency.parse(info["frequency"]),

@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple, get_args
 Cell = Literal["lstm", "gru", "rnn"]
 CELLS: tuple[Cell, ...] = get_args(Cell)
 
+Units = Literal["words", "characters", "symbols"]
+"""What the symbols are that come in: `vocabulary.Vocabulary`."""
+UNITS: tuple[Units, ...] = get_args(Units)
+
 
 class Blocks(NamedTuple):
     """What a cell is made of, in blocks of H.

@@ -93,6 +93,7 @@ _SEQUENCE_FIELDS = {
 _FIELDS_OF = {
     "forecaster": _FIELDS,
     "classifier": _SEQUENCE_FIELDS | {"classes": "a list", "inputs": "an object"},
+    "symbols": _SEQUENCE_FIELDS | {"vocabulary.units": "text", "vocabulary.symbols": "a list"},
 }
 """The same for each kind of model; a description that names none is a forecaster's."""
 

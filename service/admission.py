@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Condition
+from typing import Any
 
 from service.baton import BATON
 from service.models.served import Model
@@ -26,6 +27,7 @@ __all__ = [
     "explanation_cost",
     "forecast_cost",
     "inspection_cost",
+    "next_cost",
 ]
 
 SMALL = 0.02
@@ -64,6 +66,12 @@ def forecast_cost(model: Model, *, series: int, values: int, h: int, columns: in
     stretches = math.ceil(h / horizon)
     windows = series * stretches * (work * _MULTIPLY_ADD)
     return _REQUEST * stretches + windows + values * _VALUE + series * h * columns * _NUMBER
+
+
+def next_cost(info: Mapping[str, Any], *, symbols: int) -> float:
+    """Return the processor seconds that it takes to say what follows so many symbols, of which the newest count."""
+    work = int(info["architecture"].get("weights", 0))
+    return _REQUEST + work * (1 + min(symbols, 256)) * _MULTIPLY_ADD
 
 
 def comparison_cost(*, series: int, windows: int) -> float:

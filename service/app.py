@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from flask import Flask
 
@@ -16,6 +15,7 @@ from service.contract import operation_of
 from service.guard import register_guard
 from service.jobs.desk import JobDesk
 from service.metrics.recorder import Metrics, register_metrics
+from service.models.loading import load_folder
 from service.models.registry import ModelRegistry
 from service.models.store import store_of
 from service.models.watcher import Watcher
@@ -30,6 +30,7 @@ from service.routes.models import model_routes
 from service.routes.openapi import openapi_routes
 from service.routes.ops import ops_routes
 from service.routes.pages import page_routes
+from service.routes.symbols import symbol_routes
 from service.routes.timeseries import timeseries_routes
 from service.settings import Settings
 from service.tracing import register_tracing
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         backtest_routes(registry, settings, admission),
         explain_routes(registry, settings, admission),
         inspect_routes(settings, admission),
+        symbol_routes(registry, settings, admission),
         model_routes(registry, settings),
         job_routes(desk, settings),
         ops_routes(registry),
@@ -91,9 +93,8 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
 
 def _open_registry(settings: Settings, metrics: Metrics) -> ModelRegistry:
     """Load the models, and look after them from then on by a thread."""
-    load, pretrained = (
-        partial(_model, make, settings.model_threads) for make in (Forecaster.load, Forecaster.pretrained)
-    )
+    load = partial(load_folder, threads=settings.model_threads)
+    pretrained = partial(_pretrained, settings.model_threads)
     registry = ModelRegistry(
         store_of(settings), default=settings.default_model, load=load, pretrained=pretrained, tally=metrics
     ).open()
@@ -102,8 +103,8 @@ def _open_registry(settings: Settings, metrics: Metrics) -> ModelRegistry:
     return registry
 
 
-def _model(make: Callable[..., Forecaster], threads: int, *what: Any, **how: Any) -> Together:
-    return Together(make(*what, threads=threads, **how))
+def _pretrained(threads: int, alias: str, *, season: int | None = None) -> Together:
+    return Together(Forecaster.pretrained(alias, season=season, threads=threads))
 
 
 def _watch(metrics: Metrics, registry: ModelRegistry, desk: JobDesk) -> None:

@@ -99,6 +99,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "POST /v1/backtest": (Example(media_type=JSON, body={"series": _LONGER, "h": 2, "windows": 3}),),
     "POST /v1/explain": (Example(media_type=JSON, body={"series": _LONGER, "network": 0, "layer": 0}),),
     "POST /v1/inspect": (Example(query={"values": "true"}, media_type=CSV, body=_TABLE, answer=_INSPECTED),),
+    "POST /v1/next": (Example(media_type=JSON, body={"context": "thanks for reaching", "k": 3}),),
     "POST /v1/timeseries/forecast": (
         Example(
             media_type=JSON,

@@ -258,6 +258,8 @@ def problem_of_validation(error: ValidationError) -> Problem:
 
 _FORMS = {"list[Series]", "Columns"}
 """What pydantic calls the forms of `service.schemas.forecasts.SeriesOfAnyForm` in the place of an error."""
+_TAGS = {"(text)", "(symbols)"}
+"""The same of `service.schemas.symbols.Context`."""
 _OTHER_KIND = {"list_type", "model_type"}
 
 
@@ -274,7 +276,7 @@ def _json_fault(item: pydantic_core.ErrorDetails) -> str:
 
 def _path(location: tuple[int | str, ...], *, known: bool = True) -> str:
     """Write ``("series", "list[Series]", 0, "y", 3)`` as ``series[0].y[3]``; arms of unions are left out."""
-    parts = [part for part in location if part not in _FORMS]
+    parts = [part for part in location if part not in _FORMS | _TAGS]
     if len(parts) > 1 and parts[-1] in {"str", "constrained-str", "int"}:
         parts.pop()
     if not known:

@@ -34,6 +34,8 @@ COMMANDS = (
     "predict",
     "simulate",
     "backtest",
+    "learn",
+    "suggest",
     "serve",
     "worker",
     "keys",

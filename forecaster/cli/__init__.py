@@ -34,6 +34,8 @@ _NAMES = (
     "simulate",
     "backtest",
     "report",
+    "learn",
+    "suggest",
     "serve",
     "worker",
     "keys",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -55,23 +55,27 @@ def _add_rows(store: ModelStore, name: str, rows: list[Row], damaged: list[str],
 
 
 def _row(store: ModelStore, name: str, version: str, *, in_use: bool) -> Row:
-    from forecaster.storage import describe_model, kind_of
+    from forecaster.storage import describe_model
 
     info = describe_model(store.folder(name, version))
-    stored = {"version": version, "in use": "yes" if in_use else "no"}
-    if kind_of(info) != "forecaster":
-        empty = dict.fromkeys(("h", "series", "from", "to", "MASE"), "")
-        return {"model": name, "frequency": f"none, {kind_of(info)}", **empty, **stored}
+    return {"model": name, **_said_of(info), "version": version, "in use": "yes" if in_use else "no"}
+
+
+def _said_of(info: dict[str, Any]) -> Row:
+    """Return what a description says in the columns of the table."""
+    from forecaster.storage import kind_of
+
     training, mase = info["training"], (info["accuracy"] or {}).get("mase")
+    if kind_of(info) != "forecaster":  # sequences have neither times nor a horizon
+        columns = dict.fromkeys(("frequency", "h", "series", "from", "to", "MASE"), "")
+        return columns | {"frequency": kind_of(info), "series": f"{training['sequences']:,}"}
     return {
-        "model": name,
         "frequency": str(info["frequency"]),
         "h": str(info["horizon"]),
         "series": f"{training['series']:,}",
         "from": str(training["first"]),
         "to": str(training["last"]),
         "MASE": "" if mase is None else f"{mase:.3f}",
-        **stored,
     }
 
 

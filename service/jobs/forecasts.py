@@ -11,7 +11,7 @@ from service.intake import intervals_of, too_many
 from service.jobs.files import written
 from service.jobs.task import Done, Task
 from service.models.base import BASE
-from service.models.served import Model, ServedModel, digests
+from service.models.served import Model, Served, digests
 from service.models.snapshot import Snapshot
 from service.models.store import store_of
 from service.panels import Intake
@@ -45,7 +45,7 @@ def _choose(task: Task, panel: Panel) -> _Chosen:
         raise Problem("unknown-model", "model: expected a name that GET /v1/models lists.", errors=[error])
     folder = store.folder(name, version)
     model = Forecaster.load(folder, threads=threads)
-    snapshot = Snapshot({name: ServedModel(name, model, model.info, digests(folder), version)})
+    snapshot = Snapshot({name: Served(name, model, model.info, digests(folder), version)})
     chosen = snapshot.choose(name, panel.frequency, task.options.season, default=task.options.model is None)
     return _Chosen(chosen.model, name, version)
 

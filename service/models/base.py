@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecaster import base_folders
-from service.models.served import Model, ServedModel, digests, now, prove, version_of
+from service.models.served import Model, Served, ServedModel, digests, now, prove, version_of
 
 __all__ = ["BASE", "BaseWeights"]
 
@@ -54,4 +54,4 @@ class BaseWeights:
     def served(self, alias: str, season: int | None) -> ServedModel:
         """Return them for series of this frequency and season."""
         model = self._made(alias, season=season)
-        return ServedModel(BASE, model, model.info, self.sha256, self.version, self.loaded)
+        return Served(BASE, model, model.info, self.sha256, self.version, self.loaded)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from forecaster import ModelFormatError, NewerFormatError, StoreError, UnknownVersionError
+from service.models.loading import NotServedError
 from service.models.served import NoForecastError
 
 __all__ = ["MOST_LOOKS", "Failure", "Fault", "failure_of"]
 
-Fault = Literal["damaged", "newer-format", "missing-version", "no-forecast", "unavailable", "error"]
+Fault = Literal["damaged", "newer-format", "missing-version", "no-forecast", "not-served", "unavailable", "error"]
 
 MOST_LOOKS = 64
 """Looks between two tries at the most: a large damaged version is not pulled every few seconds."""
@@ -20,6 +21,7 @@ _FAULTS: tuple[tuple[type[Exception], Fault], ...] = (
     (ModelFormatError, "damaged"),
     (UnknownVersionError, "missing-version"),
     (NoForecastError, "no-forecast"),
+    (NotServedError, "not-served"),
     (StoreError, "unavailable"),
 )
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from forecaster import (
@@ -23,7 +23,7 @@ from forecaster import (
 )
 from service.models.base import BASE, BaseWeights
 from service.models.failures import Failure, failure_of
-from service.models.served import Model, ServedModel, digests, prove
+from service.models.served import Model, Served, ServedModel, digests, prove
 from service.models.snapshot import Snapshot
 from service.problems import Problem
 
@@ -76,7 +76,7 @@ class ModelRegistry:
         store: ModelStore,
         *,
         default: str = BASE,
-        load: Callable[[Path], Model] = Forecaster.load,
+        load: Callable[[Path], Any] = Forecaster.load,
         pretrained: Callable[..., Model] = Forecaster.pretrained,
         tally: Tally | None = None,
     ) -> None:
@@ -130,7 +130,7 @@ class ModelRegistry:
             return {}
 
     def _serve(self, found: Found) -> None:
-        models: dict[str, ServedModel] = {}
+        models: dict[str, Served[Any]] = {}
         failures: dict[str, Failure] = {}
         for name, version in found.items():
             made = None if version is None else self._version(name, version)
@@ -145,7 +145,7 @@ class ModelRegistry:
         if self.reachable:
             self.store.keep({name: models[name].version if name in models else None for name in found})
 
-    def _version(self, name: str, version: str | Exception) -> ServedModel | Failure:
+    def _version(self, name: str, version: str | Exception) -> Served[Any] | Failure:
         """Return the version to serve, loaded if it is not yet, or why it is not."""
         served, failure = self.snapshot.models.get(name), self.snapshot.failures.get(name)
         if isinstance(version, Exception):
@@ -161,14 +161,14 @@ class ModelRegistry:
         logger.info("model loaded", extra={"fields": {"model": name, "version": version}})
         return made
 
-    def _prepare(self, name: str, version: str) -> ServedModel:
+    def _prepare(self, name: str, version: str) -> Served[Any]:
         """Load a version and let it make a forecast."""
         ready = False
         try:
             folder = self.store.folder(name, version)
             model = self._load(folder)
             prove(model)
-            made = ServedModel(name, model, model.info, digests(folder), version)
+            made = Served(name, model, model.info, digests(folder), version)
             self.store.folder(name, version)  # a plain folder may have been replaced meanwhile: another version
             ready = True
         finally:
@@ -186,7 +186,7 @@ class ModelRegistry:
             logger.error("model left out", extra={"fields": fields})
         return failure
 
-    def _base_beside(self, models: Mapping[str, ServedModel], failures: dict[str, Failure]) -> BaseWeights | None:
+    def _base_beside(self, models: Mapping[str, Served[Any]], failures: dict[str, Failure]) -> BaseWeights | None:
         """Return the base weights, unless a model of the store has their name; once served, they stay until it is."""
         if BASE in models or (BASE in failures and self.snapshot.base is None):
             return None
@@ -238,7 +238,7 @@ class ModelRegistry:
             self._swap(made)
         logger.info("version put into use", extra={"fields": {"model": name, "version": version}})
 
-    def _swap(self, made: ServedModel) -> None:
+    def _swap(self, made: Served[Any]) -> None:
         now, name = self.snapshot, made.name
         models = dict(sorted({**now.models, name: made}.items()))
         failures = {key: failure for key, failure in now.failures.items() if key != name}
@@ -270,7 +270,7 @@ class ModelRegistry:
         return self.snapshot.choose(name or self.default, frequency, season, default=name is None)
 
     @property
-    def served(self) -> list[ServedModel | BaseWeights]:
+    def served(self) -> list[Served[Any] | BaseWeights]:
         """All that have made a forecast, in the order of their names, the base weights last."""
         return list(self.snapshot.served.values())
 

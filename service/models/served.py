@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from forecaster import Explanation, Forecast, Frequency, Panel
+from forecaster import Explanation, Forecast, Frequency, Panel, Suggestion, Vocabulary, kind_of
 
-__all__ = ["Model", "NoForecastError", "ServedModel", "digests", "now", "prove", "version_of"]
+__all__ = [
+    "Model",
+    "NoForecastError",
+    "Served",
+    "ServedModel",
+    "ServedSymbols",
+    "SymbolModel",
+    "digests",
+    "now",
+    "prove",
+    "version_of",
+]
 
 PROOF_VALUES = 512
 
@@ -37,20 +50,38 @@ class Model(Protocol):
         """Tell what the gates did in the pass that the forecast of a panel is made of."""
 
 
+class SymbolModel(Protocol):
+    """What the service needs of a fitted `forecaster.SymbolForecaster`."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What model.json holds."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols it knows."""
+
+    def next(self, context: str | Sequence[str] = "", *, k: int = 5) -> list[Suggestion]:
+        """Return the likeliest symbols."""
+
+
+Kind = TypeVar("Kind", bound=Model | SymbolModel)
+
+
 def now() -> str:
     """Return the time, as answers have it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class ServedModel:
+class Served(Generic[Kind]):
     """A version of a model that has made a forecast since the service started.
 
     A request holds the one it began with: what is published meanwhile does not reach its answer.
     """
 
     name: str
-    model: Model
+    model: Kind
     info: dict[str, Any]
     sha256: dict[str, str]
     version: str
@@ -62,14 +93,34 @@ class ServedModel:
         return {"model": self.name, "version": self.version}
 
 
-def prove(model: Model) -> None:
-    """Make a forecast, so that no request is the first to find out that something is missing.
+ServedModel = Served[Model]
+ServedSymbols = Served[SymbolModel]
+
+
+def prove(model: Any) -> None:
+    """Let a model of any kind answer, so that no request is the first to find out that something is missing.
 
     Raises
     ------
     NoForecastError
-        It makes none.
+        It does not.
     """
+    if kind_of(model.info) == "symbols":
+        _prove_symbols(model)
+    else:
+        _prove_forecast(model)
+
+
+def _prove_symbols(model: SymbolModel) -> None:
+    try:
+        suggestions = model.next(model.vocabulary.symbols[:2])
+    except Exception as error:
+        raise NoForecastError(f"what comes next failed: {type(error).__name__}: {error}") from error
+    if not suggestions or not all(math.isfinite(one.probability) for one in suggestions):
+        raise NoForecastError("its probabilities are not finite, or missing")
+
+
+def _prove_forecast(model: Model) -> None:
     frequency = Frequency.parse(model.info["frequency"])
     steps = np.arange(PROOF_VALUES)
     values = 20 + 10 * np.sin(2 * np.pi * steps / 7)

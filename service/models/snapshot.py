@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from forecaster import Frequency
+from forecaster import Frequency, kind_of
 from service.models.base import BASE, BaseWeights
 from service.models.failures import Failure
-from service.models.served import ServedModel
+from service.models.served import Served, ServedModel, ServedSymbols
 from service.problems import Problem
 from service.schemas.base import FieldError
 
@@ -31,13 +32,13 @@ class Snapshot:
         Names of models with versions of which none is in use.
     """
 
-    models: Mapping[str, ServedModel] = field(default_factory=dict)
+    models: Mapping[str, Served[Any]] = field(default_factory=dict)
     base: BaseWeights | None = None
     failures: Mapping[str, Failure] = field(default_factory=dict)
     unpublished: tuple[str, ...] = ()
 
     @property
-    def served(self) -> dict[str, ServedModel | BaseWeights]:
+    def served(self) -> dict[str, Served[Any] | BaseWeights]:
         """All that have made a forecast, in the order of their names, the base weights last."""
         return {**self.models, **({BASE: self.base} if self.base is not None else {})}
 
@@ -57,6 +58,10 @@ class Snapshot:
         if name not in self.models:
             raise _refused("model", f"one of {self._names(self.served)}", got="another name")
         chosen = self.models[name]
+        kind = kind_of(chosen.info)
+        if kind != "forecaster":
+            expected = f"a model that forecasts series, and {name} is one of {kind}, which POST /v1/next asks"
+            raise _refused("model", expected, got=f"a model of {kind}")
         trained = chosen.info["frequency"]
         if trained != frequency.alias and not frequency.is_integer:
             which = f"the default model, {name}" if default else f"the model {name}"
@@ -65,11 +70,29 @@ class Snapshot:
         if season is not None:
             expected = f"nothing, since the model {name} was trained with a season of its own{self._or_base}"
             raise _refused("season", expected, got="a season")
-        return chosen
+        return chosen  # of this kind, as was checked
+
+    def symbols(self, name: str | None, *, default: str) -> ServedSymbols:
+        """Return the model of symbols of this name; without a name the `default` if it is one, else the only one.
+
+        Raises
+        ------
+        Problem
+            There is no such model, or it is of another kind; there is not just one.
+        """
+        able = {key: model for key, model in self.models.items() if kind_of(model.info) == "symbols"}
+        if name is None:
+            name = default if default in able else next(iter(able)) if len(able) == 1 else None
+        if name in able:
+            return able[name]
+        expected = f"one of symbols: {', '.join(sorted(able)) or 'none is ready'}"
+        got = "none" if name is None else "a model of another kind" if name in self.served else "another name"
+        raise _refused("model", expected, got=got)
 
     def _names(self, names: Iterable[str]) -> str:
-        frequencies = {name: self.models[name].info["frequency"] if name in self.models else "any" for name in names}
-        return ", ".join(f"{name} ({frequencies[name]})" for name in sorted(names)) or "none, since none is ready"
+        infos = {name: self.models[name].info if name in self.models else {"frequency": "any"} for name in names}
+        frequencies = {name: info["frequency"] for name, info in infos.items() if kind_of(info) == "forecaster"}
+        return ", ".join(f"{name} ({frequencies[name]})" for name in sorted(frequencies)) or "none, since none is ready"
 
     @property
     def _or_base(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from forecaster import Forecaster, Frequency, ModelStore, StoreError, open_store
 from service.models.failures import MOST_LOOKS
 from service.models.registry import ModelRegistry
-from service.models.served import ServedModel
+from service.models.served import Served
 from service.models.watcher import Watcher
 from tests.examples import bits_of, tiny, trained, weekly
 
@@ -355,6 +355,6 @@ def test_loaded_weights_are_read_only_and_the_same(tmp_path: Path) -> None:
 
 
 def test_served_models_cannot_be_changed() -> None:
-    served = ServedModel("a", LastValue(), {}, {}, "1")
+    served = Served("a", LastValue(), {}, {}, "1")
     with pytest.raises(AttributeError):
         served.version = "2"  # type: ignore[misc]  # that is the test

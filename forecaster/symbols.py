@@ -1,0 +1,472 @@
+"""What comes next: words of a text, characters, or states of a machine, one after the other."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecaster import __version__
+from forecaster.config import (
+    SequenceConfig,
+    TrainingConfig,
+    as_settings,
+    check_cell,
+    check_horizon,
+    check_seed,
+    check_whole,
+    sequence_config,
+    training_config,
+)
+from forecaster.description import named_weights, set_named_weights
+from forecaster.errors import ConfigError, ForecasterError, ModelFormatError, NotFittedError, TooShortError
+from forecaster.executors import Threads
+from forecaster.network import Array, Network
+from forecaster.ngrams import NAMES, NGrams
+from forecaster.plain import enter, head, trunk
+from forecaster.rounds import Integers
+from forecaster.shape import Cell, Units
+from forecaster.storage import FORMAT_VERSION, load_model, save_model
+from forecaster.vocabulary import (
+    BOUNDARY,
+    MOST_SYMBOLS,
+    UNKNOWN,
+    Suggestion,
+    Vocabulary,
+    as_sequences,
+    check_units,
+)
+
+if TYPE_CHECKING:
+    from forecaster.training import History, Progress
+
+Floats = NDArray[np.float64]
+
+CONTEXT = 256
+"""Newest symbols of a context that are looked at."""
+MOST_GENERATED = 100_000
+
+_STEPS = 32
+"""Steps that gradients go back."""
+_STREAMS = 32
+_EPOCHS = 8
+_LEAST_STEPS = 300
+_JUDGED = 1000
+"""Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
+_MOST_JUDGED = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """All that training gave, or loading: set at once, so that a failed `fit` leaves the earlier model."""
+
+    network: Network
+    vocabulary: Vocabulary
+    several: bool
+    info: dict[str, Any]
+
+
+class SymbolForecaster:
+    """A recurrent network that learns from a text, or from sequences of symbols, which symbol follows.
+
+    Parameters
+    ----------
+    units : str
+        What a symbol is: one of the ``"words"`` of a text (punctuation marks are words too), one of its
+        ``"characters"``, or one of the ``"symbols"`` of sequences that are not text, such as states of a machine.
+    network : SequenceConfig, optional
+        The shape of the network; by default one that fits how much there is to learn from.
+    cell : str, optional
+        What the recurrent layers are made of: ``"lstm"``, ``"gru"`` or ``"rnn"``. By default the LSTM.
+    training : TrainingConfig or mapping of str, optional
+        How it is trained; by default eight times through all symbols. ``{"steps": 50}`` changes that one setting.
+    most : int
+        Symbols in the vocabulary at the most; rarer ones are learned as one "unknown" symbol.
+    least : int, optional
+        How often a symbol has to come to be in it: by default twice for the words of a text of 10,000 words or more,
+        else once.
+    lowercase : bool, optional
+        Whether text is made lower case: by default that of words.
+    seed : int
+        The same seed, symbols and settings give the same weights, bit for bit.
+    threads : int, optional
+        Threads to train with; by default one for each processor this process may use.
+
+    Examples
+    --------
+    >>> from forecaster import SymbolForecaster
+    >>> model = SymbolForecaster(units="symbols").fit(["idle", "busy", "idle", "error", "reset"] * 40)
+    >>> [suggestion.symbol for suggestion in model.next(["idle", "error"], k=1)]
+    ['reset']
+    """
+
+    def __init__(
+        self,
+        *,
+        units: Units = "words",
+        network: SequenceConfig | None = None,
+        cell: Cell | None = None,
+        training: TrainingConfig | Mapping[str, Any] | None = None,
+        most: int = 20_000,
+        least: int | None = None,
+        lowercase: bool | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self.units = check_units(units)
+        if cell is not None and network is not None:
+            raise ConfigError("the network has a cell of its own: leave cell out, or network.", column="cell")
+        self.network, self.cell = network, check_cell(cell or "lstm")
+        if network is not None and network.loss != "categorical":
+            raise ConfigError(
+                f"symbols are learned by the categorical loss, got the network's loss {network.loss!r}.", column="loss"
+            )
+        self.training = training
+        training_config(training, TrainingConfig())  # what is wrong is said here, not after the text is read
+        self.most = check_whole("most", most, 1, MOST_SYMBOLS)
+        self.least = None if least is None else check_whole("least", least, 1, 1_000_000)
+        self.lowercase = units == "words" if lowercase is None else bool(lowercase)
+        self.seed = check_seed(seed)
+        self.threads = None if threads is None else check_horizon(threads, name="threads")
+        self._fitted: _Fitted | None = None
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the model is and how well it did on what was held out: the content of ``model.json``."""
+        return self._ready().info
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols it knows."""
+        return self._ready().vocabulary
+
+    def fit(self, text: Any, *, progress: Callable[[Progress], None] | None = None) -> Self:
+        """Learn from a text, from a sequence of symbols, or from a list of such.
+
+        Of several, the network also learns where they begin and end. The last twentieth is held out: it decides when
+        to stop, and gives the perplexity in `info`, beside that of counted pairs and triples. Of fewer than 1,000
+        symbols nothing is held out, and the perplexity is not known.
+
+        Raises
+        ------
+        InputError
+            What is given is neither a text nor symbols; the message names the place.
+        TooShortError
+            There are fewer than two symbols.
+        ConfigError
+            There are too many symbols for one-hot vectors.
+        """
+        sequences = _split(text, Vocabulary(self.units, (), self.lowercase))
+        vocabulary = self._vocabulary(sequences)
+        symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])
+        config = self.network or _usual_network(self.units, len(vocabulary), len(symbols), self.cell)
+        training = training_config(self.training, _usual_training(len(symbols)))
+        known, held_out = _parted(symbols)
+        rng = np.random.default_rng(self.seed)
+        network = Network(config.shape(outputs=len(vocabulary), symbols=len(vocabulary), softmax=True))
+        network.initialise(rng)
+        began = time.perf_counter()
+        history = self._train(network, known, held_out, config, training, rng, progress)
+        network.freeze()
+        info = {
+            **_described(network, vocabulary, config),
+            "training": {
+                "sequences": len(sequences),
+                "values": len(symbols),
+                "unknown": int((symbols == UNKNOWN).sum()),
+                "steps": history.steps,
+                "best_step": history.best_step,
+                "clipped_steps": history.clipped,
+                "seconds": round(time.perf_counter() - began, 3),
+                "seed": self.seed,
+                "settings": as_settings(training),
+            },
+            "accuracy": _accuracy(history, known, held_out, len(vocabulary)),
+        }
+        self._fitted = _Fitted(network, vocabulary, len(sequences) > 1, info)
+        return self
+
+    def next(self, context: str | Sequence[str] = "", *, k: int = 5) -> list[Suggestion]:
+        """Return the `k` symbols that are most likely to follow `context`, the likeliest first.
+
+        What is unknown in the context is taken for the "unknown" symbol, and that is never suggested, nor is the end:
+        the probabilities of all symbols add up to one only together with these two. Only the newest 256 symbols of the
+        context are looked at.
+
+        Raises
+        ------
+        NotFittedError
+            There is no trained model yet.
+        InputError, ConfigError
+            The context is no text or sequence; `k` is no whole number from 1.
+        """
+        count = check_whole("k", k, 1, MOST_SYMBOLS)
+        chances, vocabulary = self.probabilities(context), self._ready().vocabulary
+        chances[[UNKNOWN, BOUNDARY]] = -1
+        count = min(count, len(vocabulary.symbols))
+        best = np.argpartition(-chances, count - 1)[:count]
+        best = best[np.lexsort((best, -chances[best]))]
+        return [Suggestion(vocabulary.symbol(int(number)), float(chances[number])) for number in best]
+
+    def probabilities(self, context: str | Sequence[str] = "") -> Floats:
+        """Return the chance of each number of the vocabulary to follow `context`: 0 unknown, 1 the end, then symbols.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As `next`.
+        """
+        fitted = self._ready()
+        y, _ = _run(fitted.network, self._begin(context))
+        return _softmax(head(fitted.network, y))
+
+    def generate(
+        self, steps: int, context: str | Sequence[str] = "", *, temperature: float = 1.0, seed: int = 0
+    ) -> list[str]:
+        """Return up to `steps` symbols that go on from `context`, each drawn from what is likely after those before.
+
+        A model of several sequences may end one earlier. ``model.vocabulary.join`` makes text of them.
+
+        Parameters
+        ----------
+        steps : int
+            Symbols at the most.
+        context : str or sequence of str
+            What they follow; by default nothing.
+        temperature : float
+            Below 1 the likely becomes likelier; at 0 always the likeliest is taken.
+        seed : int
+            The same seed gives the same symbols.
+
+        Raises
+        ------
+        NotFittedError, InputError, ConfigError
+            As `next`; an argument is out of range.
+        """
+        fitted, steps = self._ready(), check_whole("steps", steps, 1, MOST_GENERATED)
+        cold, rng = _check_temperature(temperature), np.random.default_rng(check_seed(seed))
+        y, states = _run(fitted.network, self._begin(context))
+        symbols: list[str] = []
+        while len(symbols) < steps:
+            number = _draw(head(fitted.network, y), cold, rng, ends=fitted.several)
+            if number == BOUNDARY:
+                break
+            symbols.append(fitted.vocabulary.symbol(number))
+            y, states = _run(fitted.network, np.array([number]), states)
+        return symbols
+
+    def perplexity(self, text: Any) -> float:
+        """Return how many symbols it wavers between, on the mean, at each of `text`: e to the mean surprise.
+
+        Unknown symbols count as the one that stands for them, so perplexities compare for the same vocabulary only.
+
+        Raises
+        ------
+        NotFittedError, InputError
+            As `next`.
+        TooShortError
+            There are fewer than two symbols.
+        """
+        from forecaster.tasks.streams import stream_loss  # Numba: a suggestion needs none
+        from forecaster.trunk import Packed
+
+        fitted = self._ready()
+        symbols = self.numbers(text)
+        if not fitted.several:  # its network has no notion of where texts begin and end
+            symbols = symbols[symbols != BOUNDARY]
+        if len(symbols) < 2:
+            raise TooShortError(f"expected two {self.units} or more, got {len(symbols)}.")
+        loss, count = stream_loss(Packed(fitted.network), symbols[:, None], 512)
+        return math.exp(loss / count)
+
+    def numbers(self, text: Any) -> Integers:
+        """Return a text, a sequence of symbols, or a list of such, as the one sequence of numbers that is learned from.
+
+        Raises
+        ------
+        NotFittedError, InputError, TooShortError
+            As `perplexity`.
+        """
+        fitted = self._ready()
+        return _joined([fitted.vocabulary.numbers(sequence) for sequence in _split(text, fitted.vocabulary)])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to the folder `path`, whole or not at all.
+
+        Raises
+        ------
+        NotFittedError, OutputError
+            There is nothing to save yet; it cannot be written.
+        """
+        fitted = self._ready()
+        save_model(path, fitted.info, named_weights([fitted.network]))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
+        """Return the model saved in the folder `path`, its files checked; no code in them is run.
+
+        Raises
+        ------
+        ModelFormatError
+            The folder is missing, incomplete, changed, of a newer format, or a model of another kind.
+        """
+        info, weights = load_model(path, kind="symbols")
+        try:
+            held, architecture = info["vocabulary"], info["architecture"]
+            vocabulary = Vocabulary(held["units"], tuple(held["symbols"]), held["lowercase"] is True)
+            (settings,) = architecture["networks"]
+            config = sequence_config(settings, check_cell(architecture["cell"]))
+            network = Network(config.shape(outputs=len(vocabulary), symbols=len(vocabulary), softmax=True))
+            set_named_weights([network], weights)
+            model = cls(units=vocabulary.units, network=config, lowercase=vocabulary.lowercase, threads=threads)
+        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
+        model._fitted = _Fitted(network, vocabulary, info["training"]["sequences"] > 1, info)
+        return model
+
+    def _ready(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError("the model is not trained yet; call fit() first, or load a saved one.")
+        return self._fitted
+
+    def _begin(self, context: str | Sequence[str]) -> Integers:
+        """Return the newest numbers of a context, after the boundary where sequences begin with one."""
+        fitted = self._ready()
+        numbers = fitted.vocabulary.encode(context)
+        if len(numbers) < CONTEXT and (fitted.several or not len(numbers)):
+            return np.concatenate([[BOUNDARY], numbers])
+        return numbers[-CONTEXT:]
+
+    def _vocabulary(self, sequences: Sequence[Sequence[str]]) -> Vocabulary:
+        count = sum(map(len, sequences))
+        if count < 2:
+            raise TooShortError(f"expected two {self.units} or more to learn from, got {count}.")
+        least = self.least or (2 if self.units == "words" and count >= 10_000 else 1)
+        return Vocabulary.of(sequences, self.units, lowercase=self.lowercase, most=self.most, least=least)
+
+    def _train(
+        self,
+        network: Network,
+        known: Integers,
+        held_out: Integers,
+        config: SequenceConfig,
+        training: TrainingConfig,
+        rng: np.random.Generator,
+        progress: Callable[[Progress], None] | None,
+    ) -> History:
+        from forecaster.tasks.streams import StreamTask  # Numba: a suggestion needs none
+        from forecaster.training import train
+
+        task = StreamTask(network, known, config=config, streams=training.batch_size, steps=_STEPS, held_out=held_out)
+        with Threads(self.threads) as executor:
+            return train(task, config=training, rng=rng, executor=executor, progress=progress)
+
+
+def _split(text: Any, vocabulary: Vocabulary) -> list[Sequence[str]]:
+    """Return the sequences of what was given, empty ones left out, as symbols."""
+    pieces = [vocabulary.split(sequence) for sequence in as_sequences(text, vocabulary.units)]
+    return [piece for piece in pieces if len(piece)]
+
+
+def _described(network: Network, vocabulary: Vocabulary, config: SequenceConfig) -> dict[str, Any]:
+    """Return what a model is, whatever it learned from."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "symbols",
+        "library_version": __version__,
+        "architecture": {"cell": config.cell, "networks": [as_settings(config)], "weights": network.n_weights},
+        "vocabulary": {
+            "units": vocabulary.units,
+            "lowercase": vocabulary.lowercase,
+            "symbols": list(vocabulary.symbols),
+        },
+    }
+
+
+def _joined(sequences: Sequence[Integers]) -> Integers:
+    """Return sequences as one, a boundary before, between and after them."""
+    boundary = np.array([BOUNDARY])
+    pieces = [piece for sequence in sequences for piece in (boundary, sequence)]
+    if not pieces:
+        raise TooShortError("expected symbols, got none.")
+    return np.concatenate([*pieces, boundary])
+
+
+def _parted(symbols: Integers) -> tuple[Integers, Integers]:
+    """Return what is learned from, and the end, which is held out."""
+    if len(symbols) < _JUDGED:
+        return symbols, symbols[:0]
+    end = len(symbols) - min(len(symbols) // 20, _MOST_JUDGED)
+    return symbols[:end], symbols[end:]
+
+
+def _usual_network(units: Units, size: int, count: int, cell: Cell) -> SequenceConfig:
+    """Return a shape for so many symbols to learn from, of `size` different ones."""
+    hidden = 256 if count >= 300_000 else 128 if count >= 30_000 else 64
+    if units != "words" and size <= 256:  # few symbols: one-hot vectors say it all
+        return SequenceConfig(cell=cell, hidden=hidden, embedding=0, dropout=0.1 if count >= _JUDGED else 0.0)
+    return SequenceConfig(cell=cell, hidden=hidden, embedding=hidden, tied=True, dropout=0.2)
+
+
+def _usual_training(count: int) -> TrainingConfig:
+    steps = max(_LEAST_STEPS, _EPOCHS * count // (_STREAMS * _STEPS))
+    return TrainingConfig(
+        steps=steps,
+        batch_size=_STREAMS,
+        learning_rate=4e-3 if count >= 30_000 else 1e-2,
+        validate_every=max(10, steps // 20),
+        patience=4,
+        averaged=0.1,
+    )
+
+
+def _accuracy(history: History, known: Integers, held_out: Integers, size: int) -> dict[str, float] | None:
+    """Return the perplexity on what was held out, beside that of counting."""
+    losses = [report.validation_loss for report in history.reports if report.validation_loss is not None]
+    if not losses:
+        return None
+    counted = {name: NGrams(known, size, order).perplexity(held_out) for order, name in enumerate(NAMES, 1)}
+    return {"perplexity": math.exp(min(losses)), **counted}
+
+
+def _run(network: Network, symbols: Integers, states: Array | None = None) -> tuple[Array, Array]:
+    """Return what the last layer gives after the last of `symbols` (H,), and the states to go on from."""
+    y, states = trunk(network, enter(network, symbols[:, None]), states)
+    return y[-1, 0], states
+
+
+def _softmax(logits: Array) -> Floats:
+    raised = np.exp(logits.astype(np.float64) - logits.max())
+    chances: Floats = raised / raised.sum()
+    return chances
+
+
+def _draw(logits: Array, temperature: float, rng: np.random.Generator, *, ends: bool) -> int:
+    """Return a number drawn from logits: never the unknown one, and the boundary only where sequences end."""
+    logits = logits.astype(np.float64)
+    logits[UNKNOWN] = -np.inf
+    if not ends:
+        logits[BOUNDARY] = -np.inf
+    if temperature == 0:
+        return int(logits.argmax())
+    with np.errstate(over="ignore"):
+        raised = np.exp((logits - logits.max()) / temperature)
+    sums = raised.cumsum()
+    return int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
+
+
+def _check_temperature(temperature: object) -> float:
+    try:
+        value = float(temperature)  # type: ignore[arg-type]  # what is no number is refused below
+    except (TypeError, ValueError):
+        value = math.nan
+    if isinstance(temperature, bool) or not 0 <= value <= 100:
+        raise ConfigError(f"temperature must be a number from 0 to 100, got {temperature!r}.", column="temperature")
+    return value

@@ -1,0 +1,249 @@
+"""Forecasters of symbols: what they learn, say, draw and keep."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster
+from forecaster.config import SequenceConfig
+from forecaster.errors import TooShortError
+from forecaster.ngrams import NGrams
+from forecaster.shape import CELLS, Cell
+from forecaster.symbols import CONTEXT
+from forecaster.tasks.streams import stream_loss
+from forecaster.trunk import Packed
+from forecaster.vocabulary import BOUNDARY, UNKNOWN
+
+SMALL = SequenceConfig(hidden=16, embedding=0)
+STATES = ["idle", "busy", "idle", "error", "reset"] * 80
+"""After idle comes busy or error, depending on what was before."""
+VERSES = ["The cat sat on the mat.", "The rat sat on the cat.", "The mat sat on nobody."] * 30
+QUICK = {"steps": 200, "learning_rate": 0.02}
+
+
+@pytest.fixture(scope="module")
+def machine() -> SymbolForecaster:
+    return SymbolForecaster(units="symbols", network=SMALL, training=QUICK, threads=1).fit(STATES)
+
+
+@pytest.fixture(scope="module")
+def verses() -> SymbolForecaster:
+    network = SequenceConfig(hidden=16, embedding=16, tied=True)
+    return SymbolForecaster(network=network, training=QUICK, threads=1).fit(VERSES)
+
+
+def test_what_was_before_decides(machine: SymbolForecaster) -> None:
+    assert machine.next(["busy", "idle"], k=1)[0].symbol == "error"
+    assert machine.next(["reset", "idle"], k=1)[0].symbol == "busy"
+    assert machine.next("busy idle error", k=1)[0].symbol == "reset"
+    assert machine.perplexity(STATES[:50]) < 1.3
+
+
+def test_suggestions_are_the_likeliest_in_order(machine: SymbolForecaster) -> None:
+    chances = machine.probabilities(["idle"])
+    assert_allclose(chances.sum(), 1)
+    made = machine.next(["idle"], k=3)
+    assert [one.probability for one in made] == sorted((float(one) for one in chances[2:]), reverse=True)[:3]
+    every = machine.next(["idle"], k=100)
+    assert sorted(one.symbol for one in every) == sorted(set(STATES))
+    assert every[:3] == made
+
+
+def test_words_between_boundaries(verses: SymbolForecaster) -> None:
+    assert verses.next("the cat sat on the", k=2)[0].symbol in {"mat", "cat"}
+    assert verses.next("THE RAT SAT", k=1) == verses.next("the rat sat", k=1)
+    assert verses.next()[0].symbol == "the"  # so they begin
+    assert verses.probabilities("the mat sat on nobody.")[BOUNDARY] > 0.8  # and so they end
+
+
+def test_unknown_words_are_heard_and_never_said(verses: SymbolForecaster) -> None:
+    made = verses.next("the elephant sat", k=100)
+    assert len(made) == len(verses.vocabulary.symbols)
+    assert verses.next("the giraffe sat", k=1) == verses.next("the elephant sat", k=1)
+    assert verses.perplexity("the elephant sat on the mat.") > verses.perplexity("the cat sat on the mat.")
+
+
+def test_generated_symbols_follow_what_was_learned(machine: SymbolForecaster, verses: SymbolForecaster) -> None:
+    assert machine.generate(6, ["busy", "idle"], temperature=0) == ["error", "reset", "idle", "busy", "idle", "error"]
+    assert machine.generate(30, seed=1) == machine.generate(30, seed=1)
+    assert len(machine.generate(30, seed=1)) == 30
+    told = verses.generate(100, "the rat", temperature=0)
+    assert verses.vocabulary.join(told) in {"sat on the cat.", "sat on the mat.", "sat on nobody."}
+
+
+def test_a_high_temperature_draws_what_is_unlikely(machine: SymbolForecaster) -> None:
+    drawn = {machine.generate(1, ["busy", "idle"], temperature=100, seed=seed)[0] for seed in range(40)}
+    assert drawn == set(STATES)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_step_by_step_in_numpy_is_the_compiled_perplexity(cell: Cell) -> None:
+    network = SequenceConfig(cell=cell, hidden=16, embedding=8)
+    model = SymbolForecaster(units="symbols", network=network, training={"steps": 5}, threads=1).fit(STATES)
+    symbols = STATES[:40]
+    chances = [
+        model.probabilities(symbols[:at])[model.vocabulary.encode([symbols[at]])[0]] for at in range(1, len(symbols))
+    ]
+    assert_allclose(np.exp(-np.log(chances).mean()), model.perplexity(symbols), rtol=1e-5)
+
+
+def test_only_the_newest_of_a_context_is_looked_at(machine: SymbolForecaster) -> None:
+    long = STATES[:300]
+    assert_array_equal(machine.probabilities(["error", *long]), machine.probabilities(long))
+    assert_array_equal(machine.probabilities(long), machine.probabilities(long[-CONTEXT:]))
+
+
+def test_save_and_load(machine: SymbolForecaster, verses: SymbolForecaster, tmp_path: Path) -> None:
+    for name, model, context in (("a", machine, ["idle"]), ("b", verses, "the cat")):
+        model.save(tmp_path / name)
+        loaded = SymbolForecaster.load(tmp_path / name)
+        assert_array_equal(loaded.probabilities(context), model.probabilities(context))
+        assert loaded.generate(5, context) == model.generate(5, context)
+        assert loaded.info == model.info
+        loaded.save(tmp_path / name)
+
+
+def test_a_suggestion_needs_no_numba(machine: SymbolForecaster, tmp_path: Path) -> None:
+    machine.save(tmp_path / "model")
+    code = (
+        "import sys; from forecaster import SymbolForecaster; "
+        f"print(SymbolForecaster.load({str(tmp_path / 'model')!r}).next(['busy', 'idle'], k=1)[0].symbol, "
+        "'numba' in sys.modules, 'pandas' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    assert told.stdout.split() == ["error", "False", "False"]
+
+
+def test_models_of_another_kind_are_refused(machine: SymbolForecaster, tmp_path: Path) -> None:
+    machine.save(tmp_path / "symbols")
+    with pytest.raises(ModelFormatError, match="symbols"):
+        Forecaster.load(tmp_path / "symbols")
+    with pytest.raises(ModelFormatError, match="forecaster"):
+        SymbolForecaster.load(Path(__file__).parent.parent / "forecaster" / "weights" / "daily")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("vocabulary", "units"), "letters"),
+        (("vocabulary", "symbols"), ["a", "a"]),
+        (("vocabulary", "symbols"), ["a"]),
+        (("architecture", "networks"), [{}]),
+        (("architecture", "networks"), [{}, {}]),
+    ],
+)
+def test_descriptions_that_do_not_fit(
+    machine: SymbolForecaster, tmp_path: Path, place: tuple[str, str], value: Any
+) -> None:
+    from forecaster.description import named_weights
+    from forecaster.storage import save_model
+
+    info = json.loads(json.dumps(machine.info))
+    info[place[0]][place[1]] = value
+    save_model(tmp_path / "model", info, named_weights([machine._ready().network]))
+    with pytest.raises(ModelFormatError, match="does not describe a model"):
+        SymbolForecaster.load(tmp_path / "model")
+
+
+def test_perplexity_on_what_was_held_out_is_told_beside_counting() -> None:
+    rng = np.random.default_rng(0)
+    text = "".join(rng.choice(["ab", "cd", "ef"], 2000))
+    model = SymbolForecaster(units="characters", network=SMALL, training=QUICK, threads=1).fit(text)
+    told = model.info["accuracy"]
+    assert set(told) == {"perplexity", "unigram", "bigram", "trigram"}
+    assert 1.5 < told["perplexity"] < 1.1 * told["bigram"] < told["unigram"]
+    assert told["bigram"] == pytest.approx(3**0.5, rel=0.05)
+
+
+def test_counts_and_network_are_held_against_the_same_symbols(verses: SymbolForecaster) -> None:
+    numbers = verses.numbers(VERSES[:3])
+    assert numbers[0] == numbers[-1] == BOUNDARY
+    assert (numbers == BOUNDARY).sum() == 4
+    assert UNKNOWN not in numbers
+    loss, count = stream_loss(Packed(verses._ready().network), numbers[:, None], 8)
+    assert verses.perplexity(VERSES[:3]) == pytest.approx(np.exp(loss / count))
+    assert NGrams(numbers, len(verses.vocabulary)).perplexity(numbers) > 1
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    made = [
+        SymbolForecaster(units="symbols", training={"steps": 5}, seed=seed, threads=threads).fit(STATES)
+        for seed, threads in ((1, 1), (1, 2), (2, 1))
+    ]
+    bits = [model.probabilities(["idle"]).tobytes() for model in made]
+    assert bits[0] == bits[1] != bits[2]
+
+
+def test_rare_symbols_are_learned_as_unknown() -> None:
+    model = SymbolForecaster(training={"steps": 5}, least=2, threads=1).fit("a b a b c a b")
+    assert set(model.vocabulary.symbols) == {"a", "b"}
+    assert model.info["training"]["unknown"] == 1
+    assert SymbolForecaster(training={"steps": 5}, most=1, threads=1).fit("a b a").vocabulary.symbols == ("a",)
+
+
+@pytest.mark.parametrize("text", ["", [], "one", ["", ""]])
+def test_too_little_to_learn_from(text: Any) -> None:
+    with pytest.raises(TooShortError, match="two words or more"):
+        SymbolForecaster().fit(text)
+
+
+@pytest.mark.parametrize("text", [None, 3, [1, 2], b"text", {"a": 1}])
+def test_what_are_no_symbols(text: Any) -> None:
+    with pytest.raises(InputError, match="expected"):
+        SymbolForecaster(units="symbols").fit(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"units": "letters"},
+        {"cell": "conv"},
+        {"cell": "gru", "network": SMALL},
+        {"network": SequenceConfig(loss="binary")},
+        {"most": 0},
+        {"least": 0},
+        {"seed": -1},
+        {"training": {"stepz": 1}},
+    ],
+)
+def test_wrong_settings(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        SymbolForecaster(**settings)
+
+
+def test_too_many_symbols_for_one_hot_vectors() -> None:
+    states = [f"s{k}" for k in range(1100)]
+    with pytest.raises(ConfigError, match="one-hot"):
+        SymbolForecaster(units="symbols", network=SMALL).fit(states)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3"])
+def test_wrong_counts(machine: SymbolForecaster, k: Any) -> None:
+    with pytest.raises(ConfigError, match="k must"):
+        machine.next(["idle"], k=k)
+
+
+@pytest.mark.parametrize("temperature", [-1, float("nan"), 101, "warm", True])
+def test_wrong_temperatures(machine: SymbolForecaster, temperature: Any) -> None:
+    with pytest.raises(ConfigError, match="temperature"):
+        machine.generate(1, temperature=temperature)
+
+
+def test_nothing_works_before_training() -> None:
+    model = SymbolForecaster()
+    for use in (model.next, lambda: model.generate(1), lambda: model.perplexity("a b"), lambda: model.save("x")):
+        with pytest.raises(NotFittedError):
+            use()
+
+
+def test_too_little_to_judge(machine: SymbolForecaster) -> None:
+    with pytest.raises(TooShortError):
+        machine.perplexity(["idle"])
