@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
@@ -23,7 +24,7 @@ from forecaster.config import (
 from forecaster.description import describe, described, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
-from forecaster.executors import Threads
+from forecaster.executors import Executor, Threads, executor_of
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
@@ -126,6 +127,7 @@ class Forecaster:
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Self:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
 
@@ -135,6 +137,9 @@ class Forecaster:
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
         (``refit`` in `TrainingConfig`). A warning says when no series is long enough.
+
+        The networks of an ensemble are trained one after the other, or beside each other by the `executor` asked for
+        (`forecaster.executor_of`), which gives the same weights; `progress` is told of the former only.
 
         Raises
         ------
@@ -153,16 +158,17 @@ class Forecaster:
         usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
         start = self._start(usable.frequency, season, from_base=from_base)
-        with Threads(self.threads) as executor:
+        with Threads(self.threads) as threads, executor_of(executor, workers=self.threads) as together:
             learned = learn(
                 usable,
                 start.networks,
                 season=season,
                 training=start.training,
                 seed=self.seed,
-                executor=executor,
+                executor=threads,
                 base=start.calibration,
-                progress=progress,
+                progress=None if together.threads_each else progress,
+                together=together,
             )
         info = describe(
             learned,
@@ -311,29 +317,35 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
         The arguments are those of `fit` and of `forecaster.backtest.rolling_backtest`; `pretrained` adds ``Base``, the
-        base weights of the package as they are (`Forecaster.pretrained`).
+        base weights of the package as they are (`Forecaster.pretrained`). `progress` is told of trainings one after the
+        other, not of those an `executor` runs at once.
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
         alias = panel.frequency.alias
-        base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
-        return rolling_backtest(
-            panel,
-            lambda known: self._untrained().fit(known, init=init, progress=progress),
-            base=base,
-            h=self.h,
-            season=self.season or panel.frequency.season,
-            n_windows=n_windows,
-            step_size=step_size,
-            refit=refit,
-            level=check_levels(level),
-            peers=peers,
-            names=names,
-        )
+        with executor_of(executor, workers=self.threads) as running:
+            threads = running.threads_each or self.threads
+            base = Forecaster.pretrained(alias, season=self.season, threads=threads) if pretrained else None
+            told = None if running.threads_each else progress
+            return rolling_backtest(
+                panel,
+                partial(_trained, self._untrained(threads), init=init, progress=told),
+                base=base,
+                h=self.h,
+                season=self.season or panel.frequency.season,
+                n_windows=n_windows,
+                step_size=step_size,
+                refit=refit,
+                level=check_levels(level),
+                peers=peers,
+                names=names,
+                executor=running,
+            )
 
     def cross_validation(
         self,
@@ -350,12 +362,13 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
             id_col=id_col, time_col=time_col, target_col=target_col, init=init, pretrained=pretrained,
-            progress=progress,
+            progress=progress, executor=executor,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -446,7 +459,7 @@ class Forecaster:
         networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
-    def _untrained(self) -> Forecaster:
+    def _untrained(self, threads: int | None) -> Forecaster:
         return Forecaster(
             h=self.h,
             freq=None if self.frequency is None else self.frequency.alias,
@@ -454,7 +467,7 @@ class Forecaster:
             network=self.networks,
             training=self.training,
             seed=self.seed,
-            threads=self.threads,
+            threads=threads,
         )
 
     def _given(
@@ -494,6 +507,19 @@ class Forecaster:
             f"The series are {given.description}, the model was trained on {trained.description}. "
             "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
         )
+
+
+def _trained(
+    untrained: Forecaster,
+    known: Panel,
+    *,
+    init: Literal["base", "random"] | None,
+    progress: Callable[[Progress], None] | None,
+) -> Forecaster:
+    """Return a forecaster trained on what is known, which is not kept with it: whoever backtests has it."""
+    model = untrained._untrained(untrained.threads).fit(known, init=init, progress=progress)
+    model._panel = None
+    return model
 
 
 def _is_adapted(info: Mapping[str, Any]) -> bool:

@@ -460,6 +460,16 @@ def test_backtest_compares_with_simple_forecasts(
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_backtest_and_train_say_the_same_whatever_runs_them(table: Path, tmp_path: Path) -> None:
+    for name in ("serial", "threads"):
+        options = [str(table), "--h", "3", "--steps", "5", "--executor", name]
+        assert run(["backtest", *options, "--windows", "2", "--refit", "--output", str(tmp_path / f"{name}.csv")]) == 0
+        assert run(["train", *options, "--model", str(tmp_path / name)]) == 0
+    assert (tmp_path / "serial.csv").read_bytes() == (tmp_path / "threads.csv").read_bytes()
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("serial", "threads")]
+    assert weights[0] == weights[1]
+
+
 def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
     import pandas as pd
 

@@ -76,7 +76,8 @@ def backtest(
     check_outputs(csv, output, plot, metrics)
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
-    with TrainingProgress(f"Training on {count(len(panel), 'series')}") as progress:
+    label = f"Training on {count(len(panel), 'series')}"
+    with TrainingProgress(label, executor=options["executor"]) as progress:
         result = forecaster.backtest(
             panel,
             n_windows=windows,
@@ -87,6 +88,7 @@ def backtest(
             init=options["init"],
             pretrained=pretrained,
             progress=progress,
+            executor=options["executor"],
             **asdict(column_names(options)),
         )
     _show(result, h)

@@ -25,6 +25,9 @@ FILE = click.Path(path_type=Path)
 BASE = "base"
 """What the base weights of the package are called where a model folder is asked for."""
 
+EXECUTORS = ("serial", "threads", "ray")
+"""As in `forecaster.executors`, which ``--help`` has no need to import."""
+
 
 def example(*lines: str) -> str:
     """Return the end of a help text: an example, its lines as they are."""
@@ -92,10 +95,19 @@ def training_options(command: Command) -> Command:
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
+        executor_option,
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def executor_option(command: Command) -> Command:
+    """Add ``--executor``."""
+    text = "What runs pieces of the work at once: ray is the cluster at RAY_ADDRESS, or else this machine."
+    return click.option("--executor", type=click.Choice(EXECUTORS), default="serial", show_default=True, help=text)(
+        command
+    )
 
 
 def season_option(command: Command) -> Command:

@@ -19,10 +19,14 @@ _MOST_NAMED = 20
 
 
 class TrainingProgress:
-    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr."""
+    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr.
 
-    def __init__(self, label: str = "Training") -> None:
+    Of what an executor other than the serial one does at once it shows only that something is going on.
+    """
+
+    def __init__(self, label: str = "Training", *, executor: str = "serial") -> None:
         self._label = label
+        self._note = "preparing the kernels" if executor == "serial" else f"several at once ({executor})"
         self._bar: Any = None
         self._task: Any = None
         self._shown = time.monotonic()
@@ -31,7 +35,7 @@ class TrainingProgress:
         """Start the bar."""
         if sys.stderr.isatty():
             self._bar = _rich_bar()
-            self._task = self._bar.add_task(self._label, total=None, note="preparing the kernels")
+            self._task = self._bar.add_task(self._label, total=None, note=self._note)
             self._bar.start()
         else:
             click.echo(f"{self._label} ...", err=True)
