@@ -104,8 +104,9 @@ def training_options(command: Command) -> Command:
 
 def executor_option(command: Command) -> Command:
     """Add ``--executor``."""
-    text = "What runs pieces of the work at once: ray is the cluster at RAY_ADDRESS, or else this machine."
-    return click.option("--executor", type=click.Choice(EXECUTORS), default="serial", show_default=True, help=text)(
+    text = "Run by serial, threads or ray."
+    kinds = click.Choice(EXECUTORS)
+    return click.option("--executor", type=kinds, default="serial", show_default=True, metavar="NAME", help=text)(
         command
     )
 
