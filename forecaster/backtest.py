@@ -15,6 +15,7 @@ from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
 from forecaster.executors import Executor, executor_of
 from forecaster.forecast import Forecast
+from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.peers import check_peers, peer_forecast
 from forecaster.prediction import LEAST_OBSERVED
@@ -70,12 +71,15 @@ class Backtest:
         Series that took no part, and why.
     names : ColumnNames
         Column names of `frame`.
+    kind : FrameKind, optional
+        What frames are like, if not pandas.
     """
 
     folds: list[Fold]
     season: int
     skipped: dict[str, str]
     names: ColumnNames
+    kind: FrameKind | None = None
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -102,7 +106,7 @@ class Backtest:
             ]
         )
         frame.insert(0, self.names.id_col, np.repeat(ids, len(models)))
-        return frame
+        return as_kind(frame, self.kind)  # type: ignore[no-any-return]  # of the library the user's data were of
 
     def _measures(self, name: str, series: slice, scales: Floats) -> dict[str, float]:
         """Return how good a model was on some of the series; `scales` are those of all."""
@@ -140,7 +144,8 @@ class Backtest:
         """Return one row for each series, cutoff and step: ids, times, ``cutoff``, ``y`` and each model's columns."""
         import pandas as pd
 
-        return pd.concat([self._fold_frame(fold) for fold in self.folds], ignore_index=True)
+        frame = pd.concat([self._fold_frame(fold) for fold in self.folds], ignore_index=True)
+        return as_kind(frame, self.kind)  # type: ignore[no-any-return]  # of the library the user's data were of
 
     def _fold_frame(self, fold: Fold) -> pd.DataFrame:
         frames = [forecast_to_frame(forecast, self.names) for forecast in fold.forecasts.values()]

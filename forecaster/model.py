@@ -29,13 +29,14 @@ from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
+from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
 from forecaster.recipes import recipe_for, shapes
 from forecaster.simulation import simulate_panel
 from forecaster.storage import load_model, save_model
-from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, frame_kind, has_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,17 @@ class _Start(NamedTuple):
     networks: list[Network]
     training: TrainingConfig
     calibration: Calibration | None
+
+
+class _Given(NamedTuple):
+    """Series to forecast, None for those trained on, and what the frame of their forecasts is to be like."""
+
+    panel: Panel | None
+    names: ColumnNames
+    kind: FrameKind | None
+
+    def frame(self, made: Forecast | SamplePaths) -> Any:
+        return as_kind(forecast_to_frame(made, self.names), self.kind)
 
 
 class Forecaster:
@@ -112,6 +124,7 @@ class Forecaster:
         self._fitted: _Fitted | None = None
         self._panel: Panel | None = None
         self._names = ColumnNames()
+        self._kind: FrameKind | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -130,6 +143,9 @@ class Forecaster:
         executor: str | Executor | None = None,
     ) -> Self:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+
+        A data frame is one of pandas, or of polars and others that narwhals knows (extra ``polars``); the frames that
+        `predict` and others return are of the same library.
 
         Training starts from the base weights of the package (`init` "base"), which have learned from many series of
         this kind, or from nothing ("random"). The default is "base", unless shapes of networks were asked for.
@@ -181,7 +197,7 @@ class Forecaster:
             init="random" if start.calibration is None else "base",
         )
         self._fitted = _Fitted(learned.engine, usable.frequency, learned.verdict.calibration, info)
-        self._panel, self._names = panel, names
+        self._panel, self._names, self._kind = panel, names, frame_kind(df, names)
         _warn(skipped)
         if learned.verdict.accuracy is None:
             steps = learned.engine.horizon
@@ -229,10 +245,10 @@ class Forecaster:
             The data or arguments are wrong. Series that are too short while others are not get a warning and no
             forecast.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        forecast = self.forecast(panel, h=h, level=level, quantiles=quantiles)
+        given = self._given(df, id_col, time_col, target_col)
+        forecast = self.forecast(given.panel, h=h, level=level, quantiles=quantiles)
         _warn(forecast.skipped)
-        return forecast_to_frame(forecast, names)
+        return given.frame(forecast)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def simulate(
         self,
@@ -269,10 +285,10 @@ class Forecaster:
         NotFittedError, InputError, ConfigError, TooShortError
             As `predict`.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        paths = self.paths(panel, n_paths=n_paths, h=h, seed=seed)
+        given = self._given(df, id_col, time_col, target_col)
+        paths = self.paths(given.panel, n_paths=n_paths, h=h, seed=seed)
         _warn(paths.skipped)
-        return forecast_to_frame(paths, names)
+        return given.frame(paths)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def forecast(
         self,
@@ -326,13 +342,13 @@ class Forecaster:
         other, not of those an `executor` runs at once.
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
-        panel = as_panel(df, freq=self.frequency, names=names)
+        panel, kind = as_panel(df, freq=self.frequency, names=names), frame_kind(df, names)
         alias = panel.frequency.alias
         with executor_of(executor, workers=self.threads) as running:
             threads = running.threads_each or self.threads
             base = Forecaster.pretrained(alias, season=self.season, threads=threads) if pretrained else None
             told = None if running.threads_each else progress
-            return rolling_backtest(
+            result = rolling_backtest(
                 panel,
                 partial(_trained, self._untrained(threads), init=init, progress=told),
                 base=base,
@@ -346,6 +362,7 @@ class Forecaster:
                 names=names,
                 executor=running,
             )
+        return replace(result, kind=kind)
 
     def cross_validation(
         self,
@@ -470,16 +487,16 @@ class Forecaster:
             threads=threads,
         )
 
-    def _given(
-        self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None
-    ) -> tuple[Panel | None, ColumnNames]:
-        """Return the series of `df`, if any, and what their columns are called, by default as in training."""
+    def _given(self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None) -> _Given:
+        """Return the series of `df`, if any, what their columns are called and what frames are like."""
         names = ColumnNames(
             id_col=id_col or self._names.id_col,
             time_col=time_col or self._names.time_col,
             target_col=target_col or self._names.target_col,
         )
-        return None if df is None else as_panel(df, freq=self._frequency_for(df), names=names), names
+        if df is None:
+            return _Given(None, names, self._kind)
+        return _Given(as_panel(df, freq=self._frequency_for(df), names=names), names, frame_kind(df, names))
 
     def _asked(self, panel: Panel | None, h: int | None) -> tuple[Panel, int]:
         """Return the series to forecast and how many steps, by default those trained on and for."""
