@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.elsewhere import predict_frame as predict_frame
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ExecutorError as ExecutorError
@@ -67,6 +68,7 @@ _HOME = {
     "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
+    "predict_frame": "elsewhere",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",

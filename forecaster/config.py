@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from forecaster.errors import ConfigError
@@ -170,6 +171,20 @@ def engine_choice() -> str:
     choice = os.environ.get("FORECASTER_ENGINE") or ENGINES[0]
     _check_choice("FORECASTER_ENGINE", choice, ENGINES)
     return choice
+
+
+def state_folder() -> Path:
+    """Return the folder for what is kept between runs, as the service has it.
+
+    Raises
+    ------
+    ConfigError
+        It is in a home that is not known.
+    """
+    try:
+        return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
+    except RuntimeError:
+        raise ConfigError("FORECASTER_STATE is in a home folder that is not known. Name another.") from None
 
 
 def training_config(asked: TrainingConfig | Mapping[str, Any] | None, usual: TrainingConfig) -> TrainingConfig:

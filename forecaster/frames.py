@@ -17,7 +17,7 @@ from forecaster.otherframes import FrameKind, is_pandas, kind_of, wrapped
 from forecaster.panel import Panel
 from forecaster.timestamps import dates_of_numbers, find_zone
 
-__all__ = ["assemble", "frame_kind", "panel_from_frame", "text_times", "times_for_frame", "whole_times"]
+__all__ = ["assemble", "frame_kind", "panel_from_frame", "text_times", "times_for_frame", "whole_times", "zone_name"]
 
 Freq = str | int | Frequency | None
 
@@ -173,10 +173,10 @@ def _frame_times(series: Any, names: ColumnNames, timezone: str | None) -> tuple
     """Return timestamps, time zone and whether they are UTC instants."""
     zone = getattr(series.dtype, "tz", None)
     if zone is not None:
-        return series.to_numpy(dtype=f"datetime64[{series.dtype.unit}]"), timezone or _zone_name(zone), True
+        return series.to_numpy(dtype=f"datetime64[{series.dtype.unit}]"), timezone or zone_name(zone), True
     zone = getattr(series.dtype, "time_zone", None)  # of narwhals, whose arrays are in UTC then
     if zone is not None:
-        return series.to_numpy(), timezone or _zone_name(zone), True
+        return series.to_numpy(), timezone or zone_name(zone), True
     times = series.to_numpy()
     if times.dtype.kind in "iu":
         return whole_times(times), timezone, False
@@ -249,7 +249,7 @@ def _object_times(values: Sequence[Any], names: ColumnNames, timezone: str | Non
             "Some timestamps have a UTC offset and some have none. Write all alike.", column=names.time_col
         )
     instants = [_plain(value - value.utcoffset()) for value in values]
-    return np.array(instants, "datetime64[us]"), timezone or _zone_name(next(iter(zones.values()))), True
+    return np.array(instants, "datetime64[us]"), timezone or zone_name(next(iter(zones.values()))), True
 
 
 def _plain(value: Any) -> Any:
@@ -257,7 +257,7 @@ def _plain(value: Any) -> Any:
     return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value
 
 
-def _zone_name(zone: Any) -> str:
+def zone_name(zone: Any) -> str:
     """Return the name under which zoneinfo knows a zone of zoneinfo, pytz or pandas."""
     text = str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
     with contextlib.suppress(ConfigError):

@@ -399,6 +399,11 @@ class Forecaster:
         fitted = self._ready()
         save_model(path, fitted.info, named_weights(fitted.engine.networks))
 
+    def prepare(self) -> Self:
+        """Have the compiled kernels ready before this returns, unless they are not to be used; return self."""
+        self._ready().engine.load()
+        return self
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
         """Return the model saved in the folder `path`, its files checked; no code in them is run.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, check_levels, check_quantiles
+from forecaster.config import INITS, check_levels, check_quantiles, state_folder
 from forecaster.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -192,20 +192,6 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     if "://" not in place:
         place = str(models_folder(Path(place) if place else None, new=new))
     return open_store(place, cache=state_folder() / "models-cache")
-
-
-def state_folder() -> Path:
-    """Return the folder for what is kept between runs, as the service has it.
-
-    Raises
-    ------
-    ConfigError
-        It is in a home that is not known.
-    """
-    try:
-        return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
-    except RuntimeError:
-        raise ConfigError("FORECASTER_STATE is in a home folder that is not known. Name another.") from None
 
 
 def models_folder(given: Path | None, *, new: bool = False) -> Path:
