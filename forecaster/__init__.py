@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from forecaster.outputs import flush_folder as flush_folder
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
+    from forecaster.search import tune as tune
     from forecaster.storage import describe_model as describe_model
     from forecaster.store import ModelStore as ModelStore
     from forecaster.store import open_store as open_store
@@ -95,6 +96,7 @@ _HOME = {
     "flush_folder": "outputs",
     "Panel": "panel",
     "base_folders": "pretrained",
+    "tune": "search",
     "describe_model": "storage",
     "ModelStore": "store",
     "open_store": "store",

@@ -221,7 +221,7 @@ def rolling_backtest(
     step = h if step_size is None else check_horizon(step_size, name="step_size")
     every = _refit_every(refit, n_windows)
     reach = h + (n_windows - 1) * step
-    kept, skipped = _long_enough(panel, reach)
+    kept, skipped = long_enough(panel, reach)
     asked = _Asked(h, levels, season, others)
     with executor_of(executor) as running:
         cutoffs = [reach - k * step for k in range(n_windows)]
@@ -292,7 +292,7 @@ def _refit_every(refit: bool | int, n_windows: int) -> int:
     return check_horizon(refit, name="refit")
 
 
-def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
+def long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
     """Return the series that have two observed values before the oldest cutoff, and why the others have not."""
     kept, skipped = [], {}
     for i, name in enumerate(panel.ids):

@@ -30,6 +30,7 @@ NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
 COMMANDS = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",

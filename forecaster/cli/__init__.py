@@ -1,4 +1,4 @@
-"""The command line: ``forecaster train | predict | simulate | backtest | serve | models | publish | …``.
+"""The command line: ``forecaster train | tune | predict | simulate | backtest | serve | models | publish | …``.
 
 Modules of this package import click and nothing heavy; what a command needs is imported when it runs, so that
 ``forecaster --help`` answers at once.
@@ -30,6 +30,7 @@ INTERRUPTED = 130
 
 _NAMES = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",

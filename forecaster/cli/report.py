@@ -34,7 +34,7 @@ class TrainingProgress:
     def __enter__(self) -> Self:
         """Start the bar."""
         if sys.stderr.isatty():
-            self._bar = _rich_bar()
+            self._bar = rich_bar()
             self._task = self._bar.add_task(self._label, total=None, note=self._note)
             self._bar.start()
         else:
@@ -58,7 +58,8 @@ class TrainingProgress:
             self._bar.stop()
 
 
-def _rich_bar() -> Any:
+def rich_bar() -> Any:
+    """Return a bar with a note beside it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
