@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from forecaster import tune
 from forecaster.raycluster import Ray
 from tests import clusters
 from tests.examples import TINY, bits_of, tiny, weekly
@@ -73,3 +76,12 @@ def test_the_networks_of_an_ensemble(executor: Ray) -> None:
     beside = tiny(network=[TINY] * 3).fit(weekly(), executor=executor)
     assert bits_of(alone) == bits_of(beside)
     assert alone.info["calibration"] == beside.info["calibration"]
+
+
+def test_a_search_for_settings(executor: Ray, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason='Optuna is not installed: pip install "forecaster[tune]"')
+    asked: dict[str, Any] = {"h": 3, "trials": 4, "steps": 5, "n_windows": 2, "space": {"hidden": [4], "layers": [1]}}
+    alone = tune(weekly(), **asked)
+    beside = tune(weekly(), **asked, executor=executor, study=tmp_path / "s.study")
+    assert alone.table == beside.table
+    assert bits_of(alone.model) == bits_of(beside.model)
