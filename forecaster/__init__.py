@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forecaster.csvfile import parse_csv as parse_csv
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
+    from forecaster.errors import ExecutorError as ExecutorError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
     from forecaster.errors import MissingExtraError as MissingExtraError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from forecaster.errors import StoreError as StoreError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
+    from forecaster.executors import Executor as Executor
+    from forecaster.executors import executor_of as executor_of
     from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
@@ -76,7 +79,10 @@ _HOME = {
     "StoreError": "errors",
     "UnknownVersionError": "errors",
     "MissingExtraError": "errors",
+    "ExecutorError": "errors",
     "ServiceError": "errors",
+    "Executor": "executors",
+    "executor_of": "executors",
     "usable_cpus": "executors",
     "Forecast": "forecast",
     "SamplePaths": "forecast",
