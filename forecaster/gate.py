@@ -233,7 +233,12 @@ def lay_on_grid(rows: Rows, times: TimeArray, frequency: Frequency, *, guessed: 
 
 
 def _on_grid(
-    values: NDArray[np.float64], codes: IntArray, ordinals: IntArray, offsets: IntArray, starts: IntArray, begins: IntArray
+    values: NDArray[np.float64],
+    codes: IntArray,
+    ordinals: IntArray,
+    offsets: IntArray,
+    starts: IntArray,
+    begins: IntArray,
 ) -> NDArray[np.float64]:
     """Return the values from `begins` of each series on, each at its place, and NaN between them."""
     grid = np.full(offsets[-1], np.nan)

@@ -101,6 +101,7 @@ def forecast_file(
     destination.check(given)
     asked = Asked(
         model=model_of(model),
+        called="the model" if isinstance(model, Forecaster) else str(model),
         season=season,
         h=h,
         level=level,

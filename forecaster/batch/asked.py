@@ -35,11 +35,14 @@ class Asked:
     ----------
     model : Forecaster or None
         What forecasts; None for the base weights of the package, which depend on the frequency.
+    called : str
+        What the model is called in messages.
     season, h, level, quantiles, frequency, timezone, names
         As `forecast_file` takes them.
     """
 
     model: Forecaster | None
+    called: str
     season: int | None
     h: int | None
     level: float | Sequence[float] | None
@@ -56,8 +59,8 @@ class Asked:
             check_horizon(self.season, name="season")
         if self.season is not None and self.model is not None:
             raise ConfigError(
-                f"season (--season) is for {BASE} only: the model was trained on seasons of {self.model.season} steps. "
-                "Leave it out, or train another model with it.",
+                f"--season is for {BASE} only: {self.called} was trained on seasons of {self.model.season} steps. Leave it "
+                "out, or train another model with it.",
                 column="season",
             )
         self.columns()

@@ -216,9 +216,7 @@ def _left_out(bucket: _Bucket, sizes: Sizes, word: str) -> Piece:
     first = next(bucket.batches())
     series, line = str(first.column("id")[0].as_py()), int(first.column("line")[0].as_py())
     nothing = piece_of([], word, {})
-    return replace(
-        nothing, rows=bucket.rows, faults={series: too_long(series, bucket.rows, line, sizes.longest, word)}
-    )
+    return replace(nothing, rows=bucket.rows, faults={series: too_long(series, bucket.rows, line, sizes.longest, word)})
 
 
 def _batch(chunk: Chunk, order: IntArray) -> Any:

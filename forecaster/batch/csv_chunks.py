@@ -168,25 +168,26 @@ class CsvSource:
             place = replace(place, at=head.end, line=head.lines + 1)
         stream.seek(place.at)
         yield place.line - 1, None
-        for text in _whole_lines(stream, self._size, self._limits.line_characters * 4):
+        for text, begun in _whole_lines(stream, self._size, self._limits.line_characters * 4):
             if not _is_plain(text, head.delimiter):
-                yield from self._rest(_chain(head.text + text, stream), replace(place, line=place.line), head)
+                yield from self._rest(_chain(head.text + text + begun, stream), place, head)
                 return
-            lines = text.count(b"\n")
-            chunk = self._block(text, lines, place, head, ids_alone=ids_alone)
-            place = replace(place, at=place.at + len(text), line=place.line + lines, rows=0)
-            yield place.line - 1, chunk
+            lines, skipped = text.count(b"\n"), place.rows
+            chunk = self._block(text, lines, replace(place, rows=0), head, ids_alone=ids_alone)
+            rows = 0 if chunk is None else len(chunk)
+            place = replace(place, at=place.at + len(text), line=place.line + lines, rows=max(0, skipped - rows))
+            yield place.line - 1, _without(chunk, skipped)
 
     def _block(self, text: bytes, lines: int, place: _Place, head: _Head, *, ids_alone: bool) -> Chunk | None:
-        """Return the rows of a block of plain lines after the first ``place.rows`` of them; None if there are none."""
+        """Return the rows of a block of plain lines; None if there are none."""
         table = self._arrow(text, head, ids_alone=ids_alone)
         if table is not None and len(table) == lines:  # else there are empty lines
-            return _without(self._chunk(table, place, head, ids_alone=ids_alone), place.rows)
+            return self._chunk(table, place, head, ids_alone=ids_alone)
         faults: dict[str, InputError] = {}
         reader = self._reader(io.BytesIO(head.text + text), faults, place.line - 2)
         for long in reader.tables(lines):
             found = replace(long, lines=None if long.lines is None else long.lines + place.begin)
-            return _without(chunk_of(found, place.mark(), self._placed(faults, place.begin)), place.rows)
+            return chunk_of(found, place.mark(), self._placed(faults, place.begin))
         return None
 
     def _rest(self, stream: IO[bytes], place: _Place, head: _Head) -> Iterator[tuple[int, Chunk | None]]:
@@ -196,11 +197,9 @@ class CsvSource:
         passed = 0
         for table in reader.tables(max(1, self._size // _BYTES_A_ROW // len(head.layout.targets))):
             rows = len(table.values)
-            if passed + rows > place.rows and table.lines is not None:
-                at = replace(place, rows=max(passed, place.rows))
-                chunk = chunk_of(
-                    replace(table, lines=table.lines + place.begin), at.mark(), self._placed(faults, place.begin)
-                )
+            if table.lines is not None:
+                found, at = replace(table, lines=table.lines + place.begin), replace(place, rows=passed)
+                chunk = chunk_of(found, at.mark(), self._placed(faults, place.begin))
                 yield reader.line, _without(chunk, place.rows - passed)
             faults.clear()
             passed += rows
@@ -258,27 +257,27 @@ def _numbered(column: Any) -> Ids:
     return compact(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64))
 
 
-def _without(chunk: Chunk, rows: int) -> Chunk | None:
-    """Return a chunk that begins at the place of its mark, without the rows that come before it; None if all do."""
-    if rows <= 0:
+def _without(chunk: Chunk | None, rows: int) -> Chunk | None:
+    """Return a chunk without its first rows; None if there are no others."""
+    if chunk is None or rows <= 0:
         return chunk
-    return None if rows >= len(chunk) else replace(chunk.rows(rows, len(chunk)), mark=chunk.mark)
+    return None if rows >= len(chunk) else chunk.rows(rows, len(chunk))
 
 
-def _whole_lines(stream: Any, size: int, longest: int) -> Iterator[bytes]:
-    """Yield a file in blocks of about `size` bytes that end where a line does."""
+def _whole_lines(stream: Any, size: int, longest: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield a file in blocks of about `size` bytes that end where a line does, and what has been read beyond each."""
     rest = b""
     while block := stream.read(size):
         text = rest + block
         end = text.rfind(b"\n") + 1
         rest = text[end:]
         if end:
-            yield text[:end]
+            yield text[:end], rest
         elif len(rest) > longest:  # no line of a table: `csvfile` says so
-            yield rest
+            yield rest, b""
             return
     if rest:
-        yield rest + b"\n"
+        yield rest + b"\n", b""
 
 
 def _is_plain(text: bytes, delimiter: str) -> bool:

@@ -89,12 +89,12 @@ class ParquetSource:
         return len(self._layout.targets) == 1 if self._layout.id is None else None
 
     @contextmanager
-    def _opened(self, file: InputFile) -> Iterator[Any]:
-        """Open a file; whatever is wrong with its bytes is told as what is wrong with the file."""
+    def _opened(self, file: InputFile, texts: Sequence[str] = ()) -> Iterator[Any]:
+        """Open a file, to read some `texts` as numbers into a dictionary; what is wrong with its bytes is told of it."""
         arrow, parquet = need_pyarrow(), need_pyarrow("pyarrow.parquet")
         try:
-            texts = [self._names.id_col, self._names.time_col]
-            opened = parquet.ParquetFile(file.path, read_dictionary=texts, buffer_size=_BUFFER, pre_buffer=False)
+            own = [name for name in texts if name in parquet.read_schema(file.path).names]
+            opened = parquet.ParquetFile(file.path, read_dictionary=own, buffer_size=_BUFFER, pre_buffer=False)
             with opened:
                 yield opened
         except InputError as error:
@@ -139,8 +139,9 @@ class ParquetSource:
         if mark is not None:
             self._dates = mark["dates"]
         wanted = list(self._kinds) if columns is None else columns
+        texts = [name for name in wanted if _is_text(_value_type(self._kinds[name]))]
         for number, file in enumerate(self._given.files[first:], first):
-            with self._opened(file) as parquet:
+            with self._opened(file, texts) as parquet:
                 own = [name for name in wanted if name in parquet.schema_arrow.names]
                 group, row = _group_of(parquet.metadata, skipped)
                 groups = range(group, parquet.metadata.num_row_groups)

@@ -76,8 +76,8 @@ class _Gathered:
     ----------
     parts
         What has come since the last piece, `rows` in all, of `series` series.
-    open, opened, opened_at, first
-        The series that came last: which it is, after how many rows it begins, its mark, and its first row.
+    open, opened, first
+        The series that came last: which it is, after how many of the rows it begins, and the number of its first row.
     long
         How many rows that series has had, if it is being left out; 0 if it is not.
     passed
@@ -91,7 +91,6 @@ class _Gathered:
     series: int = 0
     open: str | None = None
     opened: int = 0
-    opened_at: Mark = field(default_factory=dict)
     first: int = 0
     long: int = 0
     passed: int = 0
@@ -99,17 +98,21 @@ class _Gathered:
 
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """Take rows; yield the pieces that they complete."""
-        begins = chunk.ids.runs()
+        begins, at = chunk.ids.runs(), 0
         if self._name(chunk, 0) == self.open:
             begins = begins[1:]
-        at = self._pass_by(chunk, begins) if self.long else 0
-        while (cut := self._cut(begins, at)) is not None:
-            self._add(chunk, begins, at, cut)
-            yield self._close(chunk.mark_at(cut))
-            at = cut
-        self._add(chunk, begins, at, len(chunk))
-        if self.rows - self.opened > self.sizes.longest:
-            yield from self._leave_out()
+            at = self._go_on(chunk, int(begins[0]) if begins.size else len(chunk))
+        if self.long and at < len(chunk):
+            self._blame()
+        ends = np.append(begins[1:], len(chunk))
+        for place in np.flatnonzero(ends - begins > self.sizes.longest).tolist():
+            begin, end = int(begins[place]), int(ends[place])
+            yield from self._gather(chunk, begins, at, begin)
+            self.open, self.first = self._name(chunk, begin), int(chunk.lines[begin])
+            self.long, self.passed, at = end - begin, self.passed + end - begin, end
+            if end < len(chunk):
+                self._blame()
+        yield from self._gather(chunk, begins, at, len(chunk))
 
     def rest(self) -> Iterator[Piece]:
         """Yield what is left."""
@@ -120,6 +123,27 @@ class _Gathered:
 
     def _name(self, chunk: Chunk, row: int) -> str:
         return str(chunk.ids.names[int(chunk.ids.codes[row])].as_py())
+
+    def _go_on(self, chunk: Chunk, stop: int) -> int:
+        """Take the rows of the series that came last if it is not to be left out; return where the others begin."""
+        length = self.rows - self.opened
+        if not self.long and length + stop > self.sizes.longest:
+            self.parts, self.rows, self.series = self._before_open(), self.opened, self.series - 1
+            self.long, self.passed = length, self.passed + length
+        if not self.long:
+            return 0
+        self.long += stop
+        self.passed += stop
+        return stop
+
+    def _gather(self, chunk: Chunk, begins: IntArray, at: int, stop: int) -> Iterator[Piece]:
+        """Take the rows from `at` to before `stop`; yield the pieces that they complete."""
+        begins = begins[begins < stop]
+        while (cut := self._cut(begins, at)) is not None:
+            self._add(chunk, begins, at, cut)
+            yield self._close(chunk.mark_at(cut))
+            at = cut
+        self._add(chunk, begins, at, stop)
 
     def _cut(self, begins: IntArray, at: int) -> int | None:
         """Return the row, from `at` on, where a series begins that is to be the first of the next piece."""
@@ -134,8 +158,7 @@ class _Gathered:
             return
         begun = begins[np.searchsorted(begins, at) : np.searchsorted(begins, stop)]
         if begun.size:
-            last = int(begun[-1])
-            self.opened, self.opened_at, self.first = self.rows + last - at, chunk.mark_at(last), int(chunk.lines[last])
+            self.opened, self.first = self.rows + int(begun[-1]) - at, int(chunk.lines[begun[-1]])
         self.parts.append(chunk.rows(at, stop))
         self.rows += stop - at
         self.series += len(begun)
@@ -148,15 +171,6 @@ class _Gathered:
         self.rows = self.series = self.opened = self.passed = 0
         return piece
 
-    def _leave_out(self) -> Iterator[Piece]:
-        """Yield what came before the series that is too long; forget its rows, those to come too."""
-        before, length = self._before_open(), self.rows - self.opened
-        if before:
-            self.parts = before
-            yield self._close(self.opened_at)
-        self.parts, self.rows, self.series, self.opened = [], 0, 0, 0
-        self.long, self.passed = length, self.passed + length
-
     def _before_open(self) -> list[Chunk]:
         """Return the rows before those of the series that came last."""
         before: list[Chunk] = []
@@ -166,15 +180,6 @@ class _Gathered:
                 before.append(part.rows(0, min(left, len(part))))
                 left -= len(before[-1])
         return before
-
-    def _pass_by(self, chunk: Chunk, begins: IntArray) -> int:
-        """Pass by the rows of a series that is left out; return where the next one begins."""
-        count = int(begins[0]) if begins.size else len(chunk)
-        self.long += count
-        self.passed += count
-        if count < len(chunk):
-            self._blame()
-        return count
 
     def _blame(self) -> None:
         name = str(self.open)

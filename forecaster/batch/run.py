@@ -39,6 +39,8 @@ class BatchResult:
     ----------
     output : Path
         Where the forecasts are.
+    h : int
+        Steps ahead.
     series, skipped, rows : int
         Series that have a forecast, those that have none, and rows that were read.
     errors : Path or None
@@ -54,6 +56,7 @@ class BatchResult:
     """
 
     output: Path
+    h: int
     series: int
     skipped: int
     rows: int
@@ -151,9 +154,10 @@ class Run:
         said, asked = self.parts.plan, self.asked
         if said is None or "frequency" not in said:
             frequency, zone = self._look_at(first, reading, is_only=is_only)
-            said = plan.as_settings() | {"frequency": frequency.alias, "zone": zone}
+            self.model = asked.forecaster(frequency)
+            said = plan.as_settings() | {"frequency": frequency.alias, "zone": zone, "h": asked.h or self.model.h}
             self.parts.set_plan(said)
-        self.model = asked.forecaster(Frequency.parse(said["frequency"]))
+        self.model = self.model or asked.forecaster(Frequency.parse(said["frequency"]))
         job = Job(
             model=self.model,
             h=asked.h,
@@ -225,6 +229,7 @@ class Run:
         skipped = sum(part.skipped for part in done)
         result = BatchResult(
             output=self.destination.path,
+            h=int((self.parts.plan or {}).get("h", 0)),
             series=sum(part.series for part in done),
             skipped=skipped,
             rows=sum(part.rows for part in done),

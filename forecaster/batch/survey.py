@@ -71,5 +71,3 @@ class _Together:
             self._hashes.append(hashes(names))
             if self._count > _REMEMBERED:
                 self._hashes = None
-
-

@@ -22,6 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+_EXECUTORS = ("serial", "threads", "ray")  # those of `forecaster.executors`, which takes long to import
+
 BASE = "base"
 """What the base weights of the package are called where a model folder is asked for."""
 
@@ -92,6 +94,19 @@ def training_options(command: Command) -> Command:
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def executor_option(command: Command) -> Command:
+    """Add ``--executor`` and ``--workers``, for `executor_of`."""
+    options = (
+        click.option(
+            "--executor", type=click.Choice(_EXECUTORS), default="threads", show_default=True, help="Where work runs."
+        ),
+        click.option("--workers", type=int, help="Pieces at once. [one a processor]"),
     )
     for option in reversed(options):
         command = option(command)
