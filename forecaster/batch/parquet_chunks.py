@@ -90,7 +90,7 @@ class ParquetSource:
 
     @contextmanager
     def _opened(self, file: InputFile, texts: Sequence[str] = ()) -> Iterator[Any]:
-        """Open a file, to read some `texts` as numbers into a dictionary; what is wrong with its bytes is told of it."""
+        """Open a file, to read `texts` as numbers into a dictionary; what is wrong with its bytes is told of it."""
         arrow, parquet = need_pyarrow(), need_pyarrow("pyarrow.parquet")
         try:
             own = [name for name in texts if name in parquet.read_schema(file.path).names]

@@ -101,7 +101,7 @@ class _Gathered:
         begins, at = chunk.ids.runs(), 0
         if self._name(chunk, 0) == self.open:
             begins = begins[1:]
-            at = self._go_on(chunk, int(begins[0]) if begins.size else len(chunk))
+            at = self._go_on(int(begins[0]) if begins.size else len(chunk))
         if self.long and at < len(chunk):
             self._blame()
         ends = np.append(begins[1:], len(chunk))
@@ -124,8 +124,8 @@ class _Gathered:
     def _name(self, chunk: Chunk, row: int) -> str:
         return str(chunk.ids.names[int(chunk.ids.codes[row])].as_py())
 
-    def _go_on(self, chunk: Chunk, stop: int) -> int:
-        """Take the rows of the series that came last if it is not to be left out; return where the others begin."""
+    def _go_on(self, stop: int) -> int:
+        """Pass by the next `stop` rows if their series, which came last, is left out; return where to go on."""
         length = self.rows - self.opened
         if not self.long and length + stop > self.sizes.longest:
             self.parts, self.rows, self.series = self._before_open(), self.opened, self.series - 1

@@ -97,11 +97,9 @@ def forecast_piece(piece: Piece, job: Job) -> Made:
     faults = dict(piece.faults)
     panel = panel_of(piece.table, job, faults)
     forecast, skipped = (None, {}) if panel is None else _forecast(panel, job)
-    failures = [_failure(name, fault, job.names) for name, fault in faults.items()]
-    if skipped and panel is not None:
-        lines = [None] * len(panel) if panel.lines is None else panel.lines.tolist()
-        first = dict(zip(panel.ids, lines, strict=True))
-        failures += [Failure(name, reason, first[name]) for name, reason in skipped.items()]
+    begins = _first_lines(piece.table) if faults or skipped else {}
+    failures = [_failure(name, fault, job.names, begins) for name, fault in faults.items()]
+    failures += [Failure(name, reason, begins[name]) for name, reason in skipped.items()]
     content = b""
     if forecast is not None:
         content = encoded(forecast, job.names, job.form, header=job.header, with_arrow=job.with_arrow)
@@ -178,6 +176,15 @@ def _forecast(panel: Panel, job: Job) -> tuple[Forecast | None, dict[str, str]]:
     return forecast, forecast.skipped
 
 
-def _failure(name: str, fault: InputError, names: ColumnNames) -> Failure:
+def _first_lines(table: LongTable) -> dict[str, int]:
+    """Return by series the number of its first row."""
+    rows = np.arange(len(table.codes))
+    firsts = np.zeros(len(table.names), np.int64)
+    firsts[table.codes[::-1]] = rows[::-1]
+    lines = rows + 1 if table.lines is None else table.lines
+    return dict(zip(table.names, lines[firsts].tolist(), strict=True))
+
+
+def _failure(name: str, fault: InputError, names: ColumnNames, begins: dict[str, int]) -> Failure:
     told = renamed(fault, names)
-    return Failure(name, str(told), told.row, told.column)
+    return Failure(name, str(told), told.row or begins.get(name), told.column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ def series_rows(lengths: Iterable[int], *, begin: str = "2024-01-01", prefix: st
 
 def write_csv(path: Path, rows: Sequence[Row], *, header: Sequence[str] = ("unique_id", "ds", "y")) -> Path:
     """Write rows as CSV, packed if the name says so."""
-    opened: Any = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-    with opened as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    content = text.getvalue().encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
 
 

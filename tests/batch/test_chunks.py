@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -45,7 +47,7 @@ def test_rows_are_together_where_no_series_comes_back(digits: int, runs: list[tu
     rows = [f"{name:0{digits}}" for name, count in runs for _ in range(count)]
     places = [0, *sorted(cut for cut in cuts if cut < len(rows)), len(rows)]
     found = _Together()
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         encoded = pa.array(rows[begin:end]).dictionary_encode()
         found.still(compact(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)))
     changes = [row for place, row in enumerate(rows) if place == 0 or row != rows[place - 1]]
@@ -61,7 +63,7 @@ def test_of_too_many_series_only_those_in_order_are_known_to_be_together(monkeyp
         def __init__(self, names: list[str]) -> None:
             self.names = names
 
-        def ids(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - as a source
+        def ids(self):  # type: ignore[no-untyped-def]
             for at in range(0, len(self.names), 4):
                 yield compact(pa.array(self.names[at : at + 4]), np.arange(4)), at
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ def chunks_of(names: Sequence[str], cuts: Sequence[int], *, texts: bool = False)
     """Return rows of these series, cut at these places; values and lines tell the row."""
     places = [0, *sorted({cut for cut in cuts if 0 < cut < len(names)}), len(names)]
     chunks = []
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         if begin == end:
             continue
         encoded = pa.array(names[begin:end], "string").dictionary_encode()
