@@ -3,72 +3,32 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from forecaster import ConfigError, Forecaster, InputError, OutputError, TooShortError, read_panel, write_forecast
-from forecaster.batch import BatchProgress, forecast_file, reading, run
-from forecaster.batch.sizes import Sizes
+from forecaster import Forecaster, read_panel, write_forecast
+from forecaster.batch import BatchProgress, forecast_file, reading
 from forecaster.csvfile import ColumnNames
-from tests.batch.inputs import WRITERS, Row, scattered, series_rows, write_csv, write_parquet
-from tests.examples import tiny, trained, weekly
+from tests.batch.tables import (
+    WRITERS,
+    Row,
+    assert_same,
+    errors_of,
+    expected,
+    scattered,
+    series_rows,
+    sorted_lines,
+    write_csv,
+    write_parquet,
+)
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 ROWS = series_rows([20 + number % 13 for number in range(40)])
-
-
-@pytest.fixture(scope="module")
-def model() -> Forecaster:
-    return trained()
-
-
-@pytest.fixture
-def in_pieces(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Have files read in pieces however little they are; of so many rows and series."""
-
-    def set_sizes(rows: int = 150, series: int = 7, longest: int = 400, chunk: int = 64) -> None:
-        monkeypatch.setattr(reading, "_LITTLE", 0)
-        monkeypatch.setattr(run, "sizes_for", lambda *_: Sizes(rows=rows, series=series, longest=longest, chunk=chunk))
-
-    set_sizes()
-    return set_sizes
-
-
-def errors_of(output: Path) -> list[dict[str, str]]:
-    with output.with_name(output.name + ".errors.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def sorted_lines(path: Path) -> list[bytes]:
-    content = path.read_bytes()
-    return sorted((gzip.decompress(content) if path.suffix == ".gz" else content).splitlines())
-
-
-def expected(model: Forecaster, rows: Sequence[Row], output: Path, **asked: Any) -> Path:
-    """Return what the forecasts of all series at once look like in a file."""
-    place = output.with_name("expected" + "".join(output.suffixes))
-    panel = read_panel(write_csv(output.with_name("expected-in.csv"), rows))
-    write_forecast(model.forecast(panel, **asked), place)
-    return place
-
-
-def assert_same(output: Path, like: Path) -> None:
-    """Assert that two files hold the same table, byte for byte where they are text."""
-    if output.suffix == ".parquet":
-        assert pq.read_schema(output).equals(pq.read_schema(like))
-        assert pq.read_table(output).equals(pq.read_table(like))
-    else:
-        one, other = output.read_bytes(), like.read_bytes()
-        assert (gzip.decompress(one), gzip.decompress(other)) if output.suffix == ".gz" else one == other
 
 
 @pytest.mark.parametrize("ending_out", ENDINGS)
@@ -164,9 +124,9 @@ FAULTY = {
     "s22": ("is not on the grid", lambda rows: [*rows[:5], (rows[5][0], "2024-01-06 13:00:00", 1.0), *rows[6:]]),
     "s23": ("has '5D' (every 5 days), the others have 'D' (days)", lambda rows: rows[::5]),
     "s24": ("has 1 observed values; at least 2 are needed", lambda rows: rows[:1]),
-    "s25": ("beyond the year 9999", lambda rows: [(name, f"9999-12-{12 + at:02}", y) for at, (name, _, y) in enumerate(rows[:20])]),
-    "s26": ("rows begin here, more than the 400", lambda rows: series_rows([401] * 27)[-401:]),
-}  # fmt: skip
+    "s25": ("beyond the year 9999", lambda _rows: [("s25", f"9999-12-{day}", 1.0) for day in range(12, 32)]),
+    "s26": ("rows begin here, more than the 400", lambda _rows: series_rows([401] * 27)[-401:]),
+}
 
 
 @pytest.mark.parametrize("spread", [False, True])
@@ -198,18 +158,20 @@ def test_faulty_series_are_named_with_their_rows_and_the_others_are_forecast(
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_what_is_wrong_is_the_same_in_a_little_file(
-    at_once: bool, model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    at_once: bool, model: Forecaster, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if at_once:
-        monkeypatch.undo()
+    if not at_once:
+        request.getfixturevalue("in_pieces")
     rows: list[Row] = [*ROWS, ("s1", "2024-01-03", 1.0), ("x", "2024-01-01", "one")]
     output = tmp_path / "out.csv"
     forecast_file(model, write_csv(tmp_path / "in.csv", rows), output)
-    assert sorted((line["unique_id"], line["row"], line["column"], line["reason"]) for line in errors_of(output)) == [
-        ("s1", str(len(ROWS) + 2), "ds", f"Series 's1', line {len(ROWS) + 2}: duplicate timestamp 2024-01-03, already in line 24. A series has one "
-         "value at a time: remove one, add them up, or tell the series apart by their ids (id_col=, --id-col)."),
-        ("x", str(len(ROWS) + 3), "y", f"Line {len(ROWS) + 3}, column 'y': expected a number, got 'one'."),
-    ]  # fmt: skip
+    again, one = len(ROWS) + 2, len(ROWS) + 3
+    found = {line["unique_id"]: (line["row"], line["column"], line["reason"]) for line in errors_of(output)}
+    assert found.keys() == {"s1", "x"}
+    assert found["x"] == (str(one), "y", f"Line {one}, column 'y': expected a number, got 'one'.")
+    said = f"Series 's1', line {again}: duplicate timestamp 2024-01-03, already in line 24. A series has one value"
+    assert found["s1"][:2] == (str(again), "ds")
+    assert found["s1"][2].startswith(said)
 
 
 @pytest.mark.usefixtures("in_pieces")
@@ -296,279 +258,16 @@ def test_where_the_first_series_tell_no_frequency_the_models_holds(model: Foreca
     assert_same(output, expected(model, ROWS, output))
 
 
-def test_a_sample_is_given_back(model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]) -> None:
+@pytest.mark.usefixtures("in_pieces")
+def test_a_sample_is_given_back(model: Forecaster, tmp_path: Path) -> None:
     result = forecast_file(model, write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", sample=3)
     assert result.sample is not None
     panel, forecast = result.sample
     assert panel.ids == forecast.ids == ("s0", "s1", "s2")
 
 
-# --- what is refused
-
-
-def nothing_left(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} <= {"in.csv", "in.parquet", "in"}
-
-
-@pytest.mark.parametrize("at_once", [False, True])
-def test_where_no_series_can_be_forecast_nothing_is_written(
-    at_once: bool, model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if at_once:
-        monkeypatch.undo()
-    source = write_csv(tmp_path / "in.csv", [(f"a{number:02}", "2024-01-01", 1.0) for number in range(30)])
-    with pytest.raises(TooShortError, match=r"No series is long enough\. Series 'a00' has 1 observed values"):
-        forecast_file(model, source, tmp_path / "out.csv", freq="D")
-    assert nothing_left(tmp_path)
-
-
 @pytest.mark.usefixtures("in_pieces")
-def test_a_model_of_another_frequency_is_refused(model: Forecaster, tmp_path: Path) -> None:
-    months = [(f"a{at:02}", f"2024-{month:02}-01", 1.0) for at in range(30) for month in range(1, 13)]
-    with pytest.raises(InputError, match="the model was trained on 'D'"):
-        forecast_file(model, write_csv(tmp_path / "in.csv", months), tmp_path / "out.csv")
-    assert nothing_left(tmp_path)
-
-
-def test_an_input_that_changes_meanwhile_is_refused(
-    model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]
-) -> None:
-    source = write_csv(tmp_path / "in.csv", ROWS)
-
-    def touch(progress: BatchProgress) -> None:
-        if progress.stage == "forecasting" and progress.series > 20:
-            os.utime(source, ns=(1, 1))
-
-    with pytest.raises(InputError, match="has changed while it was read"):
-        forecast_file(model, source, tmp_path / "out.csv", progress=touch)
-    assert nothing_left(tmp_path)
-
-
-@pytest.mark.parametrize("ending", [".csv.gz"])
-@pytest.mark.parametrize("at_once", [False, True])
-def test_half_a_gzip_file_is_refused(
-    ending: str,
-    at_once: bool,
-    model: Forecaster,
-    tmp_path: Path,
-    in_pieces: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if at_once:
-        monkeypatch.undo()
-    (tmp_path / "in").mkdir()
-    source = write_csv(tmp_path / "in" / f"in{ending}", ROWS)
-    source.write_bytes(source.read_bytes()[:-100])
-    with pytest.raises(InputError, match="is not a complete gzip file"):
-        forecast_file(model, source, tmp_path / "out.csv")
-    assert nothing_left(tmp_path)
-
-
-def test_what_cannot_be_written_is_told_before_the_work(model: Forecaster, tmp_path: Path) -> None:
-    source = write_csv(tmp_path / "in.csv", ROWS)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "thesis.txt").touch()
-    (tmp_path / "in").mkdir()
-    write_csv(tmp_path / "in" / "a.csv", ROWS)
-    for output, said in {
-        f"{tmp_path}/none/out.csv": "there is no folder",
-        f"{tmp_path}/none/out/": "there is no folder",
-        f"{tmp_path}/out.xls": "the format follows from the name",
-        f"{tmp_path}/full": "holds thesis.txt, no part of a forecast",
-        f"{tmp_path}/in.csv/": "is a file, not a folder",
-        str(source): "is the file that is read",
-    }.items():
-        with pytest.raises(OutputError, match=said):
-            forecast_file(model, source, output)
-    with pytest.raises(OutputError, match="is in the folder .* that is read"):
-        forecast_file(model, tmp_path / "in", tmp_path / "in" / "out.csv")
-    with pytest.raises(InputError, match=r"holds thesis\.txt: expected only files named"):
-        forecast_file(model, tmp_path / "full", tmp_path / "out.csv")
-    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "in", "full"}
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"memory": "10M"}, "memory must be at least"),
-        ({"memory": "much"}, "memory must be a size"),
-        ({"season": 7}, "--season is for base only"),
-        ({"level": 80, "quantiles": [0.1]}, "not both"),
-        ({"names": ColumnNames("unique_id", "LSTM")}, "would be lost"),
-        ({"executor": "clouds"}, "executor must be one of"),
-        ({"h": 0}, "h must be from 1"),
-    ],
-)
-def test_what_is_asked_wrong_is_told(asked: dict[str, Any], said: str, model: Forecaster, tmp_path: Path) -> None:
-    source = write_csv(tmp_path / "in.csv", ROWS)
-    with pytest.raises(ConfigError, match=said):
-        forecast_file(model, source, tmp_path / "out.csv", **asked)
-    assert nothing_left(tmp_path)
-
-
-# --- going on after an interruption
-
-
-@dataclass
-class Stop:
-    """Interrupts a run after some pieces, or at a stage."""
-
-    after: int
-    stage: str = "forecasting"
-
-    def __call__(self, progress: BatchProgress) -> None:
-        if progress.stage == self.stage:
-            self.after -= 1
-            if self.after < 0:
-                raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("spread", [False, True])
-def test_a_run_goes_on_after_each_interruption(
-    spread: bool, ending: str, model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]
-) -> None:
-    rows = [*ROWS, ("t", "2024-01-01", 1.0), ("u", "x", 1.0)]
-    rows = scattered(rows) if spread else rows
-    source, output = write_csv(tmp_path / "in.csv", rows), tmp_path / f"out{ending}"
-    forecast_file(model, source, output)
-    clean = {path.name: path.read_bytes() for path in tmp_path.glob("out*")}
-    for path in tmp_path.glob("out*"):
-        path.unlink()
-    resumed = []
-    for stop in [Stop(3), Stop(2), Stop(0, "joining"), Stop(99)]:
-        if stop.after < 99:
-            with pytest.raises(KeyboardInterrupt):
-                forecast_file(model, source, output, resume=True, progress=stop)
-            assert {path.name for path in tmp_path.iterdir()} == {"in.csv", f"out{ending}.parts"}
-            in_pieces(rows=100, series=5, chunk=50)  # with less memory the next time
-        else:
-            resumed.append(forecast_file(model, source, output, resume=True, progress=stop))
-    assert resumed[0].series == 40
-    assert resumed[0].resumed == 42
-    if spread:
-        assert sorted_table(output) == sorted_table_of(clean[f"out{ending}"], output)
-    elif ending == ".parquet":
-        assert pq.read_table(output).equals(table_of(clean[f"out{ending}"], output))
-    else:
-        assert gunzipped(output.read_bytes()) == gunzipped(clean[f"out{ending}"])
-    errors = (tmp_path / f"out{ending}.errors.csv").read_bytes()
-    assert sorted(errors.splitlines()) == sorted(clean[f"out{ending}.errors.csv"].splitlines())
-    assert not (tmp_path / f"out{ending}.parts").exists()
-
-
-def gunzipped(content: bytes) -> bytes:
-    return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-
-
-def table_of(content: bytes, like: Path) -> Any:
-    place = like.with_name("clean" + "".join(like.suffixes))
-    place.write_bytes(content)
-    return pq.read_table(place) if like.suffix == ".parquet" else pd.read_csv(place)
-
-
-def sorted_table(path: Path) -> Any:
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    return frame.sort_values(["unique_id", "ds"]).to_dict("records")
-
-
-def sorted_table_of(content: bytes, like: Path) -> Any:
-    place = like.with_name("clean" + "".join(like.suffixes))
-    place.write_bytes(content)
-    return sorted_table(place)
-
-
-@pytest.fixture
-def stopped(model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]) -> Path:
-    """A run that was interrupted; its folder of parts."""
-    with pytest.raises(KeyboardInterrupt):
-        forecast_file(model, write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", progress=Stop(4))
-    return tmp_path / "out.csv.parts"
-
-
-def test_without_resume_it_begins_anew(stopped: Path, model: Forecaster, tmp_path: Path) -> None:
-    result = forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", h=2)
-    assert result.resumed == 0
-    assert not stopped.exists()
-    assert_same(tmp_path / "out.csv", expected(model, ROWS, tmp_path / "out.csv", h=2))
-
-
-@pytest.mark.parametrize(
-    ("asked", "what"),
-    [({"h": 2}, "h"), ({"level": 50}, "level"), ({"freq": "D"}, "freq"), ({"quantiles": [0.5]}, "level and quantiles")],
-)
-def test_another_run_is_not_gone_on_with(
-    asked: dict[str, Any], what: str, stopped: Path, model: Forecaster, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match=f"is of a run with another {what}, which cannot be gone on with"):
-        forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", resume=True, **asked)
-    assert forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", resume=True).resumed > 20
-
-
-def test_another_input_or_model_is_not_gone_on_with(stopped: Path, model: Forecaster, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="another model"):
-        forecast_file(tiny(seed=7).fit(weekly()), tmp_path / "in.csv", tmp_path / "out.csv", resume=True)
-    write_csv(tmp_path / "in.csv", [*ROWS[:-1], (*ROWS[-1][:2], 5.0)])
-    with pytest.raises(ConfigError, match="another input"):
-        forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", resume=True)
-    assert stopped.exists()
-
-
-def test_damaged_parts_are_made_again(stopped: Path, model: Forecaster, tmp_path: Path) -> None:
-    (stopped / "0000002").write_bytes(b"half")
-    result = forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", resume=True)
-    assert result.resumed == 13  # two parts of seven or six series each
-    assert_same(tmp_path / "out.csv", expected(model, ROWS, tmp_path / "out.csv"))
-
-
-@pytest.mark.parametrize("cut", range(0, 2400, 97))
-def test_a_journal_that_was_cut_short_is_true_as_far_as_it_goes(
-    cut: int, stopped: Path, model: Forecaster, tmp_path: Path
-) -> None:
-    journal = stopped / "journal"
-    os.truncate(journal, min(cut, journal.stat().st_size))
-    forecast_file(model, tmp_path / "in.csv", tmp_path / "out.csv", resume=True)
-    assert_same(tmp_path / "out.csv", expected(model, ROWS, tmp_path / "out.csv"))
-    assert not stopped.exists()
-
-
-def test_a_run_that_was_done_is_found_done(model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]) -> None:
-    """Killed between the output and the removal of the parts."""
-    source, output = write_csv(tmp_path / "in.csv", [*ROWS, ("t", "2024-01-01", 1.0)]), tmp_path / "out.csv"
-    first = forecast_file(model, source, output)
-    with pytest.raises(KeyboardInterrupt):
-        forecast_file(model, source, output, progress=Stop(0, "joining"))
-    journal = tmp_path / "out.csv.parts" / "journal"
-    from forecaster.batch.parts import _sealed
-
-    journal.write_text(journal.read_text() + _sealed({"committed": True}))
-    again = forecast_file(model, source, output, resume=True)
-    assert (again.series, again.skipped, again.named, again.h) == (first.series, first.skipped, first.named, first.h)
-    assert again.model is None
-    assert not journal.exists()
-
-
-def test_two_runs_at_once_do_not_write_one_output(
-    model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]
-) -> None:
-    source, output = write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
-    refused: list[str] = []
-
-    def run_another(progress: BatchProgress) -> None:
-        if progress.stage == "forecasting" and not refused:
-            for resume in (False, True):
-                with pytest.raises(
-                    OutputError, match=r"out\.csv cannot be written: another run is writing it"
-                ) as error:
-                    forecast_file(model, source, output, resume=resume)
-                refused.append(str(error.value))
-
-    forecast_file(model, source, output, progress=run_another)
-    assert len(refused) == 2
-    assert_same(output, expected(model, ROWS, output))
-
-
-def test_results_can_go_down_a_pipe(model: Forecaster, tmp_path: Path, in_pieces: Callable[..., None]) -> None:
+def test_results_can_go_down_a_pipe(model: Forecaster, tmp_path: Path) -> None:
     source, pipe = write_csv(tmp_path / "in.csv", ROWS), tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

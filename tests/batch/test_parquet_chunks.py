@@ -19,7 +19,7 @@ from forecaster.batch.parquet_chunks import ParquetSource
 from forecaster.batch.pieces import piece_of
 from forecaster.csvfile import ColumnNames, Limits
 from forecaster.panel import Panel
-from tests.batch.inputs import scattered, series_rows, write_parquet
+from tests.batch.tables import scattered, series_rows, write_parquet
 
 ROWS = series_rows([9, 12, 5, 30])
 DAYS = [datetime.date.fromisoformat(day) for _, day, _ in ROWS]

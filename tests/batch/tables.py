@@ -1,4 +1,4 @@
-"""Tables to forecast, as files."""
+"""Tables to forecast, as files, and what is to come of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from forecaster import Forecaster, read_panel, write_forecast
+from forecaster.batch import run
+from forecaster.batch.sizes import Sizes
 
 Row = tuple[str, Any, Any]
 
@@ -65,3 +71,38 @@ WRITERS: dict[str, Callable[[Path, Sequence[Row]], Path]] = {
     ".csv.gz": write_csv,
     ".parquet": write_parquet,
 }
+
+
+def set_sizes(
+    monkeypatch: pytest.MonkeyPatch, *, rows: int = 150, series: int = 7, longest: int = 400, chunk: int = 64
+) -> None:
+    """Have pieces of so many rows and series."""
+    monkeypatch.setattr(run, "sizes_for", lambda *_: Sizes(rows=rows, series=series, longest=longest, chunk=chunk))
+
+
+def errors_of(output: Path) -> list[dict[str, str]]:
+    with output.with_name(output.name + ".errors.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def sorted_lines(path: Path) -> list[bytes]:
+    content = path.read_bytes()
+    return sorted((gzip.decompress(content) if path.suffix == ".gz" else content).splitlines())
+
+
+def expected(model: Forecaster, rows: Sequence[Row], output: Path, **asked: Any) -> Path:
+    """Return what the forecasts of all series at once look like in a file."""
+    place = output.with_name("expected" + "".join(output.suffixes))
+    panel = read_panel(write_csv(output.with_name("expected-in.csv"), rows))
+    write_forecast(model.forecast(panel, **asked), place)
+    return place
+
+
+def assert_same(output: Path, like: Path) -> None:
+    """Assert that two files hold the same table, byte for byte where they are text."""
+    if output.suffix == ".parquet":
+        assert pq.read_schema(output).equals(pq.read_schema(like))
+        assert pq.read_table(output).equals(pq.read_table(like))
+    else:
+        one, other = output.read_bytes(), like.read_bytes()
+        assert (gzip.decompress(one), gzip.decompress(other)) if output.suffix == ".gz" else one == other
