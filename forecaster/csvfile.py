@@ -12,7 +12,8 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, BinaryIO, cast
@@ -26,7 +27,7 @@ from forecaster.gate import shown
 from forecaster.longtable import MISSING, LongTable, Numbering
 from forecaster.panel import Panel
 
-__all__ = ["ColumnNames", "Layout", "Limits", "choose_layout", "parse_csv"]
+__all__ = ["ColumnNames", "CsvReader", "Layout", "Limits", "choose_layout", "parse_csv", "told_of_csv"]
 
 _BLOCK_CHARACTERS = 1 << 18
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -143,42 +144,78 @@ def parse_csv(
         source = source.encode("utf-8", errors="surrogatepass")
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     names = names or ColumnNames()
-    text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
+    with told_of_csv(stream, names, name):
+        text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
+        try:
+            refuse_other_formats(stream)
+            table = CsvReader(text, names, limits or Limits(), faults).table()
+            return table.panel(freq=freq, timezone=timezone, faults=faults)
+        finally:
+            text.detach()  # the stream is the caller's to close
+            if faults:
+                faults.update({series: renamed(fault, names) for series, fault in faults.items()})
+
+
+@contextmanager
+def told_of_csv(stream: BinaryIO, names: ColumnNames, name: str) -> Iterator[None]:
+    """Have errors of reading CSV say which source they speak of, and call columns as the user does.
+
+    Raises
+    ------
+    InputError
+        In the place of whatever says that a text is not UTF-8, or a gzip file damaged.
+    """
     try:
-        _refuse_other_formats(stream)
-        return (
-            _Reader(text, names, limits or Limits(), faults).table().panel(freq=freq, timezone=timezone, faults=faults)
-        )
+        yield
     except InputError as error:
-        raise _renamed(error, names, f"{name}: ") from None
+        raise renamed(error, names, f"{name}: ") from None
     except UnicodeDecodeError:
         raise _not_utf8(stream, name) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{name} is not a complete gzip file ({error}). Copy or download it again.") from error
-    finally:
-        text.detach()  # the stream is the caller's to close
-        if faults:
-            faults.update({series: _renamed(fault, names) for series, fault in faults.items()})
 
 
-def _renamed(error: InputError, names: ColumnNames, prefix: str = "") -> InputError:
+def renamed(error: InputError, names: ColumnNames, prefix: str = "") -> InputError:
     """Return the error with the user's name of its column."""
     column = {"y": names.target_col, "ds": names.time_col}.get(error.column or "", error.column)
     return type(error)(f"{prefix}{error}", series=error.series, row=error.row, column=column)
 
 
-class _Reader:
-    """One pass over a CSV."""
+class CsvReader:
+    """One pass over a CSV.
+
+    Parameters
+    ----------
+    text : text stream
+        Without translation of line ends.
+    names, limits, faults
+        As for `parse_csv`.
+    before : int
+        Lines of the file that are not in `text`, for messages.
+
+    Attributes
+    ----------
+    header, layout, delimiter
+        Names of the columns, which of them are read, and what is between them.
+    skipped
+        Lines above the header.
+    """
 
     def __init__(
-        self, text: IO[str], names: ColumnNames, limits: Limits, faults: dict[str, InputError] | None = None
+        self,
+        text: IO[str],
+        names: ColumnNames,
+        limits: Limits,
+        faults: dict[str, InputError] | None = None,
+        *,
+        before: int = 0,
     ) -> None:
         self.text = text
         self.names = names
         self.limits = limits
         self.faults = faults
-        lines = self._bounded_lines()
-        self.skipped = 0  # blank lines above the header
+        self.skipped = before  # with the blank lines above the header
+        lines = self._bounded_lines(before)
         first = next(lines, "")
         while first and not first.strip():
             self.skipped += 1
@@ -194,13 +231,26 @@ class _Reader:
 
     def table(self) -> LongTable:
         """Read all rows; series with values that are no numbers are put into `faults`, where that is given."""
+        table = self._table(self._pieces())
+        if table is None:
+            raise InputError("The file has a header but no rows below it. Expected one row for each value.")
+        return table
+
+    def tables(self, rows: int) -> Iterator[LongTable]:
+        """Yield all rows, about so many at a time; what is in `faults` when a table comes is of it or earlier ones."""
+        pieces = self._pieces()
+        while (table := self._table(islice(pieces, -(-rows // _ROWS_A_PIECE)))) is not None:
+            yield table
+
+    def _table(self, pieces: Iterable[tuple[list[list[str]], IntArray]]) -> LongTable | None:
+        """Return these rows, or None if there are none."""
         stamps = Numbering()
         ids = Numbering()
         stamp_codes: list[IntArray] = []
         id_codes: list[IntArray] = []
         values: list[NDArray[np.float64]] = []
         lines: list[IntArray] = []
-        for rows, at in self._pieces():
+        for rows, at in pieces:
             stamp_codes.append(stamps.number([row[self.layout.time] for row in rows]))
             if self.layout.id is not None:
                 position = self.layout.id
@@ -209,7 +259,7 @@ class _Reader:
             values.append(self._values(rows, at))
             lines.append(at)
         if not lines:
-            raise InputError("The file has a header but no rows below it. Expected one row for each value.")
+            return None
         line, times, matrix = np.concatenate(lines), np.concatenate(stamp_codes), np.concatenate(values)
         if self.layout.id is None:
             series = tuple(self.header[i] for i in self.layout.targets)
@@ -227,9 +277,9 @@ class _Reader:
             f"Line {row}: the series id is empty. Fill in the column {shown(column)}.", row=row, column=column
         )
 
-    def _bounded_lines(self) -> Iterator[str]:
+    def _bounded_lines(self, number: int) -> Iterator[str]:
         """Yield lines, read in blocks: three times as fast as a checked ``readline`` for each."""
-        rest, number = "", 0
+        rest = ""
         while block := self.text.read(_BLOCK_CHARACTERS):
             lines = list(io.StringIO(rest + block, newline=""))
             rest = "" if lines[-1].endswith("\n") else lines.pop()
@@ -278,7 +328,9 @@ class _Reader:
             what = "values" if self.layout.is_wide else "rows"
             raise InputError(f"There are more than {self.limits.rows} {what}. Send them in parts, by series.")
 
-    def _line(self) -> int:
+    @property
+    def line(self) -> int:
+        """Line of the file that was read last."""
         return int(self.reader.line_num) + self.skipped
 
     def _next_row(self) -> list[str]:
@@ -293,7 +345,7 @@ class _Reader:
         wanted = max(1, min(_ROWS_A_PIECE, _CELLS_A_PIECE // width))
         count = 0
         while True:
-            began = self._line()
+            began = self.line
             try:
                 rows = list(islice(self.reader, wanted))
             except csv.Error as error:
@@ -301,7 +353,7 @@ class _Reader:
             if not rows:
                 return
             at = began + np.arange(1, len(rows) + 1)
-            if self._line() - began != len(rows):
+            if self.line - began != len(rows):
                 at = began + np.cumsum([1 + sum(len(_LINE_END.findall(cell)) for cell in row) for row in rows])
             if [] in rows:
                 at = at[[bool(row) for row in rows]]
@@ -314,7 +366,7 @@ class _Reader:
                 yield rows, at
 
     def _malformed(self, error: csv.Error, began: int) -> InputError:
-        line = self._line()
+        line = self.line
         if "field larger" in str(error):
             what = f"A field that ends in line {line} has more than {csv.field_size_limit()} characters"
         else:
@@ -413,7 +465,8 @@ def _missing_column(name: str, parameter: str, columns: Sequence[str]) -> InputE
 _MEANINGS = {"id_col": "the series ids", "time_col": "the timestamps", "target_col": "the values"}
 
 
-def _refuse_other_formats(stream: BinaryIO) -> None:
+def refuse_other_formats(stream: BinaryIO) -> None:
+    """Raise InputError if a stream that can seek begins as other kinds of files do."""
     head = stream.read(4)
     stream.seek(0)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):

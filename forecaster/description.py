@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from forecaster.config import TrainingConfig, as_settings, check_horizon, network_config
 from forecaster.engine import Engine
@@ -22,6 +26,15 @@ if TYPE_CHECKING:
 def named_weights(networks: Sequence[Network]) -> dict[str, Array]:
     """Return the weights of all `networks` under names of their own: ``0.dense.bias`` is the first one's."""
     return {f"{k}.{name}": array for k, one in enumerate(networks) for name, array in one.named_weights().items()}
+
+
+def fingerprint_of(info: Mapping[str, Any], networks: Sequence[Network]) -> str:
+    """Return a digest of a model's description and weights."""
+    digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
+    for name, array in sorted(named_weights(networks).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Engine, Frequency, Calibration]:

@@ -21,7 +21,7 @@ from forecaster.config import (
     intervals_asked,
     training_config,
 )
-from forecaster.description import describe, described, named_weights
+from forecaster.description import describe, described, fingerprint_of, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Executor, Threads, executor_of
@@ -399,10 +399,25 @@ class Forecaster:
         fitted = self._ready()
         save_model(path, fitted.info, named_weights(fitted.engine.networks))
 
+    def fingerprint(self) -> str:
+        """Return what tells this model from all others: a digest of its weights and of all it says of itself."""
+        fitted = self._ready()
+        return fingerprint_of(fitted.info, fitted.engine.networks)
+
     def prepare(self) -> Self:
         """Have the compiled kernels ready before this returns, unless they are not to be used; return self."""
         self._ready().engine.load()
         return self
+
+    def check_frequency(self, frequency: Frequency) -> None:
+        """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""
+        trained = self._ready().frequency
+        if frequency.is_integer or frequency.alias == trained.alias:
+            return
+        raise InputError(
+            f"The series are {frequency.description}, the model was trained on {trained.description}. "
+            "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
@@ -512,23 +527,13 @@ class Forecaster:
             raise NotFittedError(
                 "the model was loaded, not trained here, and holds no series; give the data to forecast."
             )
-        self._check_frequency(panel)
+        self.check_frequency(panel.frequency)
         return panel, steps
 
     def _frequency_for(self, df: Any) -> Frequency | None:
         """Return the model's frequency, unless it is one of dates and `df` has none."""
         frequency = self._ready().frequency
         return frequency if frequency.is_integer or has_times(df) else None
-
-    def _check_frequency(self, panel: Panel) -> None:
-        """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""
-        trained, given = self._ready().frequency, panel.frequency
-        if given.is_integer or given.alias == trained.alias:
-            return
-        raise InputError(
-            f"The series are {given.description}, the model was trained on {trained.description}. "
-            "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
-        )
 
 
 def _trained(

@@ -71,7 +71,10 @@ class Packed:
         """
         kept = self._spaces.get(rows, [])
         steps = self.network.config.positions
-        space = kept.pop() if kept else Workspace(self.network, steps, rows, first=steps - 1, training=False)
+        try:
+            space = kept.pop()
+        except IndexError:  # not asked before: another thread may take the last one meanwhile
+            space = Workspace(self.network, steps, rows, first=steps - 1, training=False)
         try:
             yield space
         finally:

@@ -4,7 +4,7 @@ Modules of this package import click and nothing heavy; what a command needs is 
 ``forecaster --help`` answers at once.
 
 Exit codes: 0 done; 2 wrong usage or input, nothing written; 3 some series could not be forecast, the others were
-written; 130 interrupted.
+written; 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from typing import Any
 import click
 
 from forecaster import __version__
+from forecaster.cli.interrupts import INTERRUPTED
 from forecaster.cli.options import example
 from forecaster.errors import ForecasterError
 
 __all__ = ["commands", "main", "run"]
 
 WRONG = 2
-INTERRUPTED = 130
-
 
 _NAMES = (
     "train",

@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+
 BASE = "base"
 """What the base weights of the package are called where a model folder is asked for."""
 
@@ -95,20 +96,28 @@ def training_options(command: Command) -> Command:
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
-        executor_option,
+        executor_option("serial"),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def executor_option(command: Command) -> Command:
-    """Add ``--executor``."""
-    text = "Run by serial, threads or ray."
-    kinds = click.Choice(EXECUTORS)
-    return click.option("--executor", type=kinds, default="serial", show_default=True, metavar="NAME", help=text)(
-        command
+def executor_option(default: str) -> Callable[[Command], Command]:
+    """Return what adds ``--executor``, for `executor_of`."""
+    return click.option(
+        "--executor",
+        type=click.Choice(EXECUTORS),
+        default=default,
+        show_default=True,
+        metavar="NAME",
+        help="Run by serial, threads or ray.",
     )
+
+
+def workers_option(command: Command) -> Command:
+    """Add ``--workers``, for `executor_of`."""
+    return click.option("--workers", type=int, help="Pieces at once. [one a processor]")(command)
 
 
 def season_option(command: Command) -> Command:

@@ -44,7 +44,7 @@ _MOST_SHOWN = 10
 @click.option("--steps", type=int, help="Training steps at the most. [by the frequency]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same trials and model.")
 @click.option("--threads", type=int, help="Threads. [one a processor]")
-@executor_option
+@executor_option("serial")
 @reading_options
 def tune(
     csv: Path,
