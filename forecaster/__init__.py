@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.batch import forecast_file as forecast_file
     from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
+    "forecast_file": "batch",
     "Client": "client",
     "NetworkConfig": "config",
     "TrainingConfig": "config",

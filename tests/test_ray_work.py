@@ -11,18 +11,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from forecaster import tune
+from forecaster import forecast_file, tune
 from forecaster.raycluster import Ray
 from tests import clusters
-from tests.examples import TINY, bits_of, tiny, weekly
+from tests.examples import TINY, bits_of, tiny, trained, weekly
 
 clusters.need_ray()
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.Nodes]:
-    """A head and three nodes of one processor each, one of which is to die."""
-    with clusters.nodes(3) as running:
+    """A head and four nodes of one processor each, two of which are to die."""
+    with clusters.nodes(4) as running:
         yield running
 
 
@@ -34,10 +34,10 @@ def executor(cluster: clusters.Nodes) -> Iterator[Ray]:
 
 
 class Killer:
-    """Kills a worker, and a moment later a node, while the block is at work."""
+    """Kills a worker, and a moment later a node if it is to, while the block is at work."""
 
-    def __init__(self, cluster: clusters.Nodes) -> None:
-        self.cluster, self.killed = cluster, 0
+    def __init__(self, cluster: clusters.Nodes, *, nodes: bool = True) -> None:
+        self.cluster, self.nodes, self.killed = cluster, nodes, 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -47,7 +47,7 @@ class Killer:
             for pid in self.cluster.workers_at_work()[:1]:
                 clusters.kill_worker(pid)
                 self.killed += 1
-        if not self._over.wait(2.0):
+        if self.nodes and not self._over.wait(0.5):
             self.cluster.kill_node()
             self.killed += 1
 
@@ -85,3 +85,35 @@ def test_a_search_for_settings(executor: Ray, tmp_path: Path) -> None:
     beside = tune(weekly(), **asked, executor=executor, study=tmp_path / "s.study")
     assert alone.table == beside.table
     assert bits_of(alone.model) == bits_of(beside.model)
+
+
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+@pytest.mark.parametrize("scattered", [False, True])
+def test_a_file(
+    form: str, scattered: bool, cluster: clusters.Nodes, executor: Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte; one of each pair of runs loses a worker and a node, the other only workers."""
+    monkeypatch.setattr("forecaster.batch.reading._LITTLE", 0)
+    monkeypatch.setattr("forecaster.batch.sizes._MOST_SERIES", 40)
+    rows = pd.concat(
+        [
+            pd.DataFrame({"unique_id": f"{part}-{name}", "ds": panel.times(i), "y": panel.series(i)})
+            for part in range(25)
+            for panel in [weekly(40, 30, seed=part)]
+            for i, name in enumerate(panel.ids)
+        ]
+    )
+    rows = rows.sample(frac=1, random_state=0) if scattered else rows
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    alone = forecast_file(trained(), tmp_path / "in.csv", tmp_path / f"alone{form}", executor="serial")
+    nodes = form == ".csv" and not scattered
+    with Killer(cluster, nodes=nodes) as killer:
+        beside = forecast_file(trained(), tmp_path / "in.csv", tmp_path / f"beside{form}", executor=executor)
+    assert killer.killed
+    assert (
+        (beside.series, beside.skipped, beside.rows)
+        == (alone.series, alone.skipped, alone.rows)
+        == (1000, 0, len(rows))
+    )
+    contents = [(tmp_path / f"{name}{form}").read_bytes() for name in ("alone", "beside")]
+    assert contents[0] == contents[1]
