@@ -11,11 +11,13 @@ from benchmarks.accuracy import Accuracy, accuracy_block
 from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
+from benchmarks.scale import limits_block, sizing_block
 from benchmarks.stages import stages_block
 
 README = Path(__file__).parents[1] / "README.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
 ACCURACY = README.parent / "docs" / "accuracy.md"
+SCALE = README.parent / "docs" / "scale.md"
 OPERATIONS = README.parent / "docs" / "operations.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
@@ -34,6 +36,10 @@ SETS_END = "<!-- end of sets -->"
 
 SERVICE_BEGIN = "<!-- service: written by python -m benchmarks.tables -->"
 SERVICE_END = "<!-- end of service -->"
+SIZING_BEGIN = "<!-- sizing: written by python -m benchmarks.tables -->"
+SIZING_END = "<!-- end of sizing -->"
+LIMITS_BEGIN = "<!-- limits: written by python -m benchmarks.tables -->"
+LIMITS_END = "<!-- end of limits -->"
 IMAGE_BEGIN = "<!-- image: written by python -m benchmarks.tables -->"
 IMAGE_END = "<!-- end of image -->"
 
@@ -133,6 +139,13 @@ def with_image(text: str, report: Any) -> str:
     return _with_block(text, IMAGE_BEGIN, IMAGE_END, image_block(report))
 
 
+def with_scale(text: str, report: Report | None) -> str:
+    """Return a text with the blocks of what many series take, and of what sets a limit, made new."""
+    nothing = "Not measured yet: `python -m benchmarks.scale`."
+    sizing, limits = (nothing, nothing) if report is None else (sizing_block(report), limits_block(report))
+    return _with_block(_with_block(text, SIZING_BEGIN, SIZING_END, sizing), LIMITS_BEGIN, LIMITS_END, limits)
+
+
 def m4_runs() -> dict[str, Any]:
     """Return the results of M4 by name, None for those that are not there."""
     return {name: load_json(name) for name in RUNS}
@@ -156,3 +169,4 @@ if __name__ == "__main__":
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")
+    SCALE.write_text(with_scale(SCALE.read_text(encoding="utf-8"), load("scale")), encoding="utf-8")

@@ -20,7 +20,7 @@ STORE_BYTES = 78_643_200
 
 def need_ray() -> None:
     """Skip a module of tests where Ray is not installed."""
-    pytest.importorskip("ray", reason='Ray is not installed: pip install "forecaster[ray]"')
+    pytest.importorskip("ray", reason="Ray is not installed: make test SCALE=1")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # else Ray warns, which the tests take for an error
 

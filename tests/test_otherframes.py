@@ -15,8 +15,8 @@ from numpy.testing import assert_array_equal
 from forecaster import Forecaster, InputError, MissingExtraError, NetworkConfig, Panel
 from tests.examples import tiny, trained
 
-pl = pytest.importorskip("polars", reason='polars is not installed: pip install "forecaster[polars]"')
-pytest.importorskip("narwhals", reason='narwhals is not installed: pip install "forecaster[polars]"')
+pl = pytest.importorskip("polars", reason="polars is not installed: make test SCALE=1")
+pytest.importorskip("narwhals", reason="narwhals is not installed: make test SCALE=1")
 
 N = 40
 
