@@ -130,8 +130,8 @@ def _without_rows(
         quantiles=shown,
         timezone=None if zone is None else zone_name(zone),
     )
-    nothing = forecast_to_frame(one, names).iloc[:0]
-    return as_kind(nothing, frame_kind(pdf, names))  # type: ignore[no-any-return]  # of the library pdf is of
+    made: pd.DataFrame = as_kind(forecast_to_frame(one, names), frame_kind(pdf, names))
+    return made[:0]  # of the library that pdf is of, each of which takes rows so
 
 
 def _model(place: str, version: str | None, threads: int) -> Forecaster:
