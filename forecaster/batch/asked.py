@@ -59,8 +59,8 @@ class Asked:
             check_horizon(self.season, name="season")
         if self.season is not None and self.model is not None:
             raise ConfigError(
-                f"--season is for {BASE} only: {self.called} was trained on seasons of {self.model.season} steps. Leave "
-                "it out, or train another model with it.",
+                f"--season is for {BASE} only: {self.called} was trained on seasons of {self.model.season} steps. "
+                "Leave it out, or train another model with it.",
                 column="season",
             )
         self.columns()

@@ -108,7 +108,7 @@ class Parts:
             error_sha256=hashlib.sha256(errors).hexdigest(),
             **facts,
         )
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             self.content(part).write_bytes(content)
             self.errors(part).write_bytes(errors)
         self._say({"part": asdict(part)})
@@ -122,7 +122,7 @@ class Parts:
 
     def begin(self) -> Self:
         """Remove whatever is in the folder, and begin the journal."""
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             for path in sorted(self.folder.iterdir(), key=lambda path: path.name != _JOURNAL):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.done, self.plan, self.committed = [], None, False
@@ -171,7 +171,7 @@ class Parts:
         lines += [{"part": asdict(part)} for part in self.done]
         lines += [{"committed": True}] if self.committed else []
         beside = self.folder / f"{_JOURNAL}.new"
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             beside.write_text("".join(map(_sealed, lines)), encoding="utf-8")
             beside.replace(self.folder / _JOURNAL)
 
@@ -198,7 +198,7 @@ class Parts:
             )
 
     def _say(self, line: Mapping[str, Any]) -> None:
-        with _told(self.folder), (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+        with told_of_writing(self.folder), (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(_sealed(line))
 
 
@@ -245,7 +245,7 @@ def parts_elsewhere(identity: Mapping[str, Any]) -> Iterator[Parts]:
 @contextmanager
 def _locked(folder: Path, output: Path) -> Iterator[Path]:
     """Make a folder, and hold its lock, which ends with the process whatever ends it."""
-    with _told(output):
+    with told_of_writing(output):
         handle = _taken(folder)
     try:
         yield folder
@@ -271,7 +271,14 @@ def _taken(folder: Path) -> int:
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
+def told_of_writing(place: Path) -> Iterator[None]:
+    """Have errors of writing say where.
+
+    Raises
+    ------
+    OutputError
+        In the place of an OSError.
+    """
     try:
         yield
     except BrokenPipeError:
