@@ -56,7 +56,7 @@ def test_one_series_of_very_many_rows_is_left_out(scattered: bool, model: Path, 
     assert forecasts(tmp_path) == GOOD
     check_memory(done)
     way = "scattered" if scattered else "together"
-    say(f"{lonely:,} series of one row, {way}: {done.peak / 2**20:.0f} MB at the most")
+    say(f"a series of {rows:,} rows, {way}: {done.peak / 2**20:.0f} MB at the most")
 
 
 def test_with_enough_memory_it_is_forecast(model: Path, tmp_path: Path) -> None:
@@ -86,9 +86,8 @@ def test_very_many_series_of_one_row_are_named(scattered: bool, model: Path, tmp
     assert {error["reason"] for error in found} == {"has 1 observed values; at least 2 are needed"}
     assert forecasts(tmp_path) == GOOD
     check_memory(done)
-    say(
-        f"{lonely:,} series of one row, {'scattered' if scattered else 'together'}: {done.peak / 2**20:.0f} MB at the most"
-    )
+    way = "scattered" if scattered else "together"
+    say(f"{lonely:,} series of one row, {way}: {done.peak / 2**20:.0f} MB at the most")
 
 
 def test_a_packed_file_that_was_cut_short_is_refused_before_any_work(model: Path, tmp_path: Path) -> None:
