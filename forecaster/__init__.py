@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.batch import forecast_file as forecast_file
     from forecaster.client import Client as Client
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from forecaster.csvfile import ColumnNames as ColumnNames
     from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.elsewhere import predict_frame as predict_frame
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
     from forecaster.errors import ExecutorError as ExecutorError
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from forecaster.outputs import flush_folder as flush_folder
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
+    from forecaster.search import tune as tune
     from forecaster.storage import describe_model as describe_model
     from forecaster.store import ModelStore as ModelStore
     from forecaster.store import open_store as open_store
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
+    "forecast_file": "batch",
     "Client": "client",
     "NetworkConfig": "config",
     "TrainingConfig": "config",
@@ -67,6 +71,7 @@ _HOME = {
     "ColumnNames": "csvfile",
     "Limits": "csvfile",
     "parse_csv": "csvfile",
+    "predict_frame": "elsewhere",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
@@ -93,6 +98,7 @@ _HOME = {
     "flush_folder": "outputs",
     "Panel": "panel",
     "base_folders": "pretrained",
+    "tune": "search",
     "describe_model": "storage",
     "ModelStore": "store",
     "open_store": "store",

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
@@ -23,18 +24,19 @@ from forecaster.config import (
 from forecaster.description import describe, described, fingerprint_of, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
-from forecaster.executors import Threads
+from forecaster.executors import Executor, Threads, executor_of
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import Network
+from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
 from forecaster.recipes import recipe_for, shapes
 from forecaster.simulation import simulate_panel
 from forecaster.storage import load_model, save_model
-from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, frame_kind, has_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +60,17 @@ class _Start(NamedTuple):
     networks: list[Network]
     training: TrainingConfig
     calibration: Calibration | None
+
+
+class _Given(NamedTuple):
+    """Series to forecast, None for those trained on, and what the frame of their forecasts is to be like."""
+
+    panel: Panel | None
+    names: ColumnNames
+    kind: FrameKind | None
+
+    def frame(self, made: Forecast | SamplePaths) -> Any:
+        return as_kind(forecast_to_frame(made, self.names), self.kind)
 
 
 class Forecaster:
@@ -111,6 +124,7 @@ class Forecaster:
         self._fitted: _Fitted | None = None
         self._panel: Panel | None = None
         self._names = ColumnNames()
+        self._kind: FrameKind | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -126,8 +140,12 @@ class Forecaster:
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Self:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+
+        A data frame is one of pandas, or of polars and others that narwhals knows (extra ``polars``); the frames that
+        `predict` and others return are of the same library.
 
         Training starts from the base weights of the package (`init` "base"), which have learned from many series of
         this kind, or from nothing ("random"). The default is "base", unless shapes of networks were asked for.
@@ -135,6 +153,9 @@ class Forecaster:
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
         (``refit`` in `TrainingConfig`). A warning says when no series is long enough.
+
+        The networks of an ensemble are trained one after the other, or beside each other by the `executor` asked for
+        (`forecaster.executor_of`), which gives the same weights; `progress` is told of the former only.
 
         Raises
         ------
@@ -153,16 +174,17 @@ class Forecaster:
         usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
         start = self._start(usable.frequency, season, from_base=from_base)
-        with Threads(self.threads) as executor:
+        with Threads(self.threads) as threads, executor_of(executor, workers=self.threads) as together:
             learned = learn(
                 usable,
                 start.networks,
                 season=season,
                 training=start.training,
                 seed=self.seed,
-                executor=executor,
+                executor=threads,
                 base=start.calibration,
-                progress=progress,
+                progress=None if together.threads_each else progress,
+                together=together,
             )
         info = describe(
             learned,
@@ -175,7 +197,7 @@ class Forecaster:
             init="random" if start.calibration is None else "base",
         )
         self._fitted = _Fitted(learned.engine, usable.frequency, learned.verdict.calibration, info)
-        self._panel, self._names = panel, names
+        self._panel, self._names, self._kind = panel, names, frame_kind(df, names)
         _warn(skipped)
         if learned.verdict.accuracy is None:
             steps = learned.engine.horizon
@@ -223,10 +245,10 @@ class Forecaster:
             The data or arguments are wrong. Series that are too short while others are not get a warning and no
             forecast.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        forecast = self.forecast(panel, h=h, level=level, quantiles=quantiles)
+        given = self._given(df, id_col, time_col, target_col)
+        forecast = self.forecast(given.panel, h=h, level=level, quantiles=quantiles)
         _warn(forecast.skipped)
-        return forecast_to_frame(forecast, names)
+        return given.frame(forecast)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def simulate(
         self,
@@ -263,10 +285,10 @@ class Forecaster:
         NotFittedError, InputError, ConfigError, TooShortError
             As `predict`.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        paths = self.paths(panel, n_paths=n_paths, h=h, seed=seed)
+        given = self._given(df, id_col, time_col, target_col)
+        paths = self.paths(given.panel, n_paths=n_paths, h=h, seed=seed)
         _warn(paths.skipped)
-        return forecast_to_frame(paths, names)
+        return given.frame(paths)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def forecast(
         self,
@@ -311,29 +333,36 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
         The arguments are those of `fit` and of `forecaster.backtest.rolling_backtest`; `pretrained` adds ``Base``, the
-        base weights of the package as they are (`Forecaster.pretrained`).
+        base weights of the package as they are (`Forecaster.pretrained`). `progress` is told of trainings one after the
+        other, not of those an `executor` runs at once.
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
-        panel = as_panel(df, freq=self.frequency, names=names)
+        panel, kind = as_panel(df, freq=self.frequency, names=names), frame_kind(df, names)
         alias = panel.frequency.alias
-        base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
-        return rolling_backtest(
-            panel,
-            lambda known: self._untrained().fit(known, init=init, progress=progress),
-            base=base,
-            h=self.h,
-            season=self.season or panel.frequency.season,
-            n_windows=n_windows,
-            step_size=step_size,
-            refit=refit,
-            level=check_levels(level),
-            peers=peers,
-            names=names,
-        )
+        with executor_of(executor, workers=self.threads) as running:
+            threads = running.threads_each or self.threads
+            base = Forecaster.pretrained(alias, season=self.season, threads=threads) if pretrained else None
+            told = None if running.threads_each else progress
+            result = rolling_backtest(
+                panel,
+                partial(_trained, self._untrained(threads), init=init, progress=told),
+                base=base,
+                h=self.h,
+                season=self.season or panel.frequency.season,
+                n_windows=n_windows,
+                step_size=step_size,
+                refit=refit,
+                level=check_levels(level),
+                peers=peers,
+                names=names,
+                executor=running,
+            )
+        return replace(result, kind=kind)
 
     def cross_validation(
         self,
@@ -350,12 +379,13 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
             id_col=id_col, time_col=time_col, target_col=target_col, init=init, pretrained=pretrained,
-            progress=progress,
+            progress=progress, executor=executor,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -466,7 +496,7 @@ class Forecaster:
         networks = [Network(config, self.h) for config in self.networks or shapes(recipe, season)]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
-    def _untrained(self) -> Forecaster:
+    def _untrained(self, threads: int | None) -> Forecaster:
         return Forecaster(
             h=self.h,
             freq=None if self.frequency is None else self.frequency.alias,
@@ -474,19 +504,19 @@ class Forecaster:
             network=self.networks,
             training=self.training,
             seed=self.seed,
-            threads=self.threads,
+            threads=threads,
         )
 
-    def _given(
-        self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None
-    ) -> tuple[Panel | None, ColumnNames]:
-        """Return the series of `df`, if any, and what their columns are called, by default as in training."""
+    def _given(self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None) -> _Given:
+        """Return the series of `df`, if any, what their columns are called and what frames are like."""
         names = ColumnNames(
             id_col=id_col or self._names.id_col,
             time_col=time_col or self._names.time_col,
             target_col=target_col or self._names.target_col,
         )
-        return None if df is None else as_panel(df, freq=self._frequency_for(df), names=names), names
+        if df is None:
+            return _Given(None, names, self._kind)
+        return _Given(as_panel(df, freq=self._frequency_for(df), names=names), names, frame_kind(df, names))
 
     def _asked(self, panel: Panel | None, h: int | None) -> tuple[Panel, int]:
         """Return the series to forecast and how many steps, by default those trained on and for."""
@@ -504,6 +534,19 @@ class Forecaster:
         """Return the model's frequency, unless it is one of dates and `df` has none."""
         frequency = self._ready().frequency
         return frequency if frequency.is_integer or has_times(df) else None
+
+
+def _trained(
+    untrained: Forecaster,
+    known: Panel,
+    *,
+    init: Literal["base", "random"] | None,
+    progress: Callable[[Progress], None] | None,
+) -> Forecaster:
+    """Return a forecaster trained on what is known, which is not kept with it: whoever backtests has it."""
+    model = untrained._untrained(untrained.threads).fit(known, init=init, progress=progress)
+    model._panel = None
+    return model
 
 
 def _is_adapted(info: Mapping[str, Any]) -> bool:

@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import os
 import socket
-import sys
 import time
 import traceback
 import warnings
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
+from forecaster import __version__
 from forecaster.errors import ExecutorError, ForecasterError, MissingExtraError
 
 Item = TypeVar("Item")
@@ -143,7 +143,7 @@ class Ray:
         pending: deque[Any] = deque()
         try:
             for item in items:
-                pending.append(self._task.remote(_version(), common, item))
+                pending.append(self._task.remote(__version__, common, item))
                 while len(pending) >= (ahead or self._ahead()):
                     yield self._taken(pending.popleft())
             while pending:
@@ -282,8 +282,8 @@ _HELD: OrderedDict[str, Any] = OrderedDict()
 
 def _piece(version: str, common: list[Any], item: Any) -> _Outcome:
     """Do one piece of work in a worker."""
-    if version != _version():
-        said = f"A machine of the cluster has forecaster {_version()}, the driver {version}. Install the same on all."
+    if version != __version__:
+        said = f"A machine of the cluster has forecaster {__version__}, the driver {version}. Install the same on all."
         return _Outcome(None, ExecutorError(said), [])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -296,11 +296,6 @@ def _piece(version: str, common: list[Any], item: Any) -> _Outcome:
             if not isinstance(raised, ForecasterError):
                 raised.add_note("In a worker:\n" + "".join(traceback.format_tb(raised.__traceback__)))
     return _Outcome(result, error, [str(one.message) for one in caught if one.category is UserWarning])
-
-
-def _version() -> str:
-    """Return the version of this package, which a room so far down does not import."""
-    return str(sys.modules["forecaster"].__version__)
 
 
 def _held(reference: Any) -> Any:

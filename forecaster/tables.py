@@ -15,7 +15,7 @@ import numpy as np
 from forecaster.csvfile import ColumnNames, Limits, parse_csv
 from forecaster.errors import ConfigError, InputError
 from forecaster.forecast import Forecast, NextSteps, SamplePaths
-from forecaster.frames import Freq, is_dated, is_frame, panel_from_frame, times_for_frame
+from forecaster.frames import Freq, frame_kind, is_dated, is_frame, panel_from_frame, times_for_frame
 from forecaster.frequency import Frequency
 from forecaster.outputs import check_output, extension_of, write_whole
 from forecaster.panel import Panel
@@ -34,6 +34,7 @@ __all__ = [
     "forecast_columns",
     "forecast_csv",
     "forecast_to_frame",
+    "frame_kind",
     "harmless",
     "has_times",
     "panel_from_frame",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +50,17 @@ class Nodes:
     def kill_node(self) -> None:
         """Kill the oldest node that is not the head: its processes get no chance to say so."""
         self.cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
+
+    def workers_at_work(self) -> list[int]:
+        """Return the worker processes of this cluster that have a piece of this package's work."""
+        raylets = {one.process.pid for node in self.nodes for one in node.all_processes["raylet"]}
+        found = []
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                parent = int((command.parent / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent in raylets and command.read_bytes().startswith(b"ray::_piece"):
+                    found.append(int(command.parent.name))
+        return found
 
     def executor(self, **options: Any) -> Ray:
         """Return an executor on this cluster."""

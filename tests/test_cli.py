@@ -30,6 +30,7 @@ NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
 COMMANDS = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",
@@ -458,6 +459,16 @@ def test_backtest_compares_with_simple_forecasts(
     ours = [float(row["LSTM"]) - float(row["y"]) for row in rows if row["unique_id"] == "a"]
     assert float(by_series[0]["MAE"]) == pytest.approx(sum(map(abs, ours)) / 6)
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_backtest_and_train_say_the_same_whatever_runs_them(table: Path, tmp_path: Path) -> None:
+    for name in ("serial", "threads"):
+        options = [str(table), "--h", "3", "--steps", "5", "--executor", name]
+        assert run(["backtest", *options, "--windows", "2", "--refit", "--output", str(tmp_path / f"{name}.csv")]) == 0
+        assert run(["train", *options, "--model", str(tmp_path / name)]) == 0
+    assert (tmp_path / "serial.csv").read_bytes() == (tmp_path / "threads.csv").read_bytes()
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("serial", "threads")]
+    assert weights[0] == weights[1]
 
 
 def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forecaster import ConfigError, MissingExtraError, executors
+from forecaster.cli import options
 from forecaster.executors import Executor, Serial, Threads, executor_of, usable_cpus
 
 
@@ -149,6 +150,10 @@ def test_an_executor_has_a_name() -> None:
         with executor_of(threads) as same:
             assert same is threads
         assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3], "one that was given is not ended"
+
+
+def test_the_command_line_knows_the_same_names() -> None:
+    assert options.EXECUTORS == executors.EXECUTORS
 
 
 def test_other_names_are_refused() -> None:

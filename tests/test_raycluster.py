@@ -119,7 +119,7 @@ def test_what_cannot_be_sent_is_an_error_that_says_so(executor: Ray) -> None:
 
 
 def test_another_version_on_a_machine_is_refused(executor: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecaster.__version__", "9.9.9")
+    monkeypatch.setattr("forecaster.raycluster.__version__", "9.9.9")
     with pytest.raises(ExecutorError, match=r"has forecaster .*, the driver 9\.9\.9"):
         executor.map(abs, range(2))
 

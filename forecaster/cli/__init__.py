@@ -1,4 +1,4 @@
-"""The command line: ``forecaster train | predict | simulate | backtest | serve | models | publish | …``.
+"""The command line: ``forecaster train | tune | predict | simulate | backtest | serve | models | publish | …``.
 
 Modules of this package import click and nothing heavy; what a command needs is imported when it runs, so that
 ``forecaster --help`` answers at once.
@@ -29,6 +29,7 @@ WRONG = 2
 
 _NAMES = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",

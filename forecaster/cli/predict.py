@@ -21,6 +21,7 @@ from forecaster.cli.options import (
     said_of,
     season_option,
     spread_asked,
+    workers_option,
 )
 from forecaster.cli.report import BatchBar, count, name_left_out
 
@@ -43,7 +44,8 @@ from forecaster.cli.report import BatchBar, count, name_left_out
 @reading_options
 @click.option("--memory", metavar="SIZE", help="What to keep to, such as 2G. [256M, and 128M a worker]")
 @click.option("--resume", is_flag=True, help="Go on where the same command was stopped.")
-@executor_option
+@executor_option("threads")
+@workers_option
 def predict(
     model: Path,
     csv: Path,

@@ -21,10 +21,14 @@ _MOST_NAMED = 20
 
 
 class TrainingProgress:
-    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr."""
+    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr.
 
-    def __init__(self, label: str = "Training") -> None:
+    Of what an executor other than the serial one does at once it shows only that something is going on.
+    """
+
+    def __init__(self, label: str = "Training", *, executor: str = "serial") -> None:
         self._label = label
+        self._note = "preparing the kernels" if executor == "serial" else f"several at once ({executor})"
         self._bar: Any = None
         self._task: Any = None
         self._shown = time.monotonic()
@@ -32,8 +36,8 @@ class TrainingProgress:
     def __enter__(self) -> Self:
         """Start the bar."""
         if sys.stderr.isatty():
-            self._bar = _rich_bar()
-            self._task = self._bar.add_task(self._label, total=None, note="preparing the kernels")
+            self._bar = rich_bar()
+            self._task = self._bar.add_task(self._label, total=None, note=self._note)
             self._bar.start()
         else:
             click.echo(f"{self._label} ...", err=True)
@@ -127,7 +131,8 @@ def _rich_batch_bar() -> Any:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _rich_bar() -> Any:
+def rich_bar() -> Any:
+    """Return a bar with a note beside it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
