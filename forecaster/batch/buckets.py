@@ -251,4 +251,4 @@ def _chunk(table: Any, utc: bool) -> Chunk:
 
 def _numbered(column: Any) -> Ids:
     encoded = column.combine_chunks().dictionary_encode()
-    return compact(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64))
+    return compact(encoded.dictionary, encoded.indices.to_numpy())

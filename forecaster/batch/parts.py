@@ -43,6 +43,8 @@ class Part:
         Of its two files, the forecasts and the errors.
     end : mapping
         Where the input goes on after it.
+    columns : tuple of str
+        What the columns of the forecasts are called.
     named : tuple of (str, str)
         Some of the series that are not forecast, and why.
     """
@@ -56,6 +58,7 @@ class Part:
     error_bytes: int
     error_sha256: str
     end: Mapping[str, Any]
+    columns: tuple[str, ...] = ()
     named: Named = ()
 
 
@@ -144,7 +147,7 @@ class Parts:
         self.plan = next((line["plan"] for line in lines if "plan" in line), None)
         self.committed = any("committed" in line for line in lines)
         for said in (line["part"] for line in lines if "part" in line):
-            part = Part(**said | {"named": tuple(map(tuple, said["named"]))})
+            part = Part(**said | {"named": tuple(map(tuple, said["named"])), "columns": tuple(said["columns"])})
             if not self.committed and not self._is_whole(part):  # once the output is in its place they may be gone
                 break
             self.done.append(part)
