@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import accuracy
 from benchmarks.accuracy import Accuracy, accuracy_block
+from benchmarks.batch.block import batch_block
 from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
@@ -17,6 +18,7 @@ README = Path(__file__).parents[1] / "README.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
 ACCURACY = README.parent / "docs" / "accuracy.md"
 OPERATIONS = README.parent / "docs" / "operations.md"
+FILES = README.parent / "docs" / "files.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
 PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
@@ -32,6 +34,8 @@ M4_END = "<!-- end of m4 -->"
 SETS_BEGIN = "<!-- sets: written by python -m benchmarks.tables -->"
 SETS_END = "<!-- end of sets -->"
 
+BATCH_BEGIN = "<!-- batch: written by python -m benchmarks.tables -->"
+BATCH_END = "<!-- end of batch -->"
 SERVICE_BEGIN = "<!-- service: written by python -m benchmarks.tables -->"
 SERVICE_END = "<!-- end of service -->"
 IMAGE_BEGIN = "<!-- image: written by python -m benchmarks.tables -->"
@@ -133,6 +137,12 @@ def with_image(text: str, report: Any) -> str:
     return _with_block(text, IMAGE_BEGIN, IMAGE_END, image_block(report))
 
 
+def with_batch(text: str, report: Report | None) -> str:
+    """Return a text with the block of large files made new."""
+    block = "Not measured yet: `python -m benchmarks.batch`." if report is None else batch_block(report)
+    return _with_block(text, BATCH_BEGIN, BATCH_END, block)
+
+
 def m4_runs() -> dict[str, Any]:
     """Return the results of M4 by name, None for those that are not there."""
     return {name: load_json(name) for name in RUNS}
@@ -156,3 +166,4 @@ if __name__ == "__main__":
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")
+    FILES.write_text(with_batch(FILES.read_text(encoding="utf-8"), load("batch")), encoding="utf-8")
