@@ -2,13 +2,14 @@
 
 Measures what one core forecasts, what the driver alone can read, hand out, take back and write, how many bytes travel
 for a series, and what a single long series takes. Writes ``benchmarks/results/scale.json``, from which docs/scale.md
-gets its tables (``python -m benchmarks.tables``).
+gets its tables, with the rate of whole runs in ``batch.json`` where that is there (``python -m benchmarks.tables``).
 """
 
 from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import statistics
 import tempfile
 import time
@@ -19,16 +20,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.batch.report import train
+from benchmarks.batch.tables import DAYS_AHEAD, LENGTH, draw
 from benchmarks.machine import machine
-from benchmarks.results import Figure, Report, save, text_table
-from forecaster import Forecaster, NetworkConfig, Panel, TrainingConfig, forecast_file
+from benchmarks.results import Figure, Report, load, save, text_table
+from forecaster import Forecaster, forecast_file
 from forecaster.batch.pieces import Piece
 from forecaster.batch.work import Job, Made, forecast_piece
 from forecaster.executors import Serial
 
-SERIES, LENGTH, H = 200_000, 60, 14
+SERIES = 100_000
 LONG_ROWS = 2_000_000
 RUNS = 5
+
+SHAPE = f"two layers of 64 over 48 steps, {LENGTH} days in and {DAYS_AHEAD} out with two intervals, Parquet to Parquet"
 
 SIZES = (10**6, 10**7, 10**8)
 CORES = (2, 8, 32, 128)
@@ -89,18 +94,18 @@ class _Driver(NamedTuple):
 def measure(series: int = SERIES, runs: int = RUNS, long_rows: int = LONG_ROWS) -> Report:
     """Return the figures."""
     with tempfile.TemporaryDirectory() as name:
-        folder, model = Path(name), _model()
-        source = _write(folder / "in.parquet", series)
+        folder = Path(name)
+        model = Forecaster.load(train(folder / "model"), threads=1).prepare()
+        source = draw(folder / "in.parquet", series).path
         drivers = [_drive(model, source, folder / "out.parquet") for _ in range(runs)]
         piece, made, job = drivers[0].first
         rates = [made.series / _seconds(forecast_piece, piece, job) for _ in range(runs)]
         long = [_long(folder / "long.parquet", long_rows) for _ in range(min(runs, 3))]
     sent, back = len(pickle.dumps(piece, pickle.HIGHEST_PROTOCOL)), len(pickle.dumps(made, pickle.HIGHEST_PROTOCOL))
     driver = [series / one.seconds for one in drivers]
-    shape = f"{LENGTH} values of a series, {H} steps ahead with two intervals, Parquet to Parquet"
     figures = [
-        _figure("core", "Forecast by one core", rates, "1/s", note=f"two layers of 64 over 48 steps; {shape}"),
-        _figure("driver", "Read, sent, taken back and written by the driver alone", driver, "1/s", note=shape),
+        _figure("core", "Forecast by one core", rates, "1/s", note=SHAPE),
+        _figure("driver", "Read, sent, taken back and written by the driver alone", driver, "1/s", note=SHAPE),
         _figure("sent", "Sent to a worker for a series", [sent / made.series], "bytes"),
         _figure("back", "Sent back for a series", [back / made.series], "bytes"),
         _figure("row", "A million rows of one series", [1e6 * one / long_rows for one in long], "s"),
@@ -111,33 +116,6 @@ def measure(series: int = SERIES, runs: int = RUNS, long_rows: int = LONG_ROWS) 
 def _figure(key: str, what: str, values: Sequence[float], unit: str, note: str = "") -> Figure:
     low, high = min(values), max(values)
     return Figure(key, what, statistics.median(values), unit, runs=len(values), low=low, high=high, note=note)
-
-
-def _model() -> Forecaster:
-    """Return a model of the shape that rates are told for; what its weights are makes no difference."""
-    days = np.datetime64("2024-01-01") + np.arange(80)
-    rng = np.random.default_rng(0)
-    ids = np.repeat([f"s{k}" for k in range(8)], len(days))
-    panel = Panel.from_columns(ids.tolist(), np.tile(days, 8), 10 + rng.random(len(ids)), freq="D")
-    network = NetworkConfig(lags=14, positions=48, layers=2, hidden=64, dense=32)
-    return Forecaster(h=H, network=network, training=TrainingConfig(steps=1), threads=1).fit(panel).prepare()
-
-
-def _write(path: Path, series: int) -> Path:
-    """Write daily series, the rows of each together."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rng = np.random.default_rng(0)
-    days = (np.datetime64("2024-01-01") + np.arange(LENGTH)).astype("datetime64[us]")
-    kinds = pa.schema([("unique_id", pa.string()), ("ds", pa.timestamp("us")), ("y", pa.float64())])
-    with pq.ParquetWriter(path, kinds) as writer:
-        for at in range(0, series, 5000):
-            count = min(5000, series - at)
-            ids = np.repeat([f"store-{at + k:09d}" for k in range(count)], LENGTH)
-            values = 100 + 10 * rng.standard_normal(count * LENGTH)
-            writer.write_table(pa.table([ids, np.tile(days, count), np.round(values, 2)], schema=kinds))
-    return path
 
 
 def _drive(model: Forecaster, source: Path, output: Path) -> _Driver:
@@ -167,10 +145,19 @@ def _seconds(function: Callable[..., Any], *arguments: Any, **options: Any) -> f
     return time.perf_counter() - began
 
 
-def sizing_block(report: Report) -> str:
-    """Return how long and how much, by series and cores, and how many cores a driver keeps busy."""
-    value = {figure.key: figure.value or 0.0 for figure in report.figures}
-    core, driver = value["core"], value["driver"]
+def core_rate(report: Report, batch: Report | None) -> tuple[float, str]:
+    """Return the series a second and core, and what measured it: whole runs over the largest file, where they were."""
+    whole = [figure for figure in ([] if batch is None else batch.figures) if re.fullmatch(r"core_\d+", figure.key)]
+    if whole:
+        largest = max(whole, key=lambda figure: int(figure.key.removeprefix("core_")))
+        return largest.value or 0.0, "benchmarks.batch"
+    return next(figure.value or 0.0 for figure in report.figures if figure.key == "core"), "benchmarks.scale"
+
+
+def sizing_block(report: Report, batch: Report | None = None) -> str:
+    """Return how long and how much, by series and cores."""
+    core, source = core_rate(report, batch)
+    driver = next(figure.value or 0.0 for figure in report.figures if figure.key == "driver")
     head = ["| series | " + " | ".join(f"{cores} cores" for cores in CORES) + " | core hours | about |"]
     head.append("|---:|" + "---:|" * (len(CORES) + 2))
     rows = []
@@ -178,10 +165,9 @@ def sizing_block(report: Report) -> str:
         times = [_time(series, cores * core, driver) for cores in CORES]
         hours = series / core / 3600
         rows.append(f"| {series:,} | {' | '.join(times)} | {hours:,.2g} | {_dollars(hours * PRICE)} |")
-    facts = report.machine
-    where = f"Measured on {report.date}: {facts['cpu']} (`python -m benchmarks.scale`)."
+    where = f"Measured on {report.date}: {report.machine['cpu']} (`python -m {source}`)."
     said = (
-        f"{core:,.0f} series a second and core: {report.figures[0].note}. A core hour is taken for ${PRICE:.2f}. Bold: "
+        f"{core:,.0f} series a second and core: {SHAPE}. A core hour is taken for ${PRICE:.2f}. Bold: "
         "one driver is the limit."
     )
     return "\n".join([*head, *rows, "", said, where])
@@ -198,7 +184,7 @@ def limits_block(report: Report) -> str:
         (f"its network of 10 Gbit/s carries {travels:,.0f} bytes a series", f"{network:,.0f} series/s", network),
     ]
     lines = [f"| {what} | {rate} | {_cores(limit / core)} |" for what, rate, limit in rows]
-    long = f"One series of 10^7 rows takes {10 * row:,.0f} s, however many cores there are."
+    long = f"A series of a million rows takes {row:.1f} s, however many cores there are."
     return "\n".join(["| limit | rate | cores it keeps busy |", "|---|---:|---:|", *lines, "", long])
 
 
@@ -228,7 +214,7 @@ def main() -> None:
     if not quick:
         save("scale", report)
     print(text_table(report))
-    print(f"\n{sizing_block(report)}\n\n{limits_block(report)}")
+    print(f"\n{sizing_block(report, load('batch'))}\n\n{limits_block(report)}")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,8 @@ def _check_size(rows: Rows, order: NDArray[Any], lengths: IntArray, firsts: IntA
 
 
 def _text(time: Any) -> str:
-    return str(time).removesuffix(".000000").removesuffix("T00:00:00")
+    text, _, fraction = str(time).partition(".")
+    return f"{text}.{fraction}" if fraction.strip("0") else text.removesuffix("T00:00:00")
 
 
 def shown(value: object) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import scale
-from benchmarks.results import load
+from benchmarks.results import Figure, Report, load
 from benchmarks.tables import with_scale
 from forecaster import Forecaster
 
@@ -65,9 +65,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_commands_make_what_is_said(folder: Path) -> None:
-    made = ("forecast.parquet", "forecasts", "forecast.csv", "trials.csv", "tuned.study", "tuned/model.json")
+    made = ("forecast.parquet", "trials.csv", "tuned.study", "tuned/model.json", "flights-model/model.json")
     assert [name for name in made if not (folder / name).exists()] == []
-    assert len(pd.read_parquet(folder / "forecasts")) == len(pd.read_csv(folder / "forecast.csv")) == 29 * 14
+    assert len(pd.read_parquet(folder / "forecast.parquet")) == 29 * 14
 
 
 @pytest.mark.parametrize(("engine", "code"), RECIPES, ids=[f"{engine} {k}" for k, (engine, _) in enumerate(RECIPES)])
@@ -102,7 +102,7 @@ def test_all_engines_have_a_recipe() -> None:
 
 
 def test_the_tables_are_the_measured_ones() -> None:
-    assert with_scale(TEXT, load("scale")) == TEXT, "run: python -m benchmarks.tables"
+    assert with_scale(TEXT, load("scale"), load("batch")) == TEXT, "run: python -m benchmarks.tables"
 
 
 def test_the_benchmark_runs() -> None:
@@ -111,5 +111,11 @@ def test_the_benchmark_runs() -> None:
     assert [figure.key for figure in report.figures] == ["core", "driver", "sent", "back", "row"]
     assert all(figure.value for figure in report.figures)
     sizing = scale.sizing_block(report)
+    whole = [
+        Figure("core_10", "few", 1.0, "1/s"),
+        Figure("core_200", "many", 50.0, "1/s"),
+        Figure("core_m4", "", 9.0, ""),
+    ]
+    assert scale.core_rate(report, Report("", {}, whole)) == (50.0, "benchmarks.batch")
     assert len([line for line in sizing.splitlines() if line.startswith("| 1")]) == 3
     assert "series/s" in scale.limits_block(report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.batch.chunks import Chunk, Ids, compact, hashes, names_list
+from forecaster.batch.parts import told_of_writing
 from forecaster.batch.pieces import Piece, piece_of, too_long
 from forecaster.batch.sizes import Sizes
 from forecaster.errors import InputError
@@ -104,8 +106,8 @@ class _Bucket:
         if self._open is not None:
             sink, writer = self._open
             self._open = None
-            writer.close()
-            sink.close()
+            with told_of_writing(self.path), sink, writer:
+                pass
 
     def add_faults(self, faults: Iterable[InputError]) -> None:
         """Write faults of series, beside the rows."""
@@ -143,17 +145,18 @@ class _Bucket:
 def _scatter(
     chunks: Iterable[Chunk], folder: Path, count: int, *, level: int, skip: int, seen: Callable[[int], None]
 ) -> list[_Bucket]:
-    folder.mkdir(parents=True)
     buckets = [_Bucket(folder / f"{number:03}") for number in range(count)]
     rows = 0
-    try:
+    with told_of_writing(folder):
+        folder.mkdir(parents=True)
+    with ExitStack() as opened:
+        for bucket in buckets:
+            opened.callback(bucket.close)
         for chunk in chunks:
-            _share_out(chunk, buckets, level, skip)
+            with told_of_writing(folder):
+                _share_out(chunk, buckets, level, skip)
             rows += len(chunk)
             seen(rows)
-    finally:
-        for bucket in buckets:
-            bucket.close()
     return buckets
 
 
@@ -248,4 +251,4 @@ def _chunk(table: Any, utc: bool) -> Chunk:
 
 def _numbered(column: Any) -> Ids:
     encoded = column.combine_chunks().dictionary_encode()
-    return compact(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64))
+    return compact(encoded.dictionary, encoded.indices.to_numpy())

@@ -141,20 +141,27 @@ def names_list(names: Any) -> list[str]:
     return found
 
 
-def compact(names: Any, codes: IntArray) -> Ids:
+def compact(names: Any, codes: NDArray[np.integer[Any]]) -> Ids:
     """Return ids each of which occurs, once, in the order in which they come: what files hold promises none of it."""
-    compute = need_pyarrow("pyarrow.compute")
+    begins = np.flatnonzero(codes[1:] != codes[:-1]) + 1
+    begins = np.concatenate((np.zeros(min(1, len(codes)), np.int64), begins))
+    ids = _compact(names, codes[begins].astype(np.int64))  # rows of a series are often together
+    return Ids(ids.names, np.repeat(ids.codes, np.diff(begins, append=len(codes))))
+
+
+def _compact(names: Any, codes: IntArray) -> Ids:
+    arrow, compute = need_pyarrow(), need_pyarrow("pyarrow.compute")
+    used, codes = np.unique(codes, return_inverse=True)
+    names = names.take(arrow.array(used))
     if len(compute.unique(names)) < len(names):
         once = names.dictionary_encode()
         names, codes = once.dictionary, once.indices.to_numpy().astype(np.int64)[codes]
     firsts = np.full(len(names), len(codes))
     firsts[codes[::-1]] = np.arange(len(codes))[::-1]
-    order = np.argsort(firsts, kind="stable")[: int((firsts < len(codes)).sum())]
-    if len(order) == len(names) and (order[1:] > order[:-1]).all():
-        return Ids(names, codes)
-    places = np.zeros(len(names), np.int64)
+    order = np.argsort(firsts)
+    places = np.empty(len(names), np.int64)
     places[order] = np.arange(len(order))
-    return Ids(names.take(need_pyarrow().array(order)), places[codes])
+    return Ids(names.take(arrow.array(order)), places[codes])
 
 
 def hashes(names: Any) -> NDArray[np.uint64]:

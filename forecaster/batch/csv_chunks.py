@@ -254,7 +254,7 @@ class CsvSource:
 
 def _numbered(column: Any) -> Ids:
     encoded = column.chunk(0) if column.num_chunks else column.combine_chunks()
-    return compact(encoded.dictionary, encoded.indices.to_numpy().astype(np.int64))
+    return compact(encoded.dictionary, encoded.indices.to_numpy())
 
 
 def _without(chunk: Chunk | None, rows: int) -> Chunk | None:

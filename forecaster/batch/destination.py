@@ -94,7 +94,7 @@ class Destination:
                 f"{self.path} holds {stranger}, no part of a forecast, which would be lost. Choose another folder."
             )
 
-    def put(self, parts: Parts, columns: Sequence[str], names: ColumnNames) -> None:
+    def put(self, parts: Parts, names: ColumnNames) -> None:
         """Make the result of the parts, and put it and the errors in their places.
 
         The errors come first: where the result is, they are.
@@ -111,7 +111,7 @@ class Destination:
         elif self.extension == ".parquet":
             write_whole(self.path, lambda stream: _join_arrow(parts, made, stream, names))
         else:
-            head = header_text(columns, self.extension)
+            head = header_text(made[0].columns, self.extension)
             write_whole(self.path, lambda stream: _join_text(head, [parts.content(part) for part in made], stream))
 
     def _put_errors(self, parts: Parts) -> None:

@@ -181,7 +181,7 @@ class ParquetSource:
             row = first + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
             raise no_id(row, self.word, self._names.id_col)
         encoded = column if _is_dictionary(column.type) else column.dictionary_encode()
-        ids = compact(_texts(encoded.dictionary), encoded.indices.to_numpy().astype(np.int64))
+        ids = compact(_texts(encoded.dictionary), encoded.indices.to_numpy())
         refuse_empty(ids, first, self.word, self._names.id_col)
         return ids
 
@@ -199,7 +199,7 @@ class ParquetSource:
             numbers = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
             return (*self._numbers(numbers, missing), missing)
         encoded = column if _is_dictionary(kind) else column.dictionary_encode()
-        ids = compact(_texts(encoded.dictionary), encoded.indices.fill_null(0).to_numpy().astype(np.int64))
+        ids = compact(_texts(encoded.dictionary), encoded.indices.fill_null(0).to_numpy())
         missing = encoded.indices.is_null().to_numpy(zero_copy_only=False)
         return ids.codes, tuple(names_list(ids.names)), missing
 

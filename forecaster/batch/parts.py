@@ -43,6 +43,8 @@ class Part:
         Of its two files, the forecasts and the errors.
     end : mapping
         Where the input goes on after it.
+    columns : tuple of str
+        What the columns of the forecasts are called.
     named : tuple of (str, str)
         Some of the series that are not forecast, and why.
     """
@@ -56,6 +58,7 @@ class Part:
     error_bytes: int
     error_sha256: str
     end: Mapping[str, Any]
+    columns: tuple[str, ...] = ()
     named: Named = ()
 
 
@@ -108,7 +111,7 @@ class Parts:
             error_sha256=hashlib.sha256(errors).hexdigest(),
             **facts,
         )
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             self.content(part).write_bytes(content)
             self.errors(part).write_bytes(errors)
         self._say({"part": asdict(part)})
@@ -122,7 +125,7 @@ class Parts:
 
     def begin(self) -> Self:
         """Remove whatever is in the folder, and begin the journal."""
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             for path in sorted(self.folder.iterdir(), key=lambda path: path.name != _JOURNAL):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.done, self.plan, self.committed = [], None, False
@@ -144,7 +147,7 @@ class Parts:
         self.plan = next((line["plan"] for line in lines if "plan" in line), None)
         self.committed = any("committed" in line for line in lines)
         for said in (line["part"] for line in lines if "part" in line):
-            part = Part(**said | {"named": tuple(map(tuple, said["named"]))})
+            part = Part(**said | {"named": tuple(map(tuple, said["named"])), "columns": tuple(said["columns"])})
             if not self.committed and not self._is_whole(part):  # once the output is in its place they may be gone
                 break
             self.done.append(part)
@@ -171,7 +174,7 @@ class Parts:
         lines += [{"part": asdict(part)} for part in self.done]
         lines += [{"committed": True}] if self.committed else []
         beside = self.folder / f"{_JOURNAL}.new"
-        with _told(self.folder):
+        with told_of_writing(self.folder):
             beside.write_text("".join(map(_sealed, lines)), encoding="utf-8")
             beside.replace(self.folder / _JOURNAL)
 
@@ -198,7 +201,7 @@ class Parts:
             )
 
     def _say(self, line: Mapping[str, Any]) -> None:
-        with _told(self.folder), (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+        with told_of_writing(self.folder), (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(_sealed(line))
 
 
@@ -245,7 +248,7 @@ def parts_elsewhere(identity: Mapping[str, Any]) -> Iterator[Parts]:
 @contextmanager
 def _locked(folder: Path, output: Path) -> Iterator[Path]:
     """Make a folder, and hold its lock, which ends with the process whatever ends it."""
-    with _told(output):
+    with told_of_writing(output):
         handle = _taken(folder)
     try:
         yield folder
@@ -271,7 +274,14 @@ def _taken(folder: Path) -> int:
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
+def told_of_writing(place: Path) -> Iterator[None]:
+    """Have errors of writing say where.
+
+    Raises
+    ------
+    OutputError
+        In the place of an OSError.
+    """
     try:
         yield
     except BrokenPipeError:

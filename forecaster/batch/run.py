@@ -109,7 +109,7 @@ class Run:
                     self._keep(one, failures)
             self._check()
             self.watch.begin("joining", None)
-            self.destination.put(self.parts, self.asked.columns(), self.asked.names)
+            self.destination.put(self.parts, self.asked.names)
             self.parts.commit()
         except OutputError as error:
             raise OutputError(f"{error} {self._kept()}".rstrip()) from error
@@ -204,6 +204,7 @@ class Run:
             series=made.series,
             skipped=len(made.failures),
             end=made.end,
+            columns=made.columns,
             named=tuple((one.series, failures.reason(one)) for one in made.failures[:_MOST_NAMED]),
         )
         self.watch.part(part)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecaster.batch.chunks import Mark
-from forecaster.batch.encoding import encoded
+from forecaster.batch.encoding import columns_of, encoded
 from forecaster.batch.pieces import Piece
 from forecaster.csvfile import ColumnNames, renamed
 from forecaster.errors import InputError, TooShortError
@@ -83,6 +83,8 @@ class Made:
         The series without one.
     rows, end
         Of the piece.
+    columns : tuple of str
+        What the columns of the forecasts are called; nothing where there are none.
     """
 
     content: bytes
@@ -90,6 +92,7 @@ class Made:
     failures: tuple[Failure, ...]
     rows: int
     end: Mark
+    columns: tuple[str, ...] = ()
 
 
 def forecast_piece(piece: Piece, job: Job) -> Made:
@@ -100,10 +103,11 @@ def forecast_piece(piece: Piece, job: Job) -> Made:
     begins = _first_lines(piece.table) if faults or skipped else {}
     failures = [_failure(name, fault, job.names, begins) for name, fault in faults.items()]
     failures += [Failure(name, reason, begins[name]) for name, reason in skipped.items()]
-    content = b""
-    if forecast is not None:
-        content = encoded(forecast, job.names, job.form, header=job.header, with_arrow=job.with_arrow)
-    return Made(content, 0 if forecast is None else len(forecast), tuple(failures), piece.rows, piece.end)
+    if forecast is None:
+        return Made(b"", 0, tuple(failures), piece.rows, piece.end)
+    content = encoded(forecast, job.names, job.form, header=job.header, with_arrow=job.with_arrow)
+    columns = tuple(columns_of(forecast, job.names))
+    return Made(content, len(forecast), tuple(failures), piece.rows, piece.end, columns)
 
 
 def panel_of(table: LongTable, job: Job, faults: dict[str, InputError]) -> Panel | None:

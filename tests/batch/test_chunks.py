@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.batch.chunks import compact, hashes, names_list
@@ -14,6 +14,7 @@ from forecaster.batch.survey import _Together, are_together
 NAMES = st.lists(st.text(max_size=6), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(names=NAMES, data=st.data())
 def test_ids_are_numbered_in_the_order_in_which_they_come(names: list[str], data: st.DataObject) -> None:
     codes = np.array(data.draw(st.lists(st.integers(0, len(names) - 1), min_size=1)))
@@ -23,6 +24,7 @@ def test_ids_are_numbered_in_the_order_in_which_they_come(names: list[str], data
     assert found == list(dict.fromkeys(names[code] for code in codes))
 
 
+@settings(deadline=None)
 @given(names=NAMES)
 def test_a_hash_is_that_of_the_text_alone(names: list[str]) -> None:
     together = hashes(pa.array(["", *names, "x"], "string").slice(1, len(names)))
@@ -41,6 +43,7 @@ def test_hashes_are_the_same_in_every_process_and_all_different() -> None:
     assert np.bincount((many % np.uint64(16)).astype(np.int64)).min() > len(many) / 16 * 0.9
 
 
+@settings(deadline=None)
 @given(runs=st.lists(st.tuples(st.integers(0, 8), st.integers(1, 4)), min_size=1), cuts=st.sets(st.integers(1, 30)))
 @pytest.mark.parametrize("digits", [1, 3])
 def test_rows_are_together_where_no_series_comes_back(digits: int, runs: list[tuple[int, int]], cuts: set[int]) -> None:

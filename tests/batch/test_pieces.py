@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.batch.chunks import Chunk, compact
@@ -46,6 +46,7 @@ def rows_of(piece: Piece) -> list[tuple[str, int]]:
 RUNS = st.lists(st.integers(1, 9), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(lengths=RUNS, cuts=st.lists(st.integers(1, 60)), rows=st.integers(1, 20), series=st.integers(1, 5))
 def test_pieces_are_whole_series_in_their_order(lengths: list[int], cuts: list[int], rows: int, series: int) -> None:
     names = [f"s{number}" for number, length in enumerate(lengths) for _ in range(length)]
@@ -63,6 +64,7 @@ def test_pieces_are_whole_series_in_their_order(lengths: list[int], cuts: list[i
     assert pieces[-1].end == {}
 
 
+@settings(deadline=None)
 @given(
     lengths=st.lists(st.sampled_from([1, 3, 10, 11, 40]), min_size=1, max_size=8),
     cuts=st.lists(st.integers(1, 200)),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +55,24 @@ class Batch:
 
     def end(self, process: subprocess.Popen[bytes]) -> Done:
         """Wait for its end."""
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        texts = ((self.said / name).read_text(encoding="utf-8") for name in ("out", "err"))
-        return Done(process.returncode, *texts, used.ru_maxrss * 1024)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _most_memory(process.pid))
+            time.sleep(0.01)
+        texts = [(self.said / name).read_text(encoding="utf-8") for name in ("out", "err")]
+        return Done(process.returncode, texts[0], texts[1], peak)
 
     def run(self, *more: str) -> Done:
         """Run it to its end."""
         return self.end(self.start(*more))
+
+
+def _most_memory(pid: int) -> int:
+    """Return the most memory that a process has had; what `wait4` says has that of its parent in it."""
+    with suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+        return 1024 * int(found[1]) if found else 0
+    return 0
 
 
 def save_model(folder: Path) -> Path:
