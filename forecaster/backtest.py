@@ -13,7 +13,7 @@ from forecaster import accuracy
 from forecaster.baselines import BASELINES, baseline_forecast
 from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
-from forecaster.executors import Executor, executor_of
+from forecaster.executors import Executor, Serial, executor_of
 from forecaster.forecast import Forecast
 from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
@@ -203,7 +203,7 @@ def rolling_backtest(
     base : forecaster, optional
         One that is trained already, on other series: it stands beside as ``Base``.
     executor : str or Executor, optional
-        What runs trainings at several cutoffs, and forecasts of many series: ``"serial"``, which is the default,
+        What runs trainings, where there are several, and forecasts: ``"serial"``, which is the default,
         ``"threads"`` or ``"ray"`` (`executor_of`). It changes nothing in the numbers. For Ray, `fit` is to be a
         function that can be sent elsewhere.
 
@@ -225,7 +225,8 @@ def rolling_backtest(
     asked = _Asked(h, levels, season, others)
     with executor_of(executor) as running:
         cutoffs = [reach - k * step for k in range(n_windows)]
-        models = running.map(_trained, cutoffs[::every], shared=(kept, fit))
+        begun = cutoffs[::every]
+        models = (Serial() if len(begun) == 1 else running).map(_trained, begun, shared=(kept, fit))
         shares = _shares(len(kept), running.workers)
         pieces = [_Piece(ahead, k // every, share) for k, ahead in enumerate(cutoffs) for share in shares]
         said = running.map(_forecasts, pieces, shared=(kept, models, base, asked))
@@ -282,6 +283,17 @@ def _forecasts(
 
 def _joined(shares: Sequence[dict[str, Forecast]]) -> dict[str, Forecast]:
     return {name: Forecast.joined([one[name] for one in shares]) for name in shares[0]}
+
+
+def count_trainings(refit: bool | int, n_windows: int) -> int:
+    """Return how many models a backtest trains.
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of range.
+    """
+    return -(-check_horizon(n_windows, name="n_windows") // _refit_every(refit, n_windows))
 
 
 def _refit_every(refit: bool | int, n_windows: int) -> int:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
-from forecaster.backtest import Backtest, rolling_backtest
+from forecaster.backtest import Backtest, count_trainings, rolling_backtest
 from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
@@ -347,10 +347,14 @@ class Forecaster:
         with executor_of(executor, workers=self.threads) as running:
             threads = running.threads_each or self.threads
             base = Forecaster.pretrained(alias, season=self.season, threads=threads) if pretrained else None
-            told = None if running.threads_each else progress
+            if count_trainings(refit, n_windows) == 1:  # it has the machine, and its networks the executor
+                fit = partial(_trained, self, init=init, progress=progress, executor=running, threads=threads)
+            else:
+                told = None if running.threads_each else progress
+                fit = partial(_trained, self._untrained(threads), init=init, progress=told)
             result = rolling_backtest(
                 panel,
-                partial(_trained, self._untrained(threads), init=init, progress=told),
+                fit,
                 base=base,
                 h=self.h,
                 season=self.season or panel.frequency.season,
@@ -542,10 +546,15 @@ def _trained(
     *,
     init: Literal["base", "random"] | None,
     progress: Callable[[Progress], None] | None,
+    executor: Executor | None = None,
+    threads: int | None = None,
 ) -> Forecaster:
-    """Return a forecaster trained on what is known, which is not kept with it: whoever backtests has it."""
-    model = untrained._untrained(untrained.threads).fit(known, init=init, progress=progress)
-    model._panel = None
+    """Return a forecaster trained on what is known, which is not kept with it: whoever backtests has it.
+
+    It then forecasts with so many `threads`, by default those it was trained with.
+    """
+    model = untrained._untrained(untrained.threads).fit(known, init=init, progress=progress, executor=executor)
+    model._panel, model.threads = None, threads or model.threads
     return model
 
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from utilsforecast import losses
 from utilsforecast.evaluation import evaluate
 
-from forecaster import accuracy
+from forecaster import Forecaster, accuracy
 from forecaster.backtest import Backtest, rolling_backtest
 from forecaster.baselines import baseline_forecast
 from forecaster.errors import ConfigError, TooShortError
@@ -339,6 +339,23 @@ def test_the_same_numbers_whatever_runs_it(refit: bool | int, monkeypatch: pytes
         beside = tiny().backtest(panel, refit=refit, pretrained=True, executor=executor, **WINDOWS)
     pd.testing.assert_frame_equal(alone.frame(), beside.frame(), check_exact=True)
     assert repr(alone.table) == repr(beside.table)
+
+
+def test_a_single_training_has_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs here with all threads, as it would alone; of several each has one."""
+    used: list[int | None] = []
+    fit = Forecaster.fit
+
+    def watched(model: Forecaster, *arguments: Any, **options: Any) -> Forecaster:
+        used.append(model.threads)
+        return fit(model, *arguments, **options)
+
+    monkeypatch.setattr(Forecaster, "fit", watched)
+    with Threads(2) as executor:
+        tiny(threads=3).backtest(weekly(), n_windows=4, executor=executor)
+        assert used == [3]
+        tiny(threads=3).backtest(weekly(), n_windows=4, refit=2, executor=executor)
+        assert used == [3, 1, 1]
 
 
 def test_cross_validation_takes_the_name_of_an_executor() -> None:
