@@ -20,7 +20,7 @@ from forecaster.outputs import check_output, extension_of, is_device, put_folder
 from forecaster.parquetfile import need_pyarrow
 from forecaster.tables import EXTENSIONS
 
-_ROWS_A_GROUP = 524_288
+_ROWS_A_GROUP = 131_072
 _OURS = re.compile(r"part-\d+\.(csv|csv\.gz|parquet)")
 _ERRORS = ".errors.csv"
 

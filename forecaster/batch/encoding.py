@@ -152,7 +152,7 @@ def labels(forecast: Forecast) -> list[list[str]]:
     counts = forecast.times.astype("datetime64[us]").astype(np.int64)
     kinds = (counts % DAY != 0).any(axis=1) + 2 * (counts % _SECOND != 0).any(axis=1)
     texts: list[list[str]] = [[]] * len(forecast)
-    for kind in np.unique(kinds):
+    for kind in set(kinds.tolist()):
         rows = np.flatnonzero(kinds == kind)
         flat = labels_of(forecast.times[rows].ravel(), forecast.frequency, forecast.timezone)
         for place, row in enumerate(rows.tolist()):

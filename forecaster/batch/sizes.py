@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from forecaster.errors import ConfigError
 
-_BASE = 256 * 2**20
+_BASE = 288 * 2**20
 """Memory of the interpreter, its libraries and the compiled kernels."""
 
-_EACH = 128 * 2**20
-"""Memory of one more worker, by default."""
+_USUAL, _EACH = 256 * 2**20, 128 * 2**20
+"""What a run takes by default, and for each worker more."""
 
 _LEAST = _BASE + 64 * 2**20
 
@@ -56,7 +56,7 @@ def parse_memory(text: str | int | None, workers: int) -> int:
         It is no size, or too little to work with.
     """
     if text is None:
-        return _BASE + _EACH * max(2, workers)
+        return _USUAL + _EACH * max(2, workers)
     letters = str(text).strip().upper().removesuffix("B").removesuffix("I").strip()
     unit = letters[-1:] if letters[-1:] in _UNITS else ""
     try:

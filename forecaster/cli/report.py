@@ -82,7 +82,8 @@ class BatchBar:
             self._draw(progress)
         elif now - self._shown >= max(_SECONDS_BETWEEN_LINES, (now - self._began) / 10):
             self._shown = now
-            click.echo(f"  {progress.stage}: {', '.join(_batch_notes(progress))}", err=True)
+            notes = ", ".join(_batch_notes(progress))
+            click.echo(f"  {progress.stage}: {notes}" if notes else f"  {progress.stage}", err=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -111,7 +112,8 @@ def _batch_notes(progress: BatchProgress) -> list[str]:
     notes = [f"{progress.rows:,}{of} rows"] if progress.rows else []
     rows, series = progress.rows - progress.rows_before, progress.series - progress.series_before
     if series and progress.seconds:
-        notes.append(f"{series / progress.seconds:,.0f} series/s")
+        rate = series / progress.seconds
+        notes.append(f"{rate:,.0f} series/s" if rate >= 10 else f"{rate:.1f} series/s")
     if rows and progress.total is not None:
         notes.append(f"{_duration((progress.total - progress.rows) * progress.seconds / rows)} left")
     return notes
