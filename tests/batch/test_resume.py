@@ -15,14 +15,7 @@ import pytest
 from forecaster import ConfigError, Forecaster, OutputError
 from forecaster.batch import BatchProgress, forecast_file
 from forecaster.batch.parts import _sealed
-from tests.batch.tables import (
-    assert_same,
-    expected,
-    scattered,
-    series_rows,
-    set_sizes,
-    write_csv,
-)
+from tests.batch.tables import assert_same, expected, scattered, series_rows, set_sizes, write_csv
 from tests.examples import tiny, weekly
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
