@@ -162,6 +162,15 @@ def test_a_run_that_was_done_is_found_done(model: Forecaster, tmp_path: Path) ->
     assert not journal.exists()
 
 
+def test_a_folder_of_somebody_elses_is_left_alone(model: Forecaster, tmp_path: Path) -> None:
+    (tmp_path / "out.csv.parts").mkdir()
+    (tmp_path / "out.csv.parts" / "thesis.txt").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"holds thesis\.txt, which is not of this program"):
+            forecast_file(model, write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", resume=resume)
+    assert (tmp_path / "out.csv.parts" / "thesis.txt").read_text() == "years of work"
+
+
 @pytest.mark.usefixtures("in_pieces")
 def test_two_runs_at_once_do_not_write_one_output(model: Forecaster, tmp_path: Path) -> None:
     source, output = write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
