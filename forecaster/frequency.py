@@ -60,6 +60,9 @@ _SEASONS = {"D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS":
 _DAYS = {"B": 1.0, "W": 7.0, "MS": 30.44, "ME": 30.44, "QS": 91.31, "QE": 91.31, "YS": 365.25, "YE": 365.25}
 _LONGEST_SEASON = 10_000
 _PATTERN = re.compile(r"(\d*)\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?")
+_UNEVEN = 1.3
+"""How many times the shortest step of a regular series the longest may be: months have 28 to 31 days, or 20 to 23
+business days, and days 23 to 25 hours."""
 _MULTIPLE_LIMIT = 1_000_000
 _INTEGER_STEP_LIMIT = 10**12
 
@@ -460,9 +463,11 @@ def first_coarser(times: TimeArray, ordinals: IntArray, firsts: IntArray) -> tup
 
     ``times`` and ``ordinals`` stand one series after the other, sorted; ``firsts`` tells where each series begins.
     """
-    lengths = np.diff(np.r_[firsts, len(times)])
-    suspects = np.flatnonzero((_least_steps(ordinals, firsts) > 1) & (lengths > 2))
-    for suspect in suspects[:1000]:
+    lengths, least = np.diff(np.r_[firsts, len(times)]), _least_steps(ordinals, firsts)
+    steps = np.diff(ordinals, prepend=ordinals[0])
+    steps[firsts] = 0
+    suspects = np.flatnonzero((least > 1) & (lengths > 2) & (np.maximum.reduceat(steps, firsts) <= _UNEVEN * least))
+    for suspect in suspects:
         own = times[firsts[suspect] : firsts[suspect] + lengths[suspect]]
         guess = _guess(own, np.zeros(len(own), np.int64))
         if guess is not None and (np.diff(guess.to_ordinals(own)) == 1).all():

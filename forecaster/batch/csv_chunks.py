@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gzip
 import io
+from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.batch.chunks import Chunk, Ids, Mark, chunk_of, compact, names_list, refuse_empty
-from forecaster.batch.inputs import Input, InputFile
+from forecaster.batch.inputs import Input, InputFile, readable
 from forecaster.csvfile import ColumnNames, CsvReader, Layout, Limits, refuse_other_formats, told_of_csv
 from forecaster.errors import InputError
 from forecaster.longtable import MISSING
@@ -105,7 +107,7 @@ class CsvSource:
 
     def file_of(self, line: int) -> tuple[str, int]:
         """Return the name of the file that line `line` of all lines is in, and which line of it."""
-        place = int(np.searchsorted(self._begins, line)) - 1
+        place = bisect_left(self._begins, line) - 1
         return self._given.files[place].name, line - self._begins[place]
 
     def chunks(self, mark: Mark | None = None) -> Iterator[Chunk]:
@@ -128,21 +130,23 @@ class CsvSource:
         while place.file < len(self._given.files):
             self._begins.append(place.begin)
             file, lines = self._given.files[place.file], 0
-            with self._opened(file) as stream, told_of_csv(stream, self._names, str(file.path)):
+            with self._opened(file) as stream:
                 for read, chunk in self._read(stream, place, ids_alone=ids_alone):
                     lines = read
                     if chunk is not None:
                         yield chunk
             place = _Place(place.file + 1, place.begin + lines, 0, 1)
 
-    def _opened(self, file: InputFile) -> Any:
-        try:
-            return gzip.GzipFile(file.path, "rb") if self._given.extension == ".csv.gz" else file.path.open("rb")
-        except OSError as error:
-            raise InputError(f"{file.path} cannot be read: {error.strerror or error}.") from error
+    @contextmanager
+    def _opened(self, file: InputFile) -> Iterator[Any]:
+        """Open a file; whatever is wrong with its bytes is told as what is wrong with the file."""
+        with readable(file.path):
+            opened = gzip.GzipFile(file.path, "rb") if self._given.extension == ".csv.gz" else file.path.open("rb")
+            with opened as stream, told_of_csv(cast("Any", stream), self._names, str(file.path)):
+                yield stream
 
     def _head(self, file: InputFile) -> _Head:
-        with self._opened(file) as stream, told_of_csv(stream, self._names, str(file.path)):
+        with self._opened(file) as stream:
             refuse_other_formats(stream)
             reader = self._reader(stream, None, 0)
             stream.seek(0)

@@ -88,6 +88,8 @@ class Destination:
             raise OutputError(f"{self.path} cannot be written: there is no folder {parent}. Create it first.")
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file, not a folder. Leave out the slash, or choose another name.")
+        if self.path.is_mount():
+            raise OutputError(f"{self.path} is a mount point, which cannot be replaced. Name a folder in it.")
         stranger = next((file.name for file in _listed(self.path) if not _OURS.fullmatch(file.name)), None)
         if stranger is not None:
             raise OutputError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,23 @@ class Input:
         InputError
             One cannot be read.
         """
-        try:
+        with readable(self.path):
             return [file.fingerprint() for file in self.files]
-        except OSError as error:
-            raise InputError(f"{error.filename or self.path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Have errors of reading say where.
+
+    Raises
+    ------
+    InputError
+        In the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
 def find_input(path: str | os.PathLike[str]) -> Input:
@@ -135,9 +149,17 @@ def _walk(path: Path) -> list[Path]:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
     found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
     for folder, folders, names in os.walk(path, onerror=refuse, followlinks=True):
+        about = Path(folder).stat()
+        if (about.st_dev, about.st_ino) in seen:  # a link leads back
+            raise InputError(f"{folder} is in {path} twice, by a link. Take one away.")
+        seen.add((about.st_dev, about.st_ino))
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         found += [Path(folder, name) for name in names if not name.startswith((".", "_"))]
+    odd = next((file for file in found if not file.is_file()), None)
+    if odd is not None:
+        raise InputError(f"{odd} is not a file. Take it away, or put a dot in front of its name.")
     return found
 
 

@@ -72,7 +72,9 @@ class ParquetSource:
         """Yield all rows, from a mark on."""
         columns = [self._columns[place] for place in (self._layout.time, *self._layout.targets)]
         for number, row, batch in self._batches(columns if self._layout.id is None else None, mark):
-            yield self._chunk(number, row, batch)
+            with self._told(self._given.files[number]):
+                chunk = self._chunk(number, row, batch)
+            yield chunk
 
     def ids(self) -> Iterator[tuple[Ids, int]]:
         """Yield the ids of all rows, and the number of the first of them; wide tables have none to read."""
@@ -81,7 +83,9 @@ class ParquetSource:
         column = self._columns[self._layout.id]
         for number, row, batch in self._batches([column], None):
             first = self._begins[number] + row
-            yield self._ids_of(self._column(batch, number, column), first), first
+            with self._told(self._given.files[number]):
+                ids = self._ids_of(self._column(batch, number, column), first)
+            yield ids, first
 
     @property
     def together(self) -> bool | None:
@@ -90,13 +94,20 @@ class ParquetSource:
 
     @contextmanager
     def _opened(self, file: InputFile, texts: Sequence[str] = ()) -> Iterator[Any]:
-        """Open a file, to read `texts` as numbers into a dictionary; what is wrong with its bytes is told of it."""
-        arrow, parquet = need_pyarrow(), need_pyarrow("pyarrow.parquet")
-        try:
+        """Open a file, to read `texts` as numbers into a dictionary."""
+        parquet = need_pyarrow("pyarrow.parquet")
+        with self._told(file):
             own = [name for name in texts if name in parquet.read_schema(file.path).names]
             opened = parquet.ParquetFile(file.path, read_dictionary=own, buffer_size=_BUFFER, pre_buffer=False)
             with opened:
                 yield opened
+
+    @contextmanager
+    def _told(self, file: InputFile) -> Iterator[None]:
+        """Have whatever is wrong with the bytes of a file told as what is wrong with the file."""
+        arrow = need_pyarrow()
+        try:
+            yield
         except InputError as error:
             told = f"{file.path}: {error}"
             raise type(error)(told, series=error.series, row=error.row, column=error.column) from None
@@ -243,7 +254,9 @@ def _texts(names: Any) -> Any:
     """Return distinct ids of whatever type as an array of strings, as Python writes them."""
     arrow = need_pyarrow()
     if _is_text(names.type) or arrow.types.is_integer(names.type):
-        return names.cast("string")
+        texts = names.cast("string")
+        texts.validate(full=True)  # whether it is UTF-8, which files do not see to
+        return texts
     return arrow.array([str(name) for name in names.to_pylist()], "string")
 
 

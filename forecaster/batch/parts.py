@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -25,6 +26,7 @@ from forecaster.errors import ConfigError, OutputError
 _JOURNAL = "journal"
 _ENDING = ".parts"
 _CHECKED = 1 << 20
+_OURS = re.compile(r"journal(\.new)?|\d{7}(\.errors)?|scratch|result")
 
 Named = tuple[tuple[str, str], ...]
 
@@ -124,7 +126,16 @@ class Parts:
         self.committed = True
 
     def begin(self) -> Self:
-        """Remove whatever is in the folder, and begin the journal."""
+        """Remove what an earlier run left in the folder, and begin the journal.
+
+        Raises
+        ------
+        OutputError
+            The folder holds what no run left there.
+        """
+        stranger = next((path.name for path in self.folder.iterdir() if not _OURS.fullmatch(path.name)), None)
+        if stranger is not None:
+            raise OutputError(f"{self.folder} holds {stranger}, which is not of this program. Move it elsewhere.")
         with told_of_writing(self.folder):
             for path in sorted(self.folder.iterdir(), key=lambda path: path.name != _JOURNAL):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -61,9 +61,8 @@ class Watch:
         self._show(BatchProgress(stage, rows, total, series, rows, series))
 
     def rows(self, count: int) -> None:
-        """Tell that the stage is done with so many rows in all."""
-        if self._stopped:
-            raise StoppedError
+        """Tell that the stage is done with so many rows in all; raise StoppedError if nobody waits for more."""
+        self.check()
         self._show(replace(self._now, rows=count))
 
     def part(self, part: Part) -> None:
@@ -72,8 +71,13 @@ class Watch:
         self._show(replace(now, rows=now.rows + part.rows, series=now.series + part.series + part.skipped))
 
     def stop(self) -> None:
-        """End whoever still counts rows."""
+        """End whoever still reads."""
         self._stopped = True
+
+    def check(self) -> None:
+        """Raise StoppedError if nobody waits for what is read any more."""
+        if self._stopped:
+            raise StoppedError
 
     def _show(self, now: BatchProgress) -> None:
         self._now = replace(now, seconds=time.monotonic() - self._began)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from forecaster.batch.chunks import Source
-from forecaster.batch.inputs import Input
+from forecaster.batch.chunks import Chunk, Source
+from forecaster.batch.inputs import Input, readable
 from forecaster.batch.parts import Part
 from forecaster.batch.pieces import Piece, piece_of, whole_series
+from forecaster.batch.progress import Watch
 from forecaster.batch.sizes import Sizes
 from forecaster.csvfile import ColumnNames, CsvReader, Limits, refuse_other_formats, told_of_csv
 from forecaster.errors import InputError
@@ -89,7 +91,7 @@ class Reading:
             return Plan(TOGETHER, self._source.rows)
         return Plan(SCATTERED, self._source.rows, bucket_count(self._source.rows, self._sizes))
 
-    def pieces(self, plan: Plan, done: Sequence[Part], scratch: Path, seen: Callable[[int], None]) -> Pieces:
+    def pieces(self, plan: Plan, done: Sequence[Part], scratch: Path, watch: Watch) -> Pieces:
         """Yield the pieces that come after those of parts that are `done`; `scratch` is a folder for the buckets."""
         if self._source is None:
             yield from _split(_read_csv(self._given, self._names), self._sizes)
@@ -97,16 +99,17 @@ class Reading:
             yield from _split(piece_of(list(self._source.chunks()), self._source.word, {}), self._sizes)
         elif plan.kind == TOGETHER:
             if not done or done[-1].end:
-                chunks = self._source.chunks(done[-1].end if done else None)
-                yield from whole_series(chunks, self._sizes, self._source.word)
+                chunks = _watched(self._source.chunks(done[-1].end if done else None), watch)
+                yield from whole_series(chunks, self._sizes.shared_out(plan.rows), self._source.word)
         else:
             from forecaster.batch.buckets import gathered
 
             skip = done[-1].end["bucket"] if done else 0
             if skip < plan.buckets:
                 yield from gathered(
-                    self._source.chunks(), scratch, plan.buckets, self._sizes, self._source.word, skip=skip, seen=seen
-                )
+                    self._source.chunks(), scratch, plan.buckets, self._sizes, self._source.word, skip=skip,
+                    seen=watch.rows,
+                )  # fmt: skip
 
     def place_of(self, row: int) -> tuple[str, int]:
         """Return the name of the file that a row or line, counted through all files, is in, and which one of it."""
@@ -120,6 +123,12 @@ def parts_to_keep(plan: Mapping[str, Any], done: Sequence[Part]) -> int:
     if plan["kind"] == TOGETHER:
         return len(done)
     return max((number for number, part in enumerate(done, 1) if "bucket" in part.end), default=0)
+
+
+def _watched(chunks: Iterator[Chunk], watch: Watch) -> Iterator[Chunk]:
+    for chunk in chunks:
+        watch.check()
+        yield chunk
 
 
 def _source(given: Input, names: ColumnNames, sizes: Sizes) -> Source:
@@ -140,16 +149,22 @@ def _is_little(given: Input) -> bool:
         return True
     if given.extension == ".csv" or given.size > _LITTLE:
         return given.size <= _LITTLE
-    path = given.files[0].path
-    with gzip.GzipFile(path, "rb") as unpacked, told_of_csv(cast("Any", unpacked), ColumnNames(), str(path)):
-        return sum(map(len, iter(lambda: unpacked.read(2**20), b""))) <= _LITTLE
-    return False
+    path, size = given.files[0].path, 0
+    with ExitStack() as stack:
+        stack.enter_context(readable(path))
+        unpacked = stack.enter_context(gzip.GzipFile(path, "rb"))
+        stack.enter_context(told_of_csv(cast("Any", unpacked), ColumnNames(), str(path)))
+        while size <= _LITTLE and (block := unpacked.read(2**20)):
+            size += len(block)
+    return size <= _LITTLE
 
 
 def _read_csv(given: Input, names: ColumnNames) -> Piece:
     path, faults = given.files[0].path, dict[str, InputError]()
-    opened = gzip.GzipFile(path, "rb") if given.extension == ".csv.gz" else path.open("rb")
-    with opened as stream, told_of_csv(cast("Any", stream), names, str(path)):
+    with ExitStack() as stack:
+        stack.enter_context(readable(path))
+        stream = stack.enter_context(gzip.GzipFile(path, "rb") if given.extension == ".csv.gz" else path.open("rb"))
+        stack.enter_context(told_of_csv(cast("Any", stream), names, str(path)))
         refuse_other_formats(cast("Any", stream))
         text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
         table = CsvReader(text, names, Limits(), faults).table()

@@ -129,7 +129,7 @@ class Run:
         """Yield what becomes of the pieces that no part is made of yet."""
         if plan.kind == SCATTERED:
             self.watch.begin("bringing rows together", plan.rows)
-        pieces = reading.pieces(plan, self.parts.done, self.parts.scratch(), self.watch.rows)
+        pieces = reading.pieces(plan, self.parts.done, self.parts.scratch(), self.watch)
         with closing(pieces if plan.kind == SMALL else read_ahead(pieces, 1)) as ahead:
             try:
                 first, second = next(ahead, None), next(ahead, None)
@@ -138,14 +138,14 @@ class Run:
                     job = self._job(first, reading, plan, is_only=second is None)
                     yield from self._forecast([first] if second is None else [first, second], ahead, job)
             finally:
-                self.watch.stop()  # or the reading of ids would have to end before an interrupt is heard
+                self.watch.stop()  # or an interrupt would wait for what is being read
 
     def _forecast(self, first: list[Piece], rest: Iterator[Piece], job: Job) -> Iterator[Made]:
-        if len(first) == 1:
+        if len(first) == 1 and not self.parts.done:  # a little file need not wait for the kernels
             threads = self.pool.workers if self.pool.threads_each else None
             yield forecast_piece(first[0], replace(job, model=with_threads(job.model, threads)))
             return
-        job.model.prepare()
+        job.model.prepare()  # or the first pieces would be forecast without them, and differ in the last digits
         shared = (replace(job, model=with_threads(job.model, self.pool.threads_each)),)
         yield from self.pool.stream(forecast_piece, chain(first, rest), shared=shared, ahead=self.pool.workers + 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forecaster.errors import ConfigError
 
@@ -20,7 +20,8 @@ _BYTES_A_ROW = 320
 _BYTES_A_VALUE = 80
 """What one quantile of one step of a forecast takes at the most."""
 
-_MOST_ROWS = 524_288
+_LEAST_ROWS, _MOST_ROWS = 16_384, 524_288
+_PIECES_EACH = 4
 _MOST_SERIES = 4_096
 """More at a time are not faster: what a piece of this size costs beside the kernels is a thousandth."""
 
@@ -39,12 +40,21 @@ class Sizes:
         Rows that a series may have at the most.
     chunk : int
         Rows read at a time.
+    workers : int
+        Pieces that are worked on at once.
     """
 
     rows: int
     series: int
     longest: int
     chunk: int
+    workers: int = 1
+
+    def shared_out(self, rows: int | None) -> Sizes:
+        """Return the sizes for so many rows in all: of few each worker is to have some pieces."""
+        if rows is None:
+            return self
+        return replace(self, rows=min(self.rows, max(_LEAST_ROWS, rows // (_PIECES_EACH * self.workers))))
 
 
 def parse_memory(text: str | int | None, workers: int) -> int:
@@ -79,4 +89,5 @@ def sizes_for(memory: int, workers: int, width: int) -> Sizes:
     share = (memory - _BASE) // (workers + 2)
     rows = max(1024, min(_MOST_ROWS, share // (2 * _BYTES_A_ROW)))
     series = max(32, min(_MOST_SERIES, share // (2 * _BYTES_A_VALUE * width)))
-    return Sizes(rows=rows, series=series, longest=max(1024, share // _BYTES_A_ROW), chunk=min(rows, 131_072))
+    longest = max(1024, share // _BYTES_A_ROW)
+    return Sizes(rows=rows, series=series, longest=longest, chunk=min(rows, 131_072), workers=workers)

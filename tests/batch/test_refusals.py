@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from forecaster import ConfigError, Forecaster, InputError, OutputError, TooShortError
-from forecaster.batch import BatchProgress, forecast_file
+from forecaster.batch import BatchProgress, forecast_file, reading
+from forecaster.batch.inputs import find_input
 from forecaster.csvfile import ColumnNames
-from tests.batch.tables import (
-    series_rows,
-    write_csv,
-)
+from tests.batch.tables import series_rows, write_csv, write_parquet
 
-ENDINGS = (".csv", ".csv.gz", ".parquet")
 ROWS = series_rows([20 + number % 13 for number in range(40)])
 
 
@@ -116,3 +115,49 @@ def test_what_is_asked_wrong_is_told(asked: dict[str, Any], said: str, model: Fo
     with pytest.raises(ConfigError, match=said):
         forecast_file(model, source, tmp_path / "out.csv", **asked)
     assert nothing_left(tmp_path)
+
+
+def test_text_that_is_not_utf8_in_parquet_is_told(model: Forecaster, tmp_path: Path) -> None:
+    ids = pa.array([b"\xff\xfe"] * 20 + [b"b"] * 20).view(pa.string())
+    rows = series_rows([20, 20])
+    (tmp_path / "in").mkdir()
+    write_parquet(tmp_path / "in" / "a.parquet", rows, unique_id=ids)
+    with pytest.raises(InputError, match=r"a\.parquet is not a Parquet file, or it is damaged"):
+        forecast_file(model, tmp_path / "in", tmp_path / "out.csv")
+    assert nothing_left(tmp_path)
+
+
+def test_a_folder_that_leads_back_into_itself_is_told(model: Forecaster, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a").mkdir(parents=True)
+    write_csv(tmp_path / "in" / "a" / "x.csv", ROWS)
+    (tmp_path / "in" / "b").symlink_to(tmp_path / "in")
+    with pytest.raises(InputError, match="twice, by a link"):
+        forecast_file(model, tmp_path / "in", tmp_path / "out.csv")
+    (tmp_path / "in" / "b").unlink()
+    os.mkfifo(tmp_path / "in" / "pipe.csv")
+    with pytest.raises(InputError, match=r"pipe\.csv is not a file"):
+        forecast_file(model, tmp_path / "in", tmp_path / "out.csv")
+    with pytest.raises(InputError, match="It is read more than once"):
+        forecast_file(model, tmp_path / "in" / "pipe.csv", tmp_path / "out.csv")
+
+
+def test_a_packed_file_that_unpacks_without_end_is_not_unpacked_to_be_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_csv(tmp_path / "in.csv.gz", ROWS)
+    size = source.stat().st_size
+    monkeypatch.setattr(reading, "_LITTLE", size)
+    read: list[int] = []
+    unpack = gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: read.append(size) or unpack(self, 128))
+    assert not reading._is_little(find_input(source))
+    assert len(read) == size // 128 + 1
+
+
+def test_a_mount_point_is_refused_before_any_work(
+    model: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "out")
+    with pytest.raises(OutputError, match="is a mount point"):
+        forecast_file(model, write_csv(tmp_path / "in.csv", ROWS), f"{tmp_path}/out/")

@@ -15,14 +15,7 @@ import pytest
 from forecaster import ConfigError, Forecaster, OutputError
 from forecaster.batch import BatchProgress, forecast_file
 from forecaster.batch.parts import _sealed
-from tests.batch.tables import (
-    assert_same,
-    expected,
-    scattered,
-    series_rows,
-    set_sizes,
-    write_csv,
-)
+from tests.batch.tables import assert_same, expected, scattered, series_rows, set_sizes, write_csv
 from tests.examples import tiny, weekly
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -167,6 +160,15 @@ def test_a_run_that_was_done_is_found_done(model: Forecaster, tmp_path: Path) ->
     assert (again.series, again.skipped, again.named, again.h) == (first.series, first.skipped, first.named, first.h)
     assert again.model is None
     assert not journal.exists()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(model: Forecaster, tmp_path: Path) -> None:
+    (tmp_path / "out.csv.parts").mkdir()
+    (tmp_path / "out.csv.parts" / "thesis.txt").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(OutputError, match=r"holds thesis\.txt, which is not of this program"):
+            forecast_file(model, write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", resume=resume)
+    assert (tmp_path / "out.csv.parts" / "thesis.txt").read_text() == "years of work"
 
 
 @pytest.mark.usefixtures("in_pieces")
