@@ -15,6 +15,7 @@ RUN python -m venv --without-pip /opt/forecaster \
 COPY pyproject.toml README.md LICENSE ./
 COPY forecaster forecaster
 COPY service service
+COPY data data
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir wheels . \
  && python -m pip --python /opt/forecaster/bin/python install --no-deps --no-index wheels/*.whl
 
@@ -25,7 +26,6 @@ RUN forecaster warm-up --levels all && ls /opt/forecaster/kernels > warm \
  && forecaster warm-up --levels all --check && ls /opt/forecaster/kernels | cmp - warm
 
 # The demo model. Training and forecasting compile nothing either: the kernels on disk stay those that warm-up made.
-COPY data/flights_daily.csv data/
 RUN forecaster train data/flights_daily.csv --h 14 --model /srv/models/flights \
  && forecaster predict /srv/models/flights data/flights_daily.csv --output forecast.csv \
  && ls /opt/forecaster/kernels | cmp - warm \

@@ -42,7 +42,7 @@ demo: $(VENV)/.installed-demo ## train on data/flights_daily.csv, forecast, plot
 	@echo
 	@echo 'Made $(OUT)/forecast.csv (14 days, 80 and 95 % intervals), $(OUT)/forecast.png and $(MODELS)/flights (the model).'
 ifneq ($(SERVE),0)
-	@echo 'Serving at http://127.0.0.1:$(PORT) (end it with Ctrl-C). In another terminal:'
+	@echo 'Open http://127.0.0.1:$(PORT) in a browser (Ctrl-C here ends the service). Or in another terminal:'
 	@echo
 	@echo "  curl --data-binary @data/flights_daily.csv -H 'Content-Type: text/csv' 'http://127.0.0.1:$(PORT)/v1/forecast?model=flights&h=14&freq=D'"
 	@echo

@@ -11,6 +11,7 @@ from benchmarks.accuracy import Accuracy, accuracy_block
 from benchmarks.batch.block import batch_block
 from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
+from benchmarks.page import page_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
 from benchmarks.scale import limits_block, sizing_block
 from benchmarks.stages import stages_block
@@ -46,6 +47,8 @@ LIMITS_BEGIN = "<!-- limits: written by python -m benchmarks.tables -->"
 LIMITS_END = "<!-- end of limits -->"
 IMAGE_BEGIN = "<!-- image: written by python -m benchmarks.tables -->"
 IMAGE_END = "<!-- end of image -->"
+PAGE_BEGIN = "<!-- page: written by python -m benchmarks.tables -->"
+PAGE_END = "<!-- end of page -->"
 
 PEERS = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "neuralforecast": "NeuralForecast"}
 PEERS_ROWS = ("step", "step_large", "one_network", "many_network", "one_forecast", "processes")
@@ -156,6 +159,11 @@ def with_batch(text: str, report: Report | None) -> str:
     return _with_block(text, BATCH_BEGIN, BATCH_END, block)
 
 
+def with_page(text: str, report: Any) -> str:
+    """Return a text with the block of how soon the page shows a forecast made new."""
+    return _with_block(text, PAGE_BEGIN, PAGE_END, page_block(report))
+
+
 def m4_runs() -> dict[str, Any]:
     """Return the results of M4 by name, None for those that are not there."""
     return {name: load_json(name) for name in RUNS}
@@ -175,7 +183,8 @@ if __name__ == "__main__":
     written = with_service(written, load("service"), load_json("image"))
     README.write_text(with_ladder(written, m4_runs()), encoding="utf-8")
     operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"), load_json("image"))
-    OPERATIONS.write_text(with_image(operated, load_json("image")), encoding="utf-8")
+    operated = with_page(with_image(operated, load_json("image")), load_json("page"))
+    OPERATIONS.write_text(operated, encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")

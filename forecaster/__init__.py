@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from forecaster.audit import Audit as Audit
+    from forecaster.audit import audit_csv as audit_csv
+    from forecaster.audit import audit_file as audit_file
+    from forecaster.audit import audit_panel as audit_panel
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
     from forecaster.batch import forecast_file as forecast_file
     from forecaster.client import Client as Client
+    from forecaster.columns import ColumnNames as ColumnNames
     from forecaster.config import NetworkConfig as NetworkConfig
     from forecaster.config import TrainingConfig as TrainingConfig
     from forecaster.config import intervals_asked as intervals_asked
-    from forecaster.csvfile import ColumnNames as ColumnNames
-    from forecaster.csvfile import Limits as Limits
     from forecaster.csvfile import parse_csv as parse_csv
+    from forecaster.csvrows import Limits as Limits
     from forecaster.elsewhere import predict_frame as predict_frame
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
@@ -35,11 +39,15 @@ if TYPE_CHECKING:
     from forecaster.errors import OutputError as OutputError
     from forecaster.errors import ServiceError as ServiceError
     from forecaster.errors import StoreError as StoreError
+    from forecaster.errors import TooLargeError as TooLargeError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
     from forecaster.executors import Executor as Executor
     from forecaster.executors import executor_of as executor_of
     from forecaster.executors import usable_cpus as usable_cpus
+    from forecaster.explanation import Explanation as Explanation
+    from forecaster.explanation import Mover as Mover
+    from forecaster.findings import Finding as Finding
     from forecaster.forecast import Forecast as Forecast
     from forecaster.forecast import SamplePaths as SamplePaths
     from forecaster.frequency import Frequency as Frequency
@@ -57,10 +65,16 @@ if TYPE_CHECKING:
     from forecaster.tables import read_panel as read_panel
     from forecaster.tables import write_columns as write_columns
     from forecaster.tables import write_forecast as write_forecast
+    from forecaster.traces import LayerTrace as LayerTrace
+    from forecaster.traces import NetworkTrace as NetworkTrace
     from forecaster.versions import check_model_name as check_model_name
     from forecaster.versions import new_version as new_version
 
 _HOME = {
+    "Audit": "audit",
+    "audit_csv": "audit",
+    "audit_file": "audit",
+    "audit_panel": "audit",
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
     "forecast_file": "batch",
@@ -68,13 +82,14 @@ _HOME = {
     "NetworkConfig": "config",
     "TrainingConfig": "config",
     "intervals_asked": "config",
-    "ColumnNames": "csvfile",
-    "Limits": "csvfile",
+    "ColumnNames": "columns",
     "parse_csv": "csvfile",
+    "Limits": "csvrows",
     "predict_frame": "elsewhere",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
+    "TooLargeError": "errors",
     "TooShortError": "errors",
     "ConfigError": "errors",
     "NotFittedError": "errors",
@@ -89,8 +104,11 @@ _HOME = {
     "Executor": "executors",
     "executor_of": "executors",
     "usable_cpus": "executors",
+    "Explanation": "explanation",
+    "Mover": "explanation",
     "Forecast": "forecast",
     "SamplePaths": "forecast",
+    "Finding": "findings",
     "Frequency": "frequency",
     "LongTable": "longtable",
     "Numbering": "longtable",
@@ -106,6 +124,8 @@ _HOME = {
     "read_panel": "tables",
     "write_columns": "tables",
     "write_forecast": "tables",
+    "LayerTrace": "traces",
+    "NetworkTrace": "traces",
     "check_model_name": "versions",
     "new_version": "versions",
 }

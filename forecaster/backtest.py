@@ -234,7 +234,7 @@ def rolling_backtest(
         Fold(kept.head(ahead), kept.tail_values(ahead)[:, :h], _joined(said[k * len(shares) : (k + 1) * len(shares)]))
         for k, ahead in enumerate(cutoffs)
     ]
-    return Backtest(folds, season, skipped, names or ColumnNames())
+    return Backtest(folds, season, skipped, (names or ColumnNames()).written)
 
 
 class _Asked(NamedTuple):

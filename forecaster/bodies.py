@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, choose_layout
+from forecaster.columns import ColumnNames, choose_layout
 from forecaster.errors import InputError
 from forecaster.frames import is_frame
 
@@ -118,7 +118,7 @@ def frame_of(forecasts: Iterable[Series], like: Any, names: ColumnNames) -> pd.D
     """Return forecasts as a long data frame, with timestamps of the kind that `like` has."""
     import pandas as pd
 
-    parts = []
+    names, parts = names.written, []
     for forecast in forecasts:
         columns = {name: value for name, value in forecast.items() if name not in {"unique_id", "ds"}}
         own = {names.id_col: forecast["unique_id"], names.time_col: forecast["ds"]}

@@ -13,11 +13,24 @@ from urllib.parse import quote
 
 from forecaster import transport
 from forecaster.bodies import csv_of, frame_of, json_body, series_of, texts_of, zone_of
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import ConfigError, InputError, ServiceError
 from forecaster.frames import is_frame
 from forecaster.outputs import write_whole
-from forecaster.replies import ForecastOptions, Job, ServiceForecast, job_from, json_of, unless_failed
+from forecaster.replies import (
+    ExplainOptions,
+    ForecastOptions,
+    Inspection,
+    Job,
+    ServiceExplanation,
+    ServiceForecast,
+    explanation_from,
+    inspection_from,
+    job_from,
+    json_of,
+    skipped_of,
+    unless_failed,
+)
 from forecaster.transport import Transport, retry_after
 
 if TYPE_CHECKING:
@@ -110,10 +123,8 @@ class Client:
         if table is not None:
             answer = self._forecast_table(table, names, options)
         else:
-            if is_frame(data) and "timezone" not in options and (zone := zone_of(data, names)):
-                options["timezone"] = zone
-            answer = self._post("/v1/forecast", {"series": series_of(data, names), **options})
-        skipped = {item["unique_id"]: item["reason"] for item in answer["skipped"]}
+            answer = self._post("/v1/forecast", _body(data, names, options))
+        skipped = skipped_of(answer)
         if not is_frame(data):
             return ServiceForecast(answer["model"], answer["freq"], answer["h"], tuple(answer["forecasts"]), skipped)
         frame = frame_of(answer["forecasts"], data, names)
@@ -125,11 +136,74 @@ class Client:
         headers = {"Content-Type": CSV, "Accept": JSON}
         return self._transport.call("POST", "/v1/forecast", json_of, query=query, body=table, headers=headers)
 
+    def explain(
+        self, data: Any, *, names: ColumnNames | None = None, **options: Unpack[ExplainOptions]
+    ) -> ServiceExplanation:
+        """Ask what the gates of the networks did on the way to the forecast of each series.
+
+        Parameters
+        ----------
+        data
+            As for `forecast`, but no file.
+        names
+            What the columns of a data frame are called.
+        options
+            As in `ExplainOptions`; answers are large, so choose a ``network`` and a ``layer`` for more than a few
+            series.
+
+        Raises
+        ------
+        ServiceError
+            The service refuses, or cannot be reached.
+        """
+        if isinstance(data, (str, os.PathLike)):
+            raise InputError(f"Expected data, got the text {str(data)!r}. Read a file into a data frame first.")
+        return explanation_from(self._post("/v1/explain", _body(data, names or ColumnNames(), options)))
+
     def backtest(self, data: Any, *, names: ColumnNames | None = None, **options: Any) -> dict[str, Any]:
         """Ask how good forecasts of these series would have been; options and answer are those of the route."""
         series = series_of(data, names or ColumnNames())
         answer: dict[str, Any] = self._post("/v1/backtest", {"series": series, **options})
         return answer
+
+    def inspect(
+        self,
+        data: Any,
+        *,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+        freq: str | int | None = None,
+        timezone: str | None = None,
+        values: bool = False,
+    ) -> Inspection:
+        """Ask what a table holds before it is forecast: its columns, its series, and what is wrong or odd about them.
+
+        Parameters
+        ----------
+        data
+            The name of a CSV file, or a data frame.
+        id_col, time_col, target_col
+            Names of columns; those left out are guessed. An empty `id_col` says that there are no ids, an empty
+            `target_col` that every column is a series.
+        freq, timezone
+            As for a forecast.
+        values
+            Whether the values are wanted too.
+
+        Raises
+        ------
+        ServiceError
+            The service refuses, such as a table that cannot be read as a whole; or it cannot be reached.
+        """
+        table = csv_of(data)
+        if table is None and not is_frame(data):
+            raise InputError(f"Expected the name of a CSV file or a data frame, got {type(data).__name__}.")
+        body = data.to_csv(index=False).encode() if table is None else table
+        options = {"id_col": id_col, "time_col": time_col, "target_col": target_col, "freq": freq}
+        query = texts_of({**options, "timezone": timezone, "values": values})
+        headers = {"Content-Type": CSV, "Accept": JSON}
+        return self._transport.call("POST", "/v1/inspect", _inspection_of, query=query, body=body, headers=headers)
 
     # --- models
 
@@ -247,12 +321,24 @@ class Client:
         return self._transport.call("POST", path, json_of, body=text, headers={"Content-Type": JSON, "Accept": JSON})
 
 
+def _body(data: Any, names: ColumnNames, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return series and options; the time zone is that of a data frame's timestamps, unless it is given."""
+    body = {"series": series_of(data, names), **options}
+    if is_frame(data) and "timezone" not in options and (zone := zone_of(data, names)):
+        body["timezone"] = zone
+    return body
+
+
 def _place(job: Job | str) -> str:
     return f"/v1/jobs/{quote(job if isinstance(job, str) else job.id, safe='')}"
 
 
 def _job_of(answer: Any) -> Job:
     return job_from(json_of(answer))
+
+
+def _inspection_of(answer: Any) -> Inspection:
+    return inspection_from(json_of(answer))
 
 
 def _copy(answer: Any, file: BinaryIO, expected: str | None) -> None:

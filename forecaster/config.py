@@ -160,6 +160,17 @@ def check_horizon(h: object, *, name: str = "h") -> int:
     return _check_whole(name, h, 1, MAX_HORIZON)
 
 
+def check_index(name: str, index: object, count: int) -> int:
+    """Return `index` if it is one of `count` things, numbered from 0 upwards.
+
+    Raises
+    ------
+    ConfigError
+        It is not a whole number from 0 to `count` - 1.
+    """
+    return _check_whole(name, index, 0, count - 1)
+
+
 def engine_choice() -> str:
     """Return what ``FORECASTER_ENGINE`` says of how to forecast, ``auto`` when it says nothing.
 

@@ -6,7 +6,7 @@ the kernels) or ``plain``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from forecaster.loading import LOADER
 from forecaster.network import Network
 from forecaster.plain import plain_quantiles
 from forecaster.scaling import Floats, Integers, ScaledPanel
+from forecaster.traces import NetworkTrace
 
 if TYPE_CHECKING:
     from forecaster.passes import Packed
@@ -94,28 +95,62 @@ class Engine:
         """
         compiled = self._compiled(len(series))
         total = np.zeros((len(series), self.horizon, len(self.probabilities)))
-        seasonless: ScaledPanel | None = None
-        for k, network in enumerate(self.networks):
-            seen = panel
-            if network.config.deseasonalise:
-                if seasonless is None:
-                    seasonless = panel.without_season()
-                seen = seasonless
-                total += panel.season_after(series, ends, self.horizon)[..., None]
-            if compiled:
-                total += self._kernels(k, seen, series, ends, executor)
-            else:
-                total += plain_quantiles(network, seen, series, ends)
+        for k, seen, season in self._views(panel, series, ends, range(len(self.networks))):
+            if season is not None:
+                total += season[..., None]
+            total += self._said(k, seen, series, ends, executor, compiled=compiled)
         total /= len(self.networks)
         return total
 
-    def _kernels(self, k: int, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor) -> Floats:
+    def trace(
+        self,
+        panel: ScaledPanel,
+        series: Integers,
+        ends: Integers,
+        executor: Executor,
+        traces: Sequence[NetworkTrace],
+    ) -> str:
+        """Make the passes of `quantiles`, those of some networks, and write their traces; return what made them."""
+        compiled = self._compiled(len(series))
+        views = self._views(panel, series, ends, [one.network for one in traces])
+        for trace, (k, seen, season) in zip(traces, views, strict=True):
+            if season is not None:
+                trace.season[:] = season
+            trace.quantiles[:] = self._said(k, seen, series, ends, executor, compiled=compiled, trace=trace)
+        return "compiled" if compiled else "plain"
+
+    def _views(
+        self, panel: ScaledPanel, series: Integers, ends: Integers, which: Iterable[int]
+    ) -> Iterator[tuple[int, ScaledPanel, Floats | None]]:
+        """Yield the number of each network, the panel as it sees it, and what is to be added to what it says."""
+        seasonless: ScaledPanel | None = None
+        for k in which:
+            if not self.networks[k].config.deseasonalise:
+                yield k, panel, None
+                continue
+            if seasonless is None:
+                seasonless = panel.without_season()
+            yield k, seasonless, panel.season_after(series, ends, self.horizon)
+
+    def _said(
+        self,
+        k: int,
+        panel: ScaledPanel,
+        series: Integers,
+        ends: Integers,
+        executor: Executor,
+        *,
+        compiled: bool,
+        trace: NetworkTrace | None = None,
+    ) -> Floats:
+        if not compiled:
+            return plain_quantiles(self.networks[k], panel, series, ends, trace)
         from forecaster.passes import Packed
         from forecaster.windows import window_quantiles
 
         if not self._packed:
             self._packed = tuple(Packed(network) for network in self.networks)
-        return window_quantiles(self._packed[k], panel, series, ends, executor)
+        return window_quantiles(self._packed[k], panel, series, ends, executor, trace)
 
     def _compiled(self, windows: int) -> bool:
         """Tell whether kernels are to forecast so many windows; see to it that they soon can."""

@@ -4,7 +4,8 @@
 
     ForecasterError
     ├── InputError            the data are wrong (also a ValueError)
-    │   └── TooShortError     a series has too few values
+    │   ├── TooShortError     a series has too few values
+    │   └── TooLargeError     there is more than was to be read
     ├── ConfigError           a setting is wrong (also a ValueError)
     ├── NotFittedError        the model has not been trained yet (also a RuntimeError)
     ├── ModelFormatError      a model folder is missing, damaged or too new
@@ -65,6 +66,10 @@ class TooShortError(InputError):
     """
 
     skipped: Mapping[str, str] = MappingProxyType({})
+
+
+class TooLargeError(InputError):
+    """The data are right as far as was looked, but larger than the `Limits` they were to be read within."""
 
 
 class ConfigError(ForecasterError, ValueError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, choose_layout
+from forecaster.columns import ColumnNames, choose_layout
 from forecaster.errors import ConfigError, InputError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecaster import accuracy
+from forecaster.baselines import seasonal_naive
 from forecaster.engine import Engine
 from forecaster.executors import Executor
 from forecaster.intervals import Calibration, calibrate, least_spread, typical_spreads, uncalibrated
 from forecaster.panel import Panel
 from forecaster.prediction import can_teach, future_quantiles
 from forecaster.scaling import Floats, Integers, scale_panel
+
+BESIDE = "_seasonal_naive"
+"""What the names of errors end in which are those of the seasonal naive on the same values."""
 
 _WORTH = 500.0
 """Scores that many horizons of base weights are worth beside the one horizon of weights adapted to it: those of 100
@@ -30,7 +33,8 @@ class Verdict:
     calibration : Calibration
         How far the intervals have to be stretched.
     accuracy : dict of str to float, or None
-        Errors of the point forecasts; None when nothing was held out.
+        Errors of the point forecasts, and those of the seasonal naive beside them (`mae_seasonal_naive`, …); None when
+        nothing was held out.
     spreads : (levels, F) float64, or None
         The distances from the median that were calibrated, of a typical series.
     """
@@ -145,12 +149,20 @@ class _Trial:
 
 
 @np.errstate(over="ignore")  # errors that float64 cannot hold are left out
-def _errors(known: Panel, actual: NDArray[np.float64], point: NDArray[np.float64], season: int) -> dict[str, float]:
-    scales = accuracy.seasonal_scales([known.series(i) for i in range(len(known))], season)
-    errors = {
+def _errors(known: Panel, actual: Floats, point: Floats, season: int) -> dict[str, float]:
+    """Return the errors of the forecasts and, with a suffix to their names, those of the seasonal naive beside them."""
+    histories = [known.series(i) for i in range(len(known))]
+    scales = accuracy.seasonal_scales(histories, season)
+    simple = np.array([seasonal_naive(history, season, actual.shape[1])[0] for history in histories])
+    errors = _measures(actual, point, scales)
+    errors |= {f"{name}{BESIDE}": value for name, value in _measures(actual, simple, scales).items()}
+    return {name: value for name, value in errors.items() if np.isfinite(value)}
+
+
+def _measures(actual: Floats, point: Floats, scales: Floats) -> dict[str, float]:
+    return {
         "mae": accuracy.mae(actual, point),
         "rmse": accuracy.rmse(actual, point),
         "smape": accuracy.smape(actual, point),
         "mase": accuracy.mase(actual, point, scales),
     }
-    return {name: value for name, value in errors.items() if np.isfinite(value)}

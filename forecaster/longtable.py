@@ -117,13 +117,14 @@ class LongTable:
             return self._panel_without(faults, error, asked)
 
     def _panel(self, asked: _Asked) -> Panel:
-        times, zone, utc = self._instants(asked.timezone)
+        times, zone, utc = self.instants(asked.timezone)
         return Panel.from_codes(
             self.names, self.codes, times, self.values,
             freq=asked.frequency, timezone=zone, lines=self.lines, utc=utc, word=self.word, guessed=asked.guessed,
         )  # fmt: skip
 
-    def _instants(self, timezone: str | None) -> tuple[NDArray[np.generic], str | None, bool]:
+    def instants(self, timezone: str | None) -> tuple[NDArray[np.generic], str | None, bool]:
+        """Return the time of each row, the time zone and whether times are UTC, as `Panel.from_columns` takes them."""
         if self.stamps is None:
             return self.times, timezone, self.utc
         word = "Row" if self.lines is None else self.word.capitalize()
@@ -139,7 +140,7 @@ class LongTable:
                 return rest._panel(asked)
             except InputError as error:
                 code = rest._series_at(error)
-                fault = None if code is None else rest._series(code)._fault(asked)
+                fault = None if code is None else rest.of_series(code)._fault(asked)
                 if fault is None:  # it takes several to be wrong
                     break
                 faults[rest.names[code or 0]] = fault
@@ -150,14 +151,14 @@ class LongTable:
         readable: dict[int, TimeArray] = {}
         for code in self._codes_but(faults):
             try:
-                readable[code] = self._series(code)._wall(asked.timezone)
+                readable[code] = self.of_series(code)._wall(asked.timezone)
             except InputError as error:
                 faults[self.names[code]] = error
         if asked.frequency is None and readable:
             frequency = Frequency.infer(list(readable.values()), ids=[self.names[code] for code in readable])
             asked = asked._replace(frequency=frequency)
         for code in readable:
-            fault = self._series(code)._fault(asked)
+            fault = self.of_series(code)._fault(asked)
             if fault is not None:
                 faults[self.names[code]] = fault
         good = self._codes_but(faults)
@@ -175,12 +176,12 @@ class LongTable:
 
     def _wall(self, timezone: str | None) -> TimeArray:
         """Return the times as a clock shows them, in which days are days long."""
-        times, zone, utc = self._instants(timezone)
+        times, zone, utc = self.instants(timezone)
         return to_wall(times, find_zone(zone)) if utc and zone is not None else times
 
     @cached_property
-    def _order(self) -> IntArray:
-        """Rows sorted by series."""
+    def by_series(self) -> IntArray:
+        """Numbers of the rows, sorted by series and otherwise as they came."""
         return np.argsort(self.codes, kind="stable")
 
     @cached_property
@@ -200,19 +201,20 @@ class LongTable:
         row = error.row - 1 if self.lines is None else int(np.argmax(self.lines == error.row))
         return int(self.codes[row])
 
-    def _series(self, code: int) -> LongTable:
+    def of_series(self, code: int) -> LongTable:
         """Return the rows of one series."""
-        rows = self._order[self._ends[code] : self._ends[code + 1]]
-        return replace(self._rows(rows), names=(self.names[code],), codes=np.zeros(len(rows), np.int64))
+        rows = self.by_series[self._ends[code] : self._ends[code + 1]]
+        return replace(self.take(rows), names=(self.names[code],), codes=np.zeros(len(rows), np.int64))
 
     def select(self, codes: Sequence[int]) -> LongTable:
         """Return the rows of some series, in their order."""
         renumbered = np.full(len(self.names), -1)
         renumbered[codes] = np.arange(len(codes))
-        part = self._rows(np.flatnonzero(renumbered[self.codes] >= 0))
+        part = self.take(np.flatnonzero(renumbered[self.codes] >= 0))
         return replace(part, names=tuple(self.names[code] for code in codes), codes=renumbered[part.codes])
 
-    def _rows(self, rows: IntArray) -> LongTable:
+    def take(self, rows: IntArray) -> LongTable:
+        """Return some of the rows."""
         times, stamps = self.times[rows], self.stamps
         if stamps is not None:  # those that no row has must not be read: they may be at fault
             used, times = np.unique(times, return_inverse=True)

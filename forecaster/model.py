@@ -25,6 +25,7 @@ from forecaster.description import describe, described, fingerprint_of, named_we
 from forecaster.engine import Engine
 from forecaster.errors import ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Executor, Threads, executor_of
+from forecaster.explanation import Explanation, explain_panel
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
@@ -318,6 +319,45 @@ class Forecaster:
         panel, steps = self._asked(panel, h)
         return simulate_panel(fitted.engine, fitted.calibration, panel, steps, count, seed=seed, threads=self.threads)
 
+    def explain(
+        self,
+        df: Any = None,
+        *,
+        network: int | None = None,
+        layer: int | None = None,
+        id_col: str | None = None,
+        time_col: str | None = None,
+        target_col: str | None = None,
+    ) -> Explanation:
+        """Return what the gates did: gates and states of every time step that the networks saw of each series.
+
+        They are those of the pass that the forecast is made of, of its first where the horizon is longer than the
+        networks'. Series that cannot be forecast are in ``Explanation.skipped``.
+
+        Parameters
+        ----------
+        df : optional
+            Series, as for `predict`; by default those it was trained on.
+        network, layer : int, optional
+            One of the model's networks, one of its layers, from 0 upwards; by default all.
+        id_col, time_col, target_col : str, optional
+            Column names, by default those given to `fit`.
+
+        Raises
+        ------
+        NotFittedError, InputError, TooShortError
+            As `predict`.
+        ConfigError
+            There is no such network or layer; there are more series than one explanation can hold.
+        """
+        fitted = self._ready()
+        given = self._given(df, id_col, time_col, target_col)
+        panel, _ = self._asked(given.panel, None)
+        season = int(fitted.info["season"])
+        return explain_panel(
+            fitted.engine, panel, season=season, network=network, layer=layer, names=given.names, threads=self.threads
+        )
+
     def backtest(
         self,
         df: Any,
@@ -514,9 +554,9 @@ class Forecaster:
     def _given(self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None) -> _Given:
         """Return the series of `df`, if any, what their columns are called and what frames are like."""
         names = ColumnNames(
-            id_col=id_col or self._names.id_col,
-            time_col=time_col or self._names.time_col,
-            target_col=target_col or self._names.target_col,
+            id_col=self._names.id_col if id_col is None else id_col,
+            time_col=self._names.time_col if time_col is None else time_col,
+            target_col=self._names.target_col if target_col is None else target_col,
         )
         if df is None:
             return _Given(None, names, self._kind)

@@ -8,13 +8,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, Layout, Limits, choose_layout
-from forecaster.errors import InputError, MissingExtraError
+from forecaster.columns import ColumnNames, Layout, choose_layout
+from forecaster.csvrows import Limits
+from forecaster.errors import InputError, MissingExtraError, TooLargeError
 from forecaster.frames import Freq, assemble, text_times, whole_times
 from forecaster.gate import shown
 from forecaster.panel import Panel
 
-__all__ = ["need_pyarrow", "parquet_times", "read_parquet", "write_parquet"]
+__all__ = ["need_pyarrow", "parquet_head", "parquet_times", "read_parquet", "write_parquet"]
 
 
 def need_pyarrow(module: str = "pyarrow") -> Any:
@@ -36,9 +37,9 @@ def read_parquet(
         file = parquet.ParquetFile(stream)
         columns = list(file.schema_arrow.names)
         if len(columns) > limits.columns:
-            raise InputError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
+            raise TooLargeError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
         if limits.rows is not None and file.metadata.num_rows > limits.rows:
-            raise InputError(f"There are more than {limits.rows} rows. Send them in parts, by series.")
+            raise TooLargeError(f"There are more than {limits.rows} rows. Send them in parts, by series.")
         layout = choose_layout(columns, names)
         wanted = [columns[i] for i in (layout.time, layout.id, *layout.targets) if i is not None]
         table = file.read(columns=wanted)
@@ -47,6 +48,26 @@ def read_parquet(
         raise type(error)(f"{name}: {error}", series=error.series, row=error.row, column=error.column) from None
     except (arrow.ArrowException, OSError) as error:
         raise InputError(f"{name} is not a Parquet file, or it is damaged ({str(error)[:100]}).") from error
+
+
+def parquet_head(stream: BinaryIO, name: str, rows: int) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns and the first rows as text, empty where nothing is.
+
+    Raises
+    ------
+    InputError
+        It is no Parquet file.
+    MissingExtraError
+        pyarrow is not installed.
+    """
+    parquet, arrow = need_pyarrow("pyarrow.parquet"), need_pyarrow()
+    try:
+        file = parquet.ParquetFile(stream)
+        first = next(file.iter_batches(batch_size=rows), None)
+    except (arrow.ArrowException, OSError) as error:
+        raise InputError(f"{name} is not a Parquet file, or it is damaged ({str(error)[:100]}).") from error
+    cells = [] if first is None else list(zip(*(column.to_pylist() for column in first.columns), strict=True))
+    return list(file.schema_arrow.names), [["" if cell is None else str(cell) for cell in row] for row in cells]
 
 
 def _panel_from_arrow(

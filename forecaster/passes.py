@@ -11,12 +11,17 @@ from forecaster.kernels.dense import dense_backward, dense_forward, skip_backwar
 from forecaster.kernels.lstm import AT_ONCE_ROWS, lstm_backward, lstm_forward
 from forecaster.kernels.products import pack
 from forecaster.network import Array, Network, padded, zeros
+from forecaster.traces import States
 
 SHARD_ROWS = 32
 """Windows that go through the network together: their working set stays in the second-level cache."""
 
 _KEPT_ROWS = (*range(1, 9), SHARD_ROWS)
 """Sizes of forecasts whose buffers are kept."""
+
+
+_TRACED = 2**24
+"""Floats that the buffers of a traced pass may have."""
 
 
 class Packed:
@@ -64,21 +69,25 @@ class Packed:
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
 
     @contextmanager
-    def forecasting(self, rows: int) -> Iterator[Workspace]:
+    def forecasting(self, rows: int, *, traced: bool = False) -> Iterator[Workspace]:
         """Lend a workspace for forecasts from the last position of `rows` windows, to one thread at a time.
 
         Those for a few windows and for a whole shard are kept: to allocate one takes as long as to forecast from it.
+        One that is `traced` keeps the gates of all steps, and is not.
         """
-        kept = self._spaces.get(rows, [])
+        kept = [] if traced else self._spaces.get(rows, [])
         steps = self.network.config.positions
         try:
             space = kept.pop()
-        except IndexError:  # not asked before: another thread may take the last one meanwhile
-            space = Workspace(self.network, steps, rows, first=steps - 1, training=False)
+        except IndexError:  # none was kept, or another thread took the last one
+            space = self._workspace(steps, rows, traced=traced)
         try:
             yield space
         finally:
             kept.append(space)
+
+    def _workspace(self, steps: int, rows: int, *, traced: bool) -> Workspace:
+        return Workspace(self.network, steps, rows, first=steps - 1, training=False, traced=traced)
 
 
 class Workspace:
@@ -96,15 +105,25 @@ class Workspace:
         Whether to keep what the backward pass needs.
     judging : bool
         Whether there are targets to compute a loss from; in training there are.
+    traced : bool
+        Whether to keep the gates of all steps; no bit of the outputs depends on it.
     """
 
     def __init__(
-        self, network: Network, steps: int, rows: int, *, first: int, training: bool, judging: bool = False
+        self,
+        network: Network,
+        steps: int,
+        rows: int,
+        *,
+        first: int,
+        training: bool,
+        judging: bool = False,
+        traced: bool = False,
     ) -> None:
         config = network.config
         hidden, outer = padded(config.hidden), (steps - first) * rows
         # With few rows the inputs of all steps make one product, whose result has to be kept (``lstm_forward``).
-        kept = steps if training or rows < AT_ONCE_ROWS else 1
+        kept = steps if training or traced or rows < AT_ONCE_ROWS else 1
 
         self.steps, self.rows, self.first, self.lags = steps, rows, first, config.lags
         self.x = zeros(steps, rows, padded(network.inputs))
@@ -124,6 +143,17 @@ class Workspace:
             self.d_dense = zeros(*self.dense.shape)
             self.d_y, self.d_h = zeros(steps, rows, hidden), zeros(steps + 1, rows, hidden)
             self.d_c, self.no_d_x = zeros(rows, hidden), zeros(0, rows, padded(network.inputs))
+
+    @property
+    def states(self) -> list[States]:
+        """What each layer computed in the last pass, if the gates of all steps are kept."""
+        return [States(*layer) for layer in zip(self.h, self.c, self.gates, strict=True)]
+
+
+def traced_rows(network: Network) -> int:
+    """Return how many windows of a traced pass go together: a shard, or as many as 64 MB have room for."""
+    config = network.config
+    return max(1, min(SHARD_ROWS, _TRACED // (8 * config.layers * config.positions * padded(config.hidden))))
 
 
 def forward(packed: Packed, space: Workspace) -> Array:

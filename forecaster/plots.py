@@ -7,36 +7,51 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forecaster.drawing import (
+    COLOURS,
+    band_alphas,
+    draw_bands,
+    draw_cutoff,
+    draw_history,
+    draw_point,
+    history_of,
+    on_the_wall,
+    tidy,
+)
 from forecaster.errors import InputError, MissingExtraError
 from forecaster.forecast import Forecast
 from forecaster.outputs import check_output, extension_of, write_whole
 from forecaster.panel import Panel
-from forecaster.timestamps import find_zone, to_wall
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PLOT_SUFFIXES", "check_plot", "draw_backtest", "draw_forecast", "plot_backtest", "plot_forecast"]
+__all__ = [
+    "MOST_SERIES",
+    "PLOT_SUFFIXES",
+    "check_plot",
+    "draw_backtest",
+    "draw_backtest_of",
+    "draw_forecast",
+    "draw_forecast_of",
+    "figure_of",
+    "name_axes",
+    "need_matplotlib",
+    "plot_backtest",
+    "plot_forecast",
+    "save_figure",
+]
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 MOST_SERIES = 12
-_HISTORY = "#334155"
-_FORECAST = "#1d4ed8"
-_GRID = "#e2e8f0"
-_MUTED = "#64748b"
-# Labels of ticks at years, months, days, hours, minutes and seconds, and where the next larger one turns.
-_TICKS = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"]
-_TURNS = ["", "%b\n%Y", "%d %b\n%Y", "%d %b", "%H:%M", "%H:%M"]
-_WIDEST_ALPHA = 0.14
-_NEXT_ALPHA = 0.24
+_TITLE_LETTER, _LEGEND_ENTRY = 0.115, 1.4
+"""Inches that a letter of the title and an entry of the legend take."""
 
 
 def check_plot(path: str | os.PathLike[str]) -> Path:
@@ -51,9 +66,14 @@ def check_plot(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     check_output(path, PLOT_SUFFIXES)
+    need_matplotlib()
+    return path
+
+
+def need_matplotlib() -> None:
+    """Raise MissingExtraError, which says how to install it, if matplotlib is not there."""
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError('Plots need matplotlib, which is not installed: pip install "forecaster[plot]"')
-    return path
 
 
 def plot_forecast(panel: Panel, forecast: Forecast, path: str | os.PathLike[str]) -> None:
@@ -76,7 +96,7 @@ def plot_forecast(panel: Panel, forecast: Forecast, path: str | os.PathLike[str]
         The file cannot be written, or has another ending.
     """
     path = check_plot(path)
-    _save(draw_forecast(panel, forecast), path)
+    save_figure(draw_forecast(panel, forecast), path)
 
 
 def plot_backtest(panel: Panel, forecasts: Sequence[Forecast], path: str | os.PathLike[str]) -> None:
@@ -99,21 +119,28 @@ def plot_backtest(panel: Panel, forecasts: Sequence[Forecast], path: str | os.Pa
         The file cannot be written, or has another ending.
     """
     path = check_plot(path)
-    _save(draw_backtest(panel, forecasts), path)
+    save_figure(draw_backtest(panel, forecasts), path)
 
 
 def draw_forecast(panel: Panel, forecast: Forecast) -> Figure:
     """Return the figure that :func:`plot_forecast` writes."""
     steps = f"{forecast.h} step" + ("s" if forecast.h > 1 else "")
-    figure, places = _grid(forecast.ids, f"Forecast, {steps} ahead")
+    figure, places = figure_of(forecast.ids, f"Forecast, {steps} ahead", forecast.levels)
     numbers = {unique_id: i for i, unique_id in enumerate(panel.ids)}
     for axes, unique_id in places:
-        row = forecast.ids.index(unique_id)
-        history = _history(panel, numbers[unique_id], shown=max(4 * forecast.h, 40))
-        _draw_history(axes, history)
-        _draw_forecast(axes, forecast, row, history)
-        _finish_axes(axes, unique_id)
-    return _finish(figure, forecast.levels)
+        draw_forecast_of(axes, panel, numbers[unique_id], forecast, forecast.ids.index(unique_id))
+        tidy(axes)
+        name_axes(axes, unique_id)
+    return figure
+
+
+def draw_forecast_of(axes: Axes, panel: Panel, number: int, forecast: Forecast, row: int) -> None:
+    """Draw the lines of one series, `number` of the panel and `row` of the forecast, with the end of its history."""
+    history = history_of(panel, number).tail(max(4 * forecast.h, 40))
+    draw_history(axes, history)
+    draw_bands(axes, forecast, row)
+    draw_point(axes, forecast, row, history)
+    draw_cutoff(axes, history.times[-1])
 
 
 def draw_backtest(panel: Panel, forecasts: Sequence[Forecast]) -> Figure:
@@ -122,47 +149,32 @@ def draw_backtest(panel: Panel, forecasts: Sequence[Forecast]) -> Figure:
         raise InputError("There is no forecast to draw: the backtest has no cutoffs.")
     ids = [unique_id for unique_id in panel.ids if any(unique_id in forecast.ids for forecast in forecasts)]
     cutoffs = f"{len(forecasts)} cutoff" + ("s" if len(forecasts) > 1 else "")
-    figure, places = _grid(ids, f"Backtest, {forecasts[0].h} steps ahead from {cutoffs}")
+    steps = f"{forecasts[0].h} step" + ("s" if forecasts[0].h > 1 else "")
+    title = f"Backtest, {steps} ahead from {cutoffs}"
+    figure, places = figure_of(ids, title, forecasts[0].levels)
     numbers = {unique_id: i for i, unique_id in enumerate(panel.ids)}
     for axes, unique_id in places:
         mine = [(forecast, forecast.ids.index(unique_id)) for forecast in forecasts if unique_id in forecast.ids]
-        first = min(forecast.times[row, 0] for forecast, row in mine)
-        history = _history(panel, numbers[unique_id], shown=None)
-        tested = int(np.sum(history.times >= _wall(np.array([first]), panel)[0]))
-        history = history.tail(tested + max(2 * forecasts[0].h, 28))
-        for forecast, row in mine:
-            _draw_forecast(axes, forecast, row, None)
-            cutoff = _wall(forecast.times[row, :1], panel)[0]
-            axes.axvline(cutoff, color=_MUTED, linewidth=0.7, linestyle=(0, (2, 3)), zorder=1)
-        _draw_history(axes, history)
-        _finish_axes(axes, unique_id)
-    return _finish(figure, forecasts[0].levels)
+        draw_backtest_of(axes, panel, numbers[unique_id], mine)
+        tidy(axes)
+        name_axes(axes, unique_id)
+    return figure
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """Times, on the clock the user's data show, and values of one series."""
-
-    times: NDArray[Any]
-    values: NDArray[np.float64]
-
-    def tail(self, n: int) -> _Series:
-        return _Series(self.times[-n:], self.values[-n:])
-
-
-def _history(panel: Panel, number: int, *, shown: int | None) -> _Series:
-    series = _Series(_wall(panel.times(number), panel), panel.series(number))
-    return series if shown is None else series.tail(shown)
+def draw_backtest_of(axes: Axes, panel: Panel, number: int, forecasts: Sequence[tuple[Forecast, int]]) -> None:
+    """Draw the lines of one series, `number` of the panel, and of its forecasts: each, and the row it has there."""
+    first = min(forecast.times[row, 0] for forecast, row in forecasts)
+    history = history_of(panel, number)
+    tested = int(np.sum(history.times >= on_the_wall(np.array([first]), panel)[0]))
+    history = history.tail(tested + max(2 * forecasts[0][0].h, 28))
+    for forecast, row in forecasts:
+        draw_bands(axes, forecast, row)
+        draw_point(axes, forecast, row, None)
+        draw_cutoff(axes, on_the_wall(forecast.times[row, :1], panel)[0])
+    draw_history(axes, history)
 
 
-def _wall(times: NDArray[Any], source: Panel | Forecast) -> NDArray[Any]:
-    """Return `times` as the clock on the wall shows them; finer than daily they travel as UTC."""
-    if source.timezone is None or source.frequency.is_daily_or_coarser:
-        return times
-    return to_wall(times.astype("datetime64[us]"), find_zone(source.timezone))
-
-
-def _grid(ids: Sequence[str], title: str) -> tuple[Figure, Iterator[tuple[Axes, str]]]:
+def figure_of(ids: Sequence[str], title: str, levels: Sequence[float]) -> tuple[Figure, Iterator[tuple[Axes, str]]]:
     """Return a figure with axes for the first 12 of the series, and each of those axes with its series."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -181,82 +193,40 @@ def _grid(ids: Sequence[str], title: str) -> tuple[Figure, Iterator[tuple[Axes, 
         spare.set_visible(False)
     if len(ids) > len(shown):
         title += f" (the first {len(shown)} of {len(ids)} series)"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=_HISTORY)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=COLOURS["history"])
+    _explain(figure, levels, beside=len(title) * _TITLE_LETTER + (2 + len(levels)) * _LEGEND_ENTRY < width * columns)
     return figure, zip(axes, shown, strict=False)
 
 
-def _draw_history(axes: Axes, history: _Series) -> None:
-    axes.plot(history.times, history.values, color=_HISTORY, linewidth=1.2, label="observed", zorder=3)
-    known = ~np.isnan(history.values)
-    beside = np.concatenate(([False], known[:-1])) | np.concatenate((known[1:], [False]))
-    alone = known & ~beside  # a line has no length there, so such a value would not be seen
-    if alone.any():
-        axes.plot(history.times[alone], history.values[alone], ".", color=_HISTORY, markersize=4, zorder=3)
-
-
-def _draw_forecast(axes: Axes, forecast: Forecast, row: int, history: _Series | None) -> None:
-    times = _wall(forecast.times[row], forecast)
-    widest_first = sorted(range(len(forecast.levels)), key=lambda k: -forecast.levels[k])
-    for rank, k in enumerate(widest_first):
-        axes.fill_between(
-            times,
-            forecast.lower[row, k],
-            forecast.upper[row, k],
-            color=_FORECAST,
-            alpha=_NEXT_ALPHA if rank else _WIDEST_ALPHA,
-            linewidth=0,
-            zorder=2,
-        )
-    point = forecast.point[row]
-    if history is not None:
-        point = np.concatenate((history.values[-1:], point))
-        times = np.concatenate((history.times[-1:], times))
-    marker = "o" if len(times) <= 2 else None
-    axes.plot(times, point, color=_FORECAST, linewidth=1.8, marker=marker, markersize=3, label="forecast", zorder=4)
-
-
-def _finish_axes(axes: Axes, unique_id: str) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.ticker import MaxNLocator
-
+def name_axes(axes: Axes, unique_id: str) -> None:
+    """Write the name of a series above its axes, as text."""
     title = unique_id if len(unique_id) <= 40 else unique_id[:39] + "…"
-    axes.set_title(title, loc="left", fontsize=10, color=_HISTORY, parse_math=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_MUTED)
-    axes.tick_params(labelsize=8, colors=_MUTED, length=3)
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.margins(x=0.01)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    if isinstance(axes.xaxis.get_major_locator(), AutoDateLocator):
-        locator = AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call]  # matplotlib has few types
-        labels = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # as above
-            locator, formats=_TICKS, zero_formats=_TURNS, show_offset=False
-        )
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(labels)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_title(title, loc="left", fontsize=10, color=COLOURS["history"], parse_math=False)
 
 
-def _finish(figure: Figure, levels: Sequence[float]) -> Figure:
-    """Explain each colour once, above all axes."""
+def _explain(figure: Figure, levels: Sequence[float], *, beside: bool) -> None:
+    """Explain each colour once, `beside` the title or else below all axes."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=_HISTORY, linewidth=1.2, label="observed"),
-        Line2D([], [], color=_FORECAST, linewidth=1.8, label="forecast"),
+        Line2D([], [], color=COLOURS["history"], linewidth=1.2, label="observed"),
+        Line2D([], [], color=COLOURS["forecast"], linewidth=1.8, label="forecast"),
     ]
-    clear = 1.0
-    for level in sorted(levels, reverse=True):  # narrower intervals lie upon wider ones
-        clear *= 1 - (_NEXT_ALPHA if clear < 1 else _WIDEST_ALPHA)
-        handles.insert(2, Patch(color=_FORECAST, alpha=1 - clear, linewidth=0, label=f"{level:g} % interval"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=9)
-    return figure
+    for level, alpha in zip(sorted(levels, reverse=True), band_alphas(len(levels)), strict=True):
+        handles.insert(2, Patch(color=COLOURS["forecast"], alpha=alpha, linewidth=0, label=f"{level:g} % interval"))
+    columns = len(handles) if beside else min(len(handles), int(figure.get_figwidth() / _LEGEND_ENTRY))
+    figure.legend(
+        handles=handles,
+        loc="outside upper right" if beside else "outside lower left",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+    )
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file, whose name tells the format."""
     kind = extension_of(path, PLOT_SUFFIXES) or PLOT_SUFFIXES[0]  # a device has no ending
     with warnings.catch_warnings():
         # Ids may hold letters that the font has not; a box in their place is no reason to worry anyone.

@@ -18,7 +18,7 @@ from forecaster.scaling import Floats, Integers, ScaledPanel, Scaling, scale_pan
 LEAST_OBSERVED = 2
 """Values without which a series is not forecast."""
 
-_FEW_VALUES = 10
+FEW_VALUES = 10
 """With fewer beside two seasons a series gets intervals that are never narrower than those of the steps before."""
 
 _FEW_SERIES = 64
@@ -104,10 +104,15 @@ def forecast_panel(
 def look_ahead(engine: Engine, panel: Panel, h: int, threads: int | None) -> Outlook:
     """Return the outlook on the next `h` steps of series that can be forecast."""
     scaled = scale_panel(panel, season=engine.season)
-    with Threads(threads if len(panel) > _FEW_SERIES else 1) as executor:
+    with executor_for(panel, threads) as executor:
         quantiles = future_quantiles(engine, scaled, h, executor)
-    brief = panel.observed < 2 * engine.season + _FEW_VALUES
+    brief = panel.observed < 2 * engine.season + FEW_VALUES
     return Outlook(quantiles, engine.probabilities, scaled.volatility, scaled.scaling, brief)
+
+
+def executor_for(panel: Panel, threads: int | None) -> Threads:
+    """Return where the passes of these series are to run."""
+    return Threads(threads if len(panel) > _FEW_SERIES else 1)
 
 
 def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Executor) -> Floats:

@@ -7,12 +7,15 @@ import gzip
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from forecaster.csvfile import ColumnNames, Limits, parse_csv
+from forecaster.columns import ColumnNames
+from forecaster.csvfile import parse_csv
+from forecaster.csvrows import Limits
 from forecaster.errors import ConfigError, InputError
 from forecaster.forecast import Forecast, NextSteps, SamplePaths
 from forecaster.frames import Freq, frame_kind, is_dated, is_frame, panel_from_frame, times_for_frame
@@ -37,6 +40,7 @@ __all__ = [
     "frame_kind",
     "harmless",
     "has_times",
+    "opened_table",
     "panel_from_frame",
     "parse_csv",
     "read_panel",
@@ -85,6 +89,23 @@ def read_panel(
     MissingExtraError
         A Parquet file is given and pyarrow is not installed.
     """
+    with opened_table(path) as (source, is_parquet):
+        if is_parquet:
+            return read_parquet(source, str(path), freq, names or ColumnNames(), timezone, limits or Limits())
+        return parse_csv(
+            source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path), faults=faults
+        )
+
+
+@contextmanager
+def opened_table(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, bool]]:
+    """Give the bytes of a .csv, .csv.gz or .parquet file, unpacked, and whether they are Parquet.
+
+    Raises
+    ------
+    InputError
+        The file is missing, not of a known format, or cannot be read.
+    """
     path = Path(path)
     extension = extension_of(path, EXTENSIONS)
     if extension is None:
@@ -92,13 +113,8 @@ def read_panel(
         raise InputError(f"{path}: expected a file named {', '.join(EXTENSIONS)}.{hint}")
     try:
         with path.open("rb") as stream:
-            if extension == ".parquet":
-                return read_parquet(stream, str(path), freq, names or ColumnNames(), timezone, limits or Limits())
             unpacked = gzip.GzipFile(fileobj=stream, mode="rb") if extension == ".csv.gz" else stream
-            source = cast("BinaryIO", unpacked)
-            return parse_csv(
-                source, freq=freq, names=names, timezone=timezone, limits=limits, name=str(path), faults=faults
-            )
+            yield cast("BinaryIO", unpacked), extension == ".parquet"
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path.") from None
     except IsADirectoryError:
@@ -164,7 +180,7 @@ def forecast_columns(forecast: Forecast | SamplePaths, names: ColumnNames | None
     ConfigError
         A column of the result is called as that of the ids or times.
     """
-    names = names or ColumnNames()
+    names = (names or ColumnNames()).written
     is_integer = forecast.frequency.is_integer
     labels = forecast.times.tolist() if is_integer else forecast.labels
     rows = range(_rows_a_step(forecast))

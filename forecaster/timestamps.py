@@ -70,11 +70,11 @@ def parse_timestamps(texts: Sequence[str]) -> tuple[TimeArray, str | None, IntAr
         A text is neither; ``row`` is its 1-based position.
     """
     shapes = _shapes(texts)
-    if all(shape.isdecimal() or shape[1:].isdecimal() for shape in shapes) and shapes:
+    if all(map(_is_whole, shapes)) and shapes:
         return _parse_numbers(texts, shapes), None, None
     matches = {shape: _SHAPE.fullmatch(shape.replace("/", "-", 2)) for shape in shapes}
     if not all(matches.values()):
-        raise _unreadable(texts, next(row for row, text in enumerate(texts) if not matches[_shapes([text]).pop()]))
+        raise _unreadable(texts, _odd_one(texts, {shape for shape, match in matches.items() if match}))
     suffixes = {shape: len(match["offset"] or "") for shape, match in matches.items() if match}
     if not any(suffixes.values()):
         return _parse_dates(texts), None, None
@@ -177,6 +177,19 @@ def _shapes(texts: Sequence[str]) -> set[str]:
     if any("\n" in text for text in texts):
         return {text.translate(_DIGITS_TO_ZERO) for text in texts}
     return set("\n".join(texts).translate(_DIGITS_TO_ZERO).split("\n")) if texts else set()
+
+
+def _is_whole(shape: str) -> bool:
+    return shape.isdecimal() or shape[1:].isdecimal()
+
+
+def _odd_one(texts: Sequence[str], dates: set[str]) -> int:
+    """Return the first text that is no date, or no whole number if more are these: it is what needs correcting."""
+    shapes = [text.translate(_DIGITS_TO_ZERO) for text in texts]
+    whole = sum(map(_is_whole, shapes))
+    if whole > sum(shape in dates for shape in shapes):
+        return next(row for row, shape in enumerate(shapes) if not _is_whole(shape))
+    return next(row for row, shape in enumerate(shapes) if shape not in dates)
 
 
 def dates_of_numbers(numbers: IntArray) -> NDArray[np.datetime64] | None:

@@ -6,8 +6,9 @@ import numpy as np
 
 from forecaster.executors import Executor
 from forecaster.kernels.windows import gather_inputs, gather_targets
-from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward
+from forecaster.passes import SHARD_ROWS, Packed, Workspace, forward, traced_rows
 from forecaster.scaling import Floats, Integers, ScaledPanel
+from forecaster.traces import NetworkTrace
 
 _LEAST_WINDOWS = 4096
 """Windows there should be to draw from: with fewer, the same ones come again before they have been learned from."""
@@ -39,20 +40,32 @@ def load_targets(
 
 
 def window_quantiles(
-    packed: Packed, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor
+    packed: Packed,
+    panel: ScaledPanel,
+    series: Integers,
+    ends: Integers,
+    executor: Executor,
+    trace: NetworkTrace | None = None,
 ) -> Floats:
-    """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series` (both (B,))."""
+    """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series` (both (B,)).
+
+    Writes `trace`, if there is one; the quantiles are the same bits without it.
+    """
     network = packed.network
     shape = (network.horizon, len(network.config.quantiles))
     results = np.empty((len(series), *shape))
+    shard = SHARD_ROWS if trace is None else traced_rows(network)
 
     def run(begin: int) -> None:
-        for at in range(begin, min(begin + _TASK_ROWS, len(series)), SHARD_ROWS):
-            rows = slice(at, min(at + SHARD_ROWS, len(series)))
-            with packed.forecasting(rows.stop - rows.start) as space:
+        stop = min(begin + _TASK_ROWS, len(series))
+        for at in range(begin, stop, shard):
+            rows = slice(at, min(at + shard, stop))
+            with packed.forecasting(rows.stop - rows.start, traced=trace is not None) as space:
                 load_inputs(panel, series[rows], ends[rows], network.config.lags, space)
                 outputs = forward(packed, space)[:, : network.outputs].astype(np.float64)
                 results[rows] = space.levels[-1][:, None, None] + outputs.reshape(space.rows, *shape)
+                if trace is not None:
+                    trace.keep(rows, space.levels, space.x, space.states)
 
     executor.map(run, range(0, len(series), _TASK_ROWS))
     return np.sort(results, axis=2)

@@ -18,7 +18,15 @@ from service.problems import Problem
 from service.schemas.base import FieldError
 from service.settings import Settings
 
-__all__ = ["Admission", "Turn", "body_cost", "comparison_cost", "forecast_cost"]
+__all__ = [
+    "Admission",
+    "Turn",
+    "body_cost",
+    "comparison_cost",
+    "explanation_cost",
+    "forecast_cost",
+    "inspection_cost",
+]
 
 SMALL = 0.02
 """Processor seconds below which a request is small."""
@@ -32,6 +40,7 @@ _MULTIPLY_ADD = 16e-12
 _VALUE = 130e-9
 _NUMBER = 300e-9
 _COMPARED = 250e-6
+_WRITTEN = 1e-6
 _USUAL_WORK = 15e6
 """Multiply-adds of a window, for a model that does not say: those of the largest base weights."""
 
@@ -60,6 +69,16 @@ def forecast_cost(model: Model, *, series: int, values: int, h: int, columns: in
 def comparison_cost(*, series: int, windows: int) -> float:
     """Return the processor seconds that the simple methods beside a model take in a backtest."""
     return series * windows * _COMPARED
+
+
+def explanation_cost(model: Model, *, series: int, values: int, numbers: int) -> float:
+    """Return the processor seconds that one pass takes, and the writing of so many `numbers` of it."""
+    return forecast_cost(model, series=series, values=values, h=1, columns=0) + numbers * _NUMBER
+
+
+def inspection_cost(values: int) -> float:
+    """Return the processor seconds that so many values take to be written with their timestamps."""
+    return values * _WRITTEN
 
 
 class Admission:

@@ -21,7 +21,9 @@ from service.models.store import store_of
 from service.models.watcher import Watcher
 from service.problems import Problem, register_problems
 from service.routes.backtest import backtest_routes
+from service.routes.explain import explain_routes
 from service.routes.forecast import forecast_routes
+from service.routes.inspect import inspect_routes
 from service.routes.jobs import job_routes
 from service.routes.metrics import metrics_routes
 from service.routes.models import model_routes
@@ -71,12 +73,14 @@ def create_app(settings: Settings | None = None, *, registry: ModelRegistry | No
         forecast_routes(registry, settings, admission),
         timeseries_routes(registry, settings, admission),
         backtest_routes(registry, settings, admission),
+        explain_routes(registry, settings, admission),
+        inspect_routes(settings, admission),
         model_routes(registry, settings),
         job_routes(desk, settings),
         ops_routes(registry),
         metrics_routes(metrics),
         openapi_routes(),
-        page_routes(Assets()),
+        page_routes(Assets(), settings),
     ):
         app.register_blueprint(routes)
     app.extensions["jobs"] = desk

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster import Forecast, Panel
+from forecaster import Explanation, Forecast, Panel
 from service.models.served import Model
 
 __all__ = ["BATON", "Baton", "Together"]
@@ -220,3 +220,8 @@ class Together:
             return self._baton.forecast(self._model, panel, h, level)
         with self._baton.aside():
             return self._model.forecast(panel, h=h, level=level)
+
+    def explain(self, df: Panel, *, network: int | None = None, layer: int | None = None) -> Explanation:
+        """Explain a panel, as the model would alone."""
+        with self._baton.aside():
+            return self._model.explain(df, network=network, layer=layer)

@@ -64,6 +64,30 @@ _FORECAST = {
 _FORECAST_TABLE = (
     "unique_id,ds,LSTM,LSTM-lo-80,LSTM-hi-80\nshop,2024-01-08,13.1,8.9,17.6\nshop,2024-01-09,11.2,6.8,16.0\n"
 )
+_INSPECTED = {
+    "columns": [{"name": "unique_id", "role": "id"}, {"name": "ds", "role": "time"}, {"name": "y", "role": "target"}],
+    "layout": "long",
+    "id_col": "unique_id",
+    "time_col": "ds",
+    "target_col": "y",
+    "rows": 7,
+    "freq": "D",
+    "season": 7,
+    "timezone": None,
+    "series": [{"unique_id": "shop", "start": _DAYS[0], "end": _DAYS[-1], "length": 7, "missing": 0}],
+    "findings": [
+        {
+            "line": None,
+            "unique_id": "shop",
+            "column": "y",
+            "severity": "warning",
+            "problem": "The series has 7 values, few to tell what is usual for it.",
+            "action": "It is forecast; its intervals are kept from becoming narrower from step to step.",
+        }
+    ],
+    "findings_total": 1,
+    "values": {"unique_id": ["shop"], "sizes": [7], "ds": _DAYS, "y": [12, 9, 11, 14, 17, 25, 21]},
+}
 _JOB = {"job_id": "0c9a5f8e6d4b4b0f9c1e2a3b4c5d6e7f"}
 _VERSION = "20240501T120000Z-0a1b2c3d"
 
@@ -73,6 +97,8 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(query={"h": "2", "level": "80"}, media_type=CSV, body=_TABLE, answer=_FORECAST_TABLE),
     ),
     "POST /v1/backtest": (Example(media_type=JSON, body={"series": _LONGER, "h": 2, "windows": 3}),),
+    "POST /v1/explain": (Example(media_type=JSON, body={"series": _LONGER, "network": 0, "layer": 0}),),
+    "POST /v1/inspect": (Example(query={"values": "true"}, media_type=CSV, body=_TABLE, answer=_INSPECTED),),
     "POST /v1/timeseries/forecast": (
         Example(
             media_type=JSON,
@@ -104,7 +130,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "GET /v1/jobs/{job_id}/skipped": (Example(path=_JOB),),
     "GET /livez": (Example(answer={"status": "ok"}),),
     "GET /readyz": (Example(answer={"status": "ready"}),),
-    "GET /static/{name}": (Example(path={"name": "docs.css"}),),
+    "GET /static/{version}/{name}": (Example(path={"version": "current", "name": "notes_daily.csv"}),),
 }
 """By method and path, as the description writes them; other routes need nothing but their path."""
 

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from forecaster import ConfigError, Frequency, InputError, intervals_asked
 from service.problems import Problem, field_error, message_of, problem_of_validation
 from service.schemas.base import FieldError
-from service.schemas.forecasts import SeriesOptions
+from service.schemas.forecasts import TimeOptions
 from service.settings import Settings
 
 __all__ = ["Spread", "frequency_of", "intervals_of", "invalid", "read_json", "read_options", "too_many"]
@@ -102,7 +102,7 @@ def intervals_of(level: list[float] | None, quantiles: list[float] | None, *, fi
         raise Problem("invalid-request", message_of(error), errors=errors) from None
 
 
-def frequency_of(options: SeriesOptions) -> Frequency | None:
+def frequency_of(options: TimeOptions) -> Frequency | None:
     """Return the frequency asked for.
 
     Raises

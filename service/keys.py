@@ -27,7 +27,7 @@ __all__ = ["SCOPES", "Key", "Scope", "check_door", "create_key", "digest_of", "r
 
 Scope = Literal["forecast", "train", "admin", "metrics"]
 SCOPES: dict[Scope, str] = {
-    "forecast": "Ask for forecasts and backtests, read models, run forecasting jobs.",
+    "forecast": "Ask for forecasts, backtests and explanations, read models, run forecasting jobs.",
     "train": "Run training jobs, which add versions of models.",
     "admin": "Choose which version of a model answers; see and end the jobs of all keys.",
     "metrics": "Read /metrics, and nothing else.",

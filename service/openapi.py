@@ -40,7 +40,10 @@ it takes in the header Allow; a path that is not here is answered with 404.
 Every error is a problem as RFC 9457 describes it. Every answer has the header X-Request-ID, which problems and the log
 of the service repeat. As soon as there is a key, requests need one: Authorization: Bearer."""
 TAGS = {
-    "Forecasts": (("/v1/forecast", "/v1/timeseries/", "/v1/backtest"), "Forecasts and backtests, answered at once."),
+    "Forecasts": (
+        ("/v1/forecast", "/v1/timeseries/", "/v1/backtest", "/v1/explain", "/v1/inspect"),
+        "Forecasts, backtests, what the gates did and what a table holds, answered at once.",
+    ),
     "Models": (("/v1/models",), "What forecasts, and in which version."),
     "Jobs": (("/v1/jobs",), "Training, and forecasts of large files: work that outlives its request."),
     "Service": (("/",), "Probes, metrics and descriptions."),

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from forecaster import ColumnNames, Frequency, InputError, Limits, LongTable, Numbering, Panel, parse_csv
 from service.intake import frequency_of, invalid, too_many
-from service.problems import MAX_ERRORS, Problem, field_error, message_of
+from service.problems import MAX_ERRORS, Problem, field_error, kind_of_fault, message_of
 from service.schemas.base import FieldError
-from service.schemas.forecasts import ColumnOptions, Columns, Series, SeriesOptions
+from service.schemas.forecasts import ColumnOptions, Columns, PanelOptions, Series, SeriesOptions
 from service.settings import Settings
 
-__all__ = ["Intake", "check_horizon", "check_limits", "panel_of", "panel_of_csv"]
+__all__ = ["Intake", "check_horizon", "check_limits", "check_size", "panel_of", "panel_of_csv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Intake:
     names: ColumnNames | None = None
 
 
-def panel_of(series: list[Series] | Columns, options: SeriesOptions, settings: Settings) -> Intake:
+def panel_of(series: list[Series] | Columns, options: PanelOptions, settings: Settings) -> Intake:
     """Build the panel; a series that cannot be part of it is set aside with the reason.
 
     Raises
@@ -89,12 +89,18 @@ def panel_of_csv(
         )
     except InputError as error:
         errors = [field_error(fault) for fault in list(faults.values())[:MAX_ERRORS]]
-        raise Problem("invalid-request", message_of(error), errors=errors or [field_error(error)]) from None
+        raise Problem(kind_of_fault(error), message_of(error), errors=errors or [field_error(error)]) from None
     return Intake(panel, _reasons(faults, faults), names)
 
 
 def check_limits(panel: Panel, h: int, settings: Settings, *, columns: int) -> None:
     """Raise a problem if the panel, or the forecast of it in so many columns, is larger than the settings allow."""
+    check_size(panel, settings)
+    check_horizon(h, len(panel), settings, columns=columns)
+
+
+def check_size(panel: Panel, settings: Settings) -> None:
+    """Raise a problem if the panel is larger than the settings allow."""
     if len(panel) > settings.max_series:
         raise too_many("series", f"at most {settings.max_series} series")
     if len(panel.values) > settings.max_points:
@@ -106,7 +112,6 @@ def check_limits(panel: Panel, h: int, settings: Settings, *, columns: int) -> N
             f"{steps} steps for {values} values, look there for a wrong timestamp",
             series=name,
         )
-    check_horizon(h, len(panel), settings, columns=columns)
 
 
 def check_horizon(h: int, series: int, settings: Settings, *, columns: int, field: str = "h") -> None:

@@ -19,7 +19,7 @@ from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from forecaster import ConfigError, ForecasterError, InputError, StoreError
+from forecaster import ConfigError, ForecasterError, InputError, StoreError, TooLargeError
 from service.logs import frames_of
 from service.schemas.base import LONGEST_ID, FieldError, ProblemDetails
 
@@ -31,6 +31,7 @@ __all__ = [
     "Problem",
     "field_error",
     "kind_of",
+    "kind_of_fault",
     "kinds_table",
     "message_of",
     "problem_of_library",
@@ -188,7 +189,12 @@ def problem_of_library(error: ForecasterError) -> Problem | None:
     if not isinstance(error, InputError | ConfigError):
         return None
     fault = field_error(error)
-    return Problem("invalid-request", fault.expected, errors=[fault])
+    return Problem(kind_of_fault(error), fault.expected, errors=[fault])
+
+
+def kind_of_fault(error: ForecasterError) -> str:
+    """Return which kind of problem it is that the library says of input or options."""
+    return "limit-exceeded" if isinstance(error, TooLargeError) else "invalid-request"
 
 
 def field_error(error: ForecasterError) -> FieldError:

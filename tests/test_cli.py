@@ -23,7 +23,7 @@ from forecaster import Forecaster, Frequency, ModelFormatError
 from forecaster.batch import BatchProgress
 from forecaster.cli import run
 from forecaster.cli.reference import reference
-from forecaster.cli.report import BatchBar, TrainingProgress, plain_table
+from forecaster.cli.shown import BatchBar, TrainingProgress, plain_table
 from forecaster.config import as_settings
 from forecaster.recipes import recipe_for
 from forecaster.training import Progress
@@ -242,6 +242,17 @@ def test_columns_keep_the_names_they_came_with(model: Path, tmp_path: Path) -> N
     output = tmp_path / "out.csv"
     assert run(["predict", str(model), str(source), "--output", str(output), *names]) == 0
     assert list(rows_of(output)[0])[:3] == ["shop", "day", "LSTM"]
+
+
+def test_a_table_without_ids_is_one_series(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "sales.csv"
+    source.write_text("mood,day,sold\n" + "".join(f"m{k},{k},{k % 5}\n" for k in range(1, 40)), encoding="utf-8")
+    names = ["--id-col", "", "--time-col", "day", "--target-col", "sold"]
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(source), "--output", str(output), *names]) == 0
+    assert {row["unique_id"] for row in rows_of(output)} == {"sold"}
+    assert run(["backtest", str(source), "--h", "3", "--steps", "2", "--output", str(output), *names]) == 0
+    assert {row["unique_id"] for row in rows_of(output)} == {"sold"}
 
 
 def test_predict_plots(model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -570,7 +581,7 @@ def test_progress_is_a_line_every_few_seconds_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 1.0, 3.5, 3.5, 4.0, 7.0, 7.0])
-    monkeypatch.setattr("forecaster.cli.report.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("forecaster.cli.shown.time.monotonic", lambda: next(clock))
     with TrainingProgress("Training") as progress:
         for step in (10, 30, 40, 70):
             progress(progress_at(step))
@@ -608,7 +619,7 @@ def test_a_run_over_a_file_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     screen = io.StringIO()
     screen.isatty = lambda: True  # type: ignore[method-assign]  # as a terminal says
     monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr("forecaster.cli.report._SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setattr("forecaster.cli.shown._SECONDS_OF_SILENCE", 0.0)
     monkeypatch.setenv("COLUMNS", "120")
     with BatchBar() as bar:
         bar(batch_progress(1.0))

@@ -326,6 +326,58 @@ def test_a_backtest(client: Client, server: Script) -> None:
     }
 
 
+LAYER = {name: [[0.5, 0.25], [1, 2], [3, 4]] for name in ("input_gate", "forget_gate", "candidate", "output_gate")}
+LAYER |= {"layer": 1, "units": 3, "cell_state": [[0, 1], [2, 3], [4, 5]], "hidden_state": [[0, 0]] * 3, "movers": []}
+EXPLANATION = {
+    "model": "base",
+    "version": "v1",
+    "freq": "D",
+    "engine": "compiled",
+    "networks": 2,
+    "layers": [2, 2],
+    "explanations": [
+        {
+            "unique_id": "a",
+            "ds": ["2024-01-05", "2024-01-06", "2024-01-07"],
+            "y": [1.0, None, 3.0],
+            "networks": [{"network": 0, "steps": 2, "layers": [LAYER]}],
+        }
+    ],
+    "skipped": [{"unique_id": "b", "reason": "too short"}],
+    "of a newer service": 1,
+}
+
+
+def test_an_explanation(client: Client, server: Script) -> None:
+    server.replies = [reply(EXPLANATION)]
+    days = pd.date_range("2024-01-05", periods=3, tz="Europe/Berlin")
+    made = client.explain(
+        pd.DataFrame({"shop": "a", "ds": days, "y": [1, None, 3]}), names=ColumnNames("shop"), layer=1
+    )
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/explain")
+    sent = json.loads(request.body)
+    assert (sent["layer"], sent["timezone"], sent["series"][0]["y"]) == (1, "Europe/Berlin", [1, None, 3])
+    assert (made.version, made.engine, made.networks, made.layers) == ("v1", "compiled", 2, (2, 2))
+    assert made.skipped == {"b": "too short"}
+    assert made.explanations[0]["networks"][0]["layers"][0]["cell_state"][2] == [4, 5]
+    frame = made.to_frame()
+    assert frame.columns.tolist()[:6] == ["unique_id", "ds", "y", "network", "layer", "unit"]
+    assert frame.ds.tolist() == ["2024-01-06", "2024-01-07"] * 3  # the network looks back on two steps
+    assert frame.unit.tolist() == [0, 0, 1, 1, 2, 2]
+    assert frame.cell_state.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_nothing_explained_is_an_empty_frame(client: Client, server: Script) -> None:
+    server.replies = [reply(EXPLANATION | {"explanations": []})]
+    assert client.explain([1, 2, 3]).to_frame().empty
+
+
+def test_files_are_not_explained(client: Client) -> None:
+    with pytest.raises(InputError, match=r"'sales\.csv'\. Read a file into a data frame first"):
+        client.explain("sales.csv")
+
+
 def test_a_job_is_sent_again_under_the_same_key(client: Client, server: Script, tmp_path: Path) -> None:
     text = b"ds,y\n" + b"1,2\n" * 100_000
     (tmp_path / "sales.csv").write_bytes(text)

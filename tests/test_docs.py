@@ -56,7 +56,7 @@ def test_the_commands_of_the_readme_run_and_its_requests_are_answered(checkout: 
     for arguments in command_lines(README, "forecaster"):
         if arguments[0] == "serve":
             continue  # does not return; the requests below are made without a network
-        assert run([*arguments, *(["--steps", "5"] if arguments[0] != "predict" else [])]) == 0
+        assert run([*arguments, *(["--steps", "5"] if arguments[0] in {"train", "backtest"} else [])]) == 0
     client = create_app(Settings(models=checkout / "models")).test_client()
     json_request, csv_request = command_lines(README, "curl")
     answer = client.post("/v1/forecast", json=json.loads(json_request[-1]))

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from forecaster import accuracy
+from forecaster.baselines import baseline_forecast
 from forecaster.engine import Engine
 from forecaster.executors import Serial
 from forecaster.holdout import judge, judged_before, judges
@@ -41,13 +42,16 @@ def test_the_accuracy_is_that_of_forecasts_made_before() -> None:
     panel, model = weekly(), tiny(training=replace(BRIEF, refit=0)).fit(weekly())
     actual, known = panel.tail_values(H), panel.head(H)
     said = model.forecast(known).point
+    beside = baseline_forecast("SeasonalNaive", known, h=H, levels=(), season=7).point
     scales = accuracy.seasonal_scales([known.series(i) for i in range(len(known))], 7)
-    expected = {
-        "mae": accuracy.mae(actual, said),
-        "rmse": accuracy.rmse(actual, said),
-        "smape": accuracy.smape(actual, said),
-        "mase": accuracy.mase(actual, said, scales),
-    }
+    expected = {}
+    for point, ending in ((said, ""), (beside, "_seasonal_naive")):
+        expected |= {
+            f"mae{ending}": accuracy.mae(actual, point),
+            f"rmse{ending}": accuracy.rmse(actual, point),
+            f"smape{ending}": accuracy.smape(actual, point),
+            f"mase{ending}": accuracy.mase(actual, point, scales),
+        }
     assert model.info["accuracy"] == pytest.approx(expected, rel=1e-9)
 
 

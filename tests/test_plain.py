@@ -106,11 +106,11 @@ def test_inputs_are_those_of_the_kernel_bit_for_bit() -> None:
     panel, network = panel_of([1, 3, 9, 30], missing=0.4), network_of(TINY, 3)
     everyone = np.arange(4)
     for ends in (panel.offsets[1:] - 1, panel.offsets[:-1]):  # with all of the series behind them, and nothing
-        x, newest = plain.inputs(network, panel, everyone, ends)
+        x, levels = plain.inputs(network, panel, everyone, ends)
         space = Workspace(network, TINY.positions, 4, first=0, training=False)
         load_inputs(panel, everyone, ends, TINY.lags, space)
         assert_array_equal(x, space.x[..., : network.inputs])
-        assert_array_equal(newest, space.levels[-1])
+        assert_array_equal(levels, space.levels)
 
 
 def test_the_pass_is_that_of_the_twin() -> None:

@@ -50,7 +50,8 @@ def test_every_series_has_its_axes(count: int) -> None:
 
 def test_the_end_of_the_history_is_drawn_and_the_forecast_joins_it() -> None:
     panel = daily_panel()
-    history, forecast = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
+    history, forecast, now = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
+    assert np.asarray(now.get_xdata(), "datetime64[D]")[0] == np.datetime64("2024-02-29")
     np.testing.assert_array_equal(history.get_ydata(), panel.series(0)[-40:])
     np.testing.assert_array_equal(forecast.get_ydata(), [panel.series(0)[-1], 3, 3, 3, 3, 3])
     np.testing.assert_array_equal(np.asarray(forecast.get_xdata(), "datetime64[D]")[-1], np.datetime64("2024-03-05"))
@@ -70,17 +71,28 @@ def test_each_level_is_a_band_and_the_legend_is_there_once() -> None:
     assert all(axes.get_legend() is None for axes in figure.axes)
 
 
+def test_the_legend_never_meets_the_title() -> None:
+    for count, levels in ((1, (80.0, 95.0)), (5, (80.0, 95.0)), (29, (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0))):
+        panel = daily_panel(count)
+        figure = draw_backtest(panel, [flat_forecast(panel.head(back), levels=levels) for back in (10, 5)])
+        figure.canvas.draw()
+        (legend,), title = figure.legends, figure._suptitle
+        assert title is not None
+        assert not legend.get_window_extent().overlaps(title.get_window_extent())
+        assert legend.get_window_extent().x1 <= figure.bbox.width
+
+
 def test_a_value_between_missing_ones_is_seen() -> None:
     values = [1.0, np.nan, 2.0, np.nan, 3.0, 4.0]
     panel = Panel.from_values(values)
-    _, dots, _ = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
+    _, dots, *_ = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
     np.testing.assert_array_equal(dots.get_ydata(), [1, 2])
 
 
 def test_hours_with_a_time_zone_are_shown_as_its_clock_shows_them() -> None:
     times = np.datetime64("2024-07-01T00", "s") + np.arange(48) * np.timedelta64(3600, "s")
     panel = Panel.from_columns(["a"] * 48, times, np.ones(48), timezone="Europe/Berlin", utc=True)
-    history, forecast = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
+    history, forecast, _ = draw_forecast(panel, flat_forecast(panel)).axes[0].lines
     assert np.asarray(history.get_xdata(), "datetime64[s]")[-1] == np.datetime64("2024-07-03T01:00:00")
     assert np.asarray(forecast.get_xdata(), "datetime64[s]")[1] == np.datetime64("2024-07-03T02:00:00")
 

@@ -23,7 +23,7 @@ from forecaster.batch.parts import Parts, parts_beside, parts_elsewhere
 from forecaster.batch.progress import BatchProgress, Watch
 from forecaster.batch.run import BatchResult, Run
 from forecaster.batch.sizes import parse_memory
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import InputError
 from forecaster.executors import Executor, executor_of
 from forecaster.frames import Freq

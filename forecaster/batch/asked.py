@@ -13,8 +13,8 @@ import numpy as np
 
 from forecaster import __version__
 from forecaster.batch.encoding import columns_of
+from forecaster.columns import ColumnNames
 from forecaster.config import check_horizon, engine_choice, intervals_asked
-from forecaster.csvfile import ColumnNames
 from forecaster.errors import ConfigError
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency

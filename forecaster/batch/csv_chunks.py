@@ -7,7 +7,6 @@ such a block, `csvfile` reads it and tells what is wrong, or reads it after all.
 
 from __future__ import annotations
 
-import gzip
 import io
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -19,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.batch.chunks import Chunk, Ids, Mark, chunk_of, compact, names_list, refuse_empty
-from forecaster.batch.inputs import Input, InputFile, readable
-from forecaster.csvfile import ColumnNames, CsvReader, Layout, Limits, refuse_other_formats, told_of_csv
+from forecaster.batch.inputs import Input, InputFile
+from forecaster.columns import ColumnNames, Layout, choose_layout
+from forecaster.csvfile import CsvColumns
+from forecaster.csvrows import CsvRows, Limits, refuse_other_formats, told_of
 from forecaster.errors import InputError
 from forecaster.longtable import MISSING
 from forecaster.parquetfile import need_pyarrow
+from forecaster.tables import opened_table
 
 _BYTES_A_ROW = 32
 """About as many, to cut what Arrow does not read into chunks of the like size."""
@@ -140,27 +142,26 @@ class CsvSource:
     @contextmanager
     def _opened(self, file: InputFile) -> Iterator[Any]:
         """Open a file; whatever is wrong with its bytes is told as what is wrong with the file."""
-        with readable(file.path):
-            opened = gzip.GzipFile(file.path, "rb") if self._given.extension == ".csv.gz" else file.path.open("rb")
-            with opened as stream, told_of_csv(cast("Any", stream), self._names, str(file.path)):
-                yield stream
+        with opened_table(file.path) as (stream, _), told_of(stream, str(file.path)):
+            yield stream
 
     def _head(self, file: InputFile) -> _Head:
         with self._opened(file) as stream:
             refuse_other_formats(stream)
-            reader = self._reader(stream, None, 0)
+            reader = self._reader(stream, 0)
             stream.seek(0)
             lines = [stream.readline(self._limits.line_characters * 4) for _ in range(reader.line)]
             text = lines[-1]
             plain = reader.line == reader.skipped + 1 and text.endswith(b"\n") and b"\r" not in text[:-2]
             end = sum(map(len, lines)) if plain else 0
             columns = tuple(reader.header)
-            return _Head(text if plain else b"", end, reader.line, reader.delimiter, columns, reader.layout)
+            layout = choose_layout(columns, self._names)
+            return _Head(text if plain else b"", end, reader.line, reader.delimiter, columns, layout)
 
-    def _reader(self, stream: IO[bytes], faults: dict[str, InputError] | None, before: int) -> CsvReader:
+    def _reader(self, stream: IO[bytes], before: int) -> CsvRows:
         buffered = io.BufferedReader(_Unclosed(stream), _READ_BYTES)
         text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
-        return CsvReader(text, self._names, self._limits, faults, before=before)
+        return CsvRows(text, self._limits, before=before)
 
     def _read(self, stream: Any, place: _Place, *, ids_alone: bool) -> Iterator[tuple[int, Chunk | None]]:
         """Yield the chunks of a file, from a place on, and with each the number of lines that have been read."""
@@ -188,8 +189,8 @@ class CsvSource:
         if table is not None and len(table) == lines:  # else there are empty lines
             return self._chunk(table, place, head, ids_alone=ids_alone)
         faults: dict[str, InputError] = {}
-        reader = self._reader(io.BytesIO(head.text + text), faults, place.line - 2)
-        for long in reader.tables(lines):
+        reader = self._reader(io.BytesIO(head.text + text), place.line - 2)
+        for long in self._columns(reader, place, faults).tables(lines):
             found = replace(long, lines=None if long.lines is None else long.lines + place.begin)
             return chunk_of(found, place.mark(), self._placed(faults, place.begin))
         return None
@@ -197,9 +198,11 @@ class CsvSource:
     def _rest(self, stream: IO[bytes], place: _Place, head: _Head) -> Iterator[tuple[int, Chunk | None]]:
         """Yield what `csvfile` reads of the rest of a file; a plain header is read once more where it stands first."""
         faults: dict[str, InputError] = {}
-        reader = self._reader(stream, faults, place.line - 2 if head.text else 0)
+        reader = self._reader(stream, place.line - 2 if head.text else 0)
         passed = 0
-        for table in reader.tables(max(1, self._size // _BYTES_A_ROW // len(head.layout.targets))):
+        for table in self._columns(reader, place, faults).tables(
+            max(1, self._size // _BYTES_A_ROW // len(head.layout.targets))
+        ):
             rows = len(table.values)
             if table.lines is not None:
                 found, at = replace(table, lines=table.lines + place.begin), replace(place, rows=passed)
@@ -208,6 +211,9 @@ class CsvSource:
             faults.clear()
             passed += rows
         yield reader.line, None
+
+    def _columns(self, rows: CsvRows, place: _Place, faults: dict[str, InputError]) -> CsvColumns:
+        return CsvColumns(rows, self._names, str(self._given.files[place.file].path), faults)
 
     def _placed(self, faults: dict[str, InputError], begin: int) -> dict[str, InputError]:
         """Return faults with the number of their line through all files."""

@@ -14,7 +14,7 @@ from forecaster.batch.encoding import ARROW, dictionaries, header_text, plain_id
 from forecaster.batch.failures import ERROR_COLUMNS
 from forecaster.batch.inputs import Input
 from forecaster.batch.parts import Part, Parts
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import OutputError
 from forecaster.outputs import check_output, extension_of, is_device, put_folder, write_whole
 from forecaster.parquetfile import need_pyarrow

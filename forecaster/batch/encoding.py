@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from forecaster.errors import ConfigError
 from forecaster.forecast import Forecast
 from forecaster.frequency import DAY
@@ -54,7 +54,7 @@ def columns_of(forecast: Forecast, names: ColumnNames) -> list[str]:
     ConfigError
         One is called as that of the ids or times.
     """
-    own = [forecast.alias, *forecast.bounds]
+    names, own = names.written, [forecast.alias, *forecast.bounds]
     for name in own:
         if name in (names.id_col, names.time_col):
             raise ConfigError(f"Column {name!r} of the ids or times would be lost: the result has one of that name.")
@@ -79,7 +79,7 @@ def plain_ids(table: Any) -> Any:
 
 def dictionaries(names: ColumnNames) -> list[str]:
     """Return the columns that Parquet is to write as dictionaries; numbers hardly ever come twice."""
-    return [names.id_col, names.time_col]
+    return [names.written.id_col, names.time_col]
 
 
 def _packed(text: bytes) -> bytes:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from forecaster.batch.chunks import Chunk, Ids, Mark, compact, names_list, no_id, refuse_empty
 from forecaster.batch.inputs import Input, InputFile
-from forecaster.csvfile import ColumnNames, Layout, Limits, choose_layout
-from forecaster.errors import InputError
+from forecaster.columns import ColumnNames, Layout, choose_layout
+from forecaster.csvrows import Limits
+from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import IntArray, TimeArray
 from forecaster.gate import shown
 from forecaster.parquetfile import need_pyarrow
@@ -119,7 +120,7 @@ class ParquetSource:
         schema = parquet.schema_arrow
         columns = [*schema.names, *(name for name in file.constants if name not in schema.names)]
         if len(columns) > limits.columns:
-            raise InputError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
+            raise TooLargeError(f"The file has {len(columns)} columns; at most {limits.columns} are read.")
         layout = choose_layout(columns, self._names)
         wanted = [columns[place] for place in (layout.time, layout.id, *layout.targets) if place is not None]
         texts = need_pyarrow().string()

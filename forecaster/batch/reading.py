@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 
 from forecaster.batch.chunks import Chunk, Source
-from forecaster.batch.inputs import Input, readable
+from forecaster.batch.inputs import Input
 from forecaster.batch.parts import Part
 from forecaster.batch.pieces import Piece, piece_of, whole_series
 from forecaster.batch.progress import Watch
 from forecaster.batch.sizes import Sizes
-from forecaster.csvfile import ColumnNames, CsvReader, Limits, refuse_other_formats, told_of_csv
+from forecaster.columns import ColumnNames
+from forecaster.csvfile import read_csv
+from forecaster.csvrows import Limits, told_of
 from forecaster.errors import InputError
 from forecaster.longtable import LongTable
+from forecaster.tables import opened_table
 
 _LITTLE = 8 * 2**20
 """Bytes of CSV up to which the standard library reads it, in a second or less; to import pyarrow takes a quarter."""
@@ -150,10 +150,7 @@ def _is_little(given: Input) -> bool:
     if given.extension == ".csv" or given.size > _LITTLE:
         return given.size <= _LITTLE
     path, size = given.files[0].path, 0
-    with ExitStack() as stack:
-        stack.enter_context(readable(path))
-        unpacked = stack.enter_context(gzip.GzipFile(path, "rb"))
-        stack.enter_context(told_of_csv(cast("Any", unpacked), ColumnNames(), str(path)))
+    with opened_table(path) as (unpacked, _), told_of(unpacked, str(path)):
         while size <= _LITTLE and (block := unpacked.read(2**20)):
             size += len(block)
     return size <= _LITTLE
@@ -161,14 +158,8 @@ def _is_little(given: Input) -> bool:
 
 def _read_csv(given: Input, names: ColumnNames) -> Piece:
     path, faults = given.files[0].path, dict[str, InputError]()
-    with ExitStack() as stack:
-        stack.enter_context(readable(path))
-        stream = stack.enter_context(gzip.GzipFile(path, "rb") if given.extension == ".csv.gz" else path.open("rb"))
-        stack.enter_context(told_of_csv(cast("Any", stream), names, str(path)))
-        refuse_other_formats(cast("Any", stream))
-        text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
-        table = CsvReader(text, names, Limits(), faults).table()
-        text.detach()
+    with opened_table(path) as (stream, _):
+        table = read_csv(stream, names=names, name=str(path), faults=faults).rows
     return Piece(table, len(table.values), faults, {})
 
 

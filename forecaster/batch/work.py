@@ -10,7 +10,8 @@ import numpy as np
 from forecaster.batch.chunks import Mark
 from forecaster.batch.encoding import columns_of, encoded
 from forecaster.batch.pieces import Piece
-from forecaster.csvfile import ColumnNames, renamed
+from forecaster.columns import ColumnNames
+from forecaster.csvfile import in_words_of_the_user
 from forecaster.errors import InputError, TooShortError
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
@@ -190,5 +191,5 @@ def _first_lines(table: LongTable) -> dict[str, int]:
 
 
 def _failure(name: str, fault: InputError, names: ColumnNames, begins: dict[str, int]) -> Failure:
-    told = renamed(fault, names)
+    told = in_words_of_the_user(fault, names)
     return Failure(name, str(told), told.row or begins.get(name), told.column)

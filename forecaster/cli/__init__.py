@@ -1,4 +1,4 @@
-"""The command line: ``forecaster train | tune | predict | simulate | backtest | serve | models | publish | …``.
+"""The command line: ``forecaster train | tune | predict | simulate | backtest | report | serve | models | …``.
 
 Modules of this package import click and nothing heavy; what a command needs is imported when it runs, so that
 ``forecaster --help`` answers at once.
@@ -33,6 +33,7 @@ _NAMES = (
     "predict",
     "simulate",
     "backtest",
+    "report",
     "serve",
     "worker",
     "keys",

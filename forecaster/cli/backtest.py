@@ -20,7 +20,7 @@ from forecaster.cli.options import (
     reading_options,
     training_options,
 )
-from forecaster.cli.report import TrainingProgress, count, name_skipped, show_table
+from forecaster.cli.shown import TrainingProgress, count, name_skipped, show_table
 
 if TYPE_CHECKING:
     from forecaster.backtest import Backtest

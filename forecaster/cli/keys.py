@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import example
-from forecaster.cli.report import show_table
+from forecaster.cli.shown import show_table
 
 SCOPES = ("forecast", "train", "admin", "metrics")
 

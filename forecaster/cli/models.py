@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forecaster.cli.options import BASE, example, models_store
-from forecaster.cli.report import PARTIAL, show_table
+from forecaster.cli.shown import PARTIAL, show_table
 from forecaster.errors import ModelFormatError, UnknownVersionError
 
 if TYPE_CHECKING:

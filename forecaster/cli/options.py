@@ -13,6 +13,7 @@ from forecaster.config import INITS, check_levels, check_quantiles, state_folder
 from forecaster.errors import ConfigError, InputError, OutputError
 
 if TYPE_CHECKING:
+    from forecaster.audit import Audit
     from forecaster.model import Forecaster
     from forecaster.panel import Panel
     from forecaster.store import ModelStore
@@ -70,20 +71,44 @@ def _levels(_context: click.Context, _option: click.Parameter, value: str) -> tu
     return check_levels(_numbers(value, "per cents such as 80,95"))
 
 
+_TIMES = (
+    click.option("--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"),
+    click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
+)
+
+
 def reading_options(command: Command) -> Command:
     """Add the options that `read` takes: how the file's columns are called, their frequency and time zone."""
     options = (
-        click.option(
-            "--freq", help="Step of the series: D, B, h, 15min, W, MS, ... or 1 for whole numbers. [inferred]"
-        ),
-        click.option("--timezone", metavar="ZONE", help="Time zone of the timestamps, such as Europe/Berlin."),
-        click.option("--id-col", default="unique_id", show_default=True, help="Column of series ids."),
+        *_TIMES,
+        click.option("--id-col", default="unique_id", show_default=True, help="Column of ids; '' if none."),
         click.option("--time-col", default="ds", show_default=True, help="Column of timestamps."),
         click.option("--target-col", default="y", show_default=True, help="Column of values."),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def looking_options(command: Command) -> Command:
+    """Add the options that `looked_at` takes: those of `reading_options`, with columns told from the file."""
+    options = (
+        *_TIMES,
+        click.option("--id-col", help="Column of series ids; '' if there is none. [guessed]"),
+        click.option("--time-col", help="Column of timestamps. [guessed]"),
+        click.option("--target-col", help="Column of values; '' if every column is a series. [guessed]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def looked_at(path: Path, options: dict[str, Any]) -> Audit:
+    """Return what a file holds, read as the options of `looking_options` say."""
+    from forecaster.audit import audit_file
+
+    asked = ("id_col", "time_col", "target_col", "freq", "timezone")
+    return audit_file(path, **{name: options[name] for name in asked})
 
 
 def training_options(command: Command) -> Command:
@@ -140,11 +165,17 @@ def read(path: Path, options: dict[str, Any]) -> Panel:
     return read_panel(path, freq=options["freq"], timezone=options["timezone"], names=column_names(options))
 
 
+def check_not_the_source(option: str, path: Path, source: Path) -> None:
+    """Check that a result would not be written over the data it comes from."""
+    if path.is_file() and source.is_file() and path.samefile(source):
+        raise OutputError(f"{option} {path} is the file that is read, and would be lost. Choose another name.")
+
+
 def check_outputs(source: Path, output: Path | None, plot: Path | None, metrics: Path | None = None) -> None:
     """Check, before any work is done, that its results can be written, and not over the data they come from."""
     for option, path in (("--output", output), ("--metrics", metrics), ("--plot", plot)):
-        if path is not None and path.is_file() and source.is_file() and path.samefile(source):
-            raise OutputError(f"{option} {path} is the file that is read, and would be lost. Choose another name.")
+        if path is not None:
+            check_not_the_source(option, path, source)
     if output is not None and metrics is not None and output.resolve() == metrics.resolve():
         raise OutputError(f"--output and --metrics are both {output}, and one would be lost. Choose another name.")
     for table in (output, metrics):

@@ -23,7 +23,7 @@ from forecaster.cli.options import (
     spread_asked,
     workers_option,
 )
-from forecaster.cli.report import BatchBar, count, name_left_out
+from forecaster.cli.shown import BatchBar, count, name_left_out
 
 
 @click.command(

@@ -1,208 +1,201 @@
-"""What commands show while they work (on stderr) and when they are done (on stdout)."""
+"""``forecaster report``."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+import hashlib
+import platform
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from forecaster.cli.options import (
+    BASE,
+    FILE,
+    check_not_the_source,
+    example,
+    levels_option,
+    looked_at,
+    looking_options,
+    new_forecaster,
+    said_of,
+    training_options,
+)
+from forecaster.cli.shown import TrainingProgress, count, name_skipped
+from forecaster.errors import ConfigError
+
 if TYPE_CHECKING:
-    from forecaster.batch import BatchProgress, BatchResult
-    from forecaster.training import Progress
+    from forecaster.columns import ColumnNames
+    from forecaster.reporting.sources import Source
 
-PARTIAL = 3
-_SECONDS_OF_SILENCE = 2.0
-_SECONDS_BETWEEN_LINES = 3.0
-_MOST_NAMED = 20
+_ENDINGS = (".html", ".htm")
+_OF_TRAINING = ("init", "seed", "steps")
 
 
-class TrainingProgress:
-    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr.
+@click.command(
+    short_help="Write a report of forecasts for people: one HTML file.",
+    epilog=example("forecaster report sales.csv --h 14 --output report.html"),
+)
+@click.argument("csv", type=FILE)
+@click.option("--h", type=int, required=True, help="Steps to forecast ahead.")
+@click.option("--output", type=FILE, required=True, help="File for the report: .html.")
+@click.option("--model", type=FILE, help="Folder of a saved model to forecast with. [the base weights]")
+@click.option("--train", is_flag=True, help="Train a model on the file, and forecast with it.")
+@click.option("--windows", type=int, default=3, show_default=True, help="Cutoffs of the backtest.")
+@levels_option
+@looking_options
+@training_options
+def report(
+    csv: Path,
+    h: int,
+    output: Path,
+    model: Path | None,
+    train: bool,
+    windows: int,
+    level: tuple[float, ...],
+    **options: Any,
+) -> int:
+    """Write what CSV holds, how good forecasts of it have been, and its forecasts, as a page for everyone.
 
-    Of what an executor other than the serial one does at once it shows only that something is going on.
+    Forecasts are those of the base weights, for which nothing is trained; of --model; or of a model that is trained for
+    the report (--train). Series that cannot be forecast are named in it.
     """
+    _check(csv, output, h, windows, model, options, train=train)
+    from forecaster.outputs import write_whole
+    from forecaster.reporting import Made, Plan, make_content, render_page
 
-    def __init__(self, label: str = "Training", *, executor: str = "serial") -> None:
-        self._label = label
-        self._note = "preparing the kernels" if executor == "serial" else f"several at once ({executor})"
-        self._bar: Any = None
-        self._task: Any = None
-        self._shown = time.monotonic()
-
-    def __enter__(self) -> Self:
-        """Start the bar."""
-        if sys.stderr.isatty():
-            self._bar = rich_bar()
-            self._task = self._bar.add_task(self._label, total=None, note=self._note)
-            self._bar.start()
-        else:
-            click.echo(f"{self._label} ...", err=True)
-        return self
-
-    def __call__(self, progress: Progress) -> None:
-        """Show where the training is."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=progress.step, total=progress.steps, note=_note(progress))
-        elif time.monotonic() - self._shown >= _SECONDS_BETWEEN_LINES:
-            self._shown = time.monotonic()
-            done = f"step {progress.step} of {progress.steps}, {progress.seconds:.0f} s"
-            click.echo(f"  {done}: {_note(progress)}", err=True)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
-class BatchBar:
-    """Shows a run over a file that takes more than a moment: a bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._began = self._shown = time.monotonic()
-        self._stage = ""
-
-    def __enter__(self) -> Self:
-        """Return self; nothing is shown yet."""
-        return self
-
-    def __call__(self, progress: BatchProgress) -> None:
-        """Show where the run is."""
-        now = time.monotonic()
-        if now - self._began < _SECONDS_OF_SILENCE:
-            return
-        if sys.stderr.isatty():
-            self._draw(progress)
-        elif now - self._shown >= max(_SECONDS_BETWEEN_LINES, (now - self._began) / 10):
-            self._shown = now
-            notes = ", ".join(_batch_notes(progress))
-            click.echo(f"  {progress.stage}: {notes}" if notes else f"  {progress.stage}", err=True)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _draw(self, progress: BatchProgress) -> None:
-        if self._bar is None:
-            self._bar = _rich_batch_bar()
-            self._task = self._bar.add_task("", total=None, note="")
-            self._bar.start()
-        self._bar.update(
-            self._task,
-            description=progress.stage.capitalize(),
-            total=progress.total,
-            completed=progress.rows,
-            note=", ".join(_batch_notes(progress)),
-        )
-
-
-def _batch_notes(progress: BatchProgress) -> list[str]:
-    """Return rows, series a second and time left, as far as they are known."""
-    of = "" if progress.total is None else f" of {progress.total:,}"
-    notes = [f"{progress.rows:,}{of} rows"] if progress.rows else []
-    rows, series = progress.rows - progress.rows_before, progress.series - progress.series_before
-    if series and progress.seconds:
-        rate = series / progress.seconds
-        notes.append(f"{rate:,.0f} series/s" if rate >= 10 else f"{rate:.1f} series/s")
-    if rows and progress.total is not None:
-        notes.append(f"{_duration((progress.total - progress.rows) * progress.seconds / rows)} left")
-    return notes
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
-
-
-def _rich_batch_bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-    return Progress(*columns, console=Console(stderr=True))
-
-
-def rich_bar() -> Any:
-    """Return a bar with a note beside it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
-    return Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
-
-
-def _note(progress: Progress) -> str:
-    note = f"loss {progress.loss:.4f}"
-    if progress.validation_loss is not None:
-        note += f", held-out {progress.validation_loss:.4f}"
-    return note if progress.best_step is None else f"{note}, best at step {progress.best_step}"
-
-
-def show_table(title: str, rows: Sequence[Mapping[str, str]], *, best: int | None = None) -> None:
-    """Write rows as a table to stdout, drawn on a terminal and plain elsewhere; row `best` stands out."""
-    if sys.stdout.isatty():
-        _draw_table(title, rows, best)
-    else:
-        click.echo(plain_table(rows))
-
-
-def plain_table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return rows as text in columns, the first column to the left and the others to the right."""
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
+    with _source(h, model, options, train=train) as source:
+        audit = looked_at(csv, options)
+        content, forecaster = make_content(audit, source, Plan(h=h, levels=level, windows=windows))
+    asked = _Asked(csv, h, level, windows, model, train, audit.names, options)
+    made = Made(
+        source=csv.name,
+        model=source.words(forecaster),
+        seen=source.seen,
+        facts=[*_facts(csv), *source.facts(forecaster)],
+        report_command=asked.report(output),
+        predict_command=asked.predict(),
     )
+    text = render_page(content, made).encode("utf-8", errors="replace")
+    write_whole(output, lambda stream: _write(stream, text))
+    done = f"{count(len(content.forecast), 'series')}, {count(h, 'steps')} ahead"
+    click.echo(f"{output}: {done}{said_of(forecaster)}")
+    return name_skipped(audit.skipped | content.forecast.skipped)
 
 
-def _draw_table(title: str, rows: Sequence[Mapping[str, str]], best: int | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _check(
+    csv: Path, output: Path, h: int, windows: int, model: Path | None, options: dict[str, Any], *, train: bool
+) -> None:
+    """Raise what can be said before any work is done."""
+    from forecaster.config import check_horizon
+    from forecaster.outputs import check_output
+    from forecaster.plots import need_matplotlib
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for place, name in enumerate(rows[0]):
-        table.add_column(name, justify="right" if place else "left")
-    for number, row in enumerate(rows):
-        table.add_row(*map(Text, row.values()), style="bold" if number == best else None)
-    Console().print(table)
-
-
-def count(number: int, noun: str) -> str:
-    """Return such as ``1,204 series`` or ``1 step``; `noun` is the plural."""
-    return f"{number:,} {noun if number != 1 or noun == 'series' else noun.removesuffix('s')}"
-
-
-def name_skipped(skipped: Mapping[str, str]) -> int:
-    """Name on stderr the series that have no forecast, and return the exit code that follows."""
-    for unique_id, reason in list(skipped.items())[:_MOST_NAMED]:
-        click.echo(f"skipped {unique_id}: {reason}", err=True)
-    if len(skipped) > _MOST_NAMED:
-        click.echo(f"skipped {len(skipped) - _MOST_NAMED:,} more series for the like reasons", err=True)
-    return PARTIAL if skipped else 0
+    check_horizon(h)
+    check_horizon(windows, name="windows")
+    check_not_the_source("--output", output, csv)
+    check_output(output, _ENDINGS)
+    need_matplotlib()
+    if model is not None and train:
+        raise ConfigError("--model and --train do not go together: forecasts are those of one model. Choose one.")
+    context = click.get_current_context()
+    for name in () if train else _OF_TRAINING:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise ConfigError(f"--{name} is for --train only: nothing else is trained here. Leave it out.")
+    if model is not None and options["season"] is not None:
+        raise ConfigError("--season is not for --model: a model has its own. Leave it out.")
 
 
-def name_left_out(result: BatchResult) -> int:
-    """Name on stderr the series of a file that have no forecast, and return the exit code that follows."""
-    for unique_id, reason in result.named:
-        click.echo(f"skipped {unique_id}: {reason}", err=True)
-    if result.skipped > len(result.named):
-        click.echo(f"skipped {result.skipped - len(result.named):,} more series", err=True)
-    if result.errors is not None:
-        click.echo(f"{result.errors}: {count(result.skipped, 'series')} without a forecast", err=True)
-    return PARTIAL if result.skipped else 0
+@contextmanager
+def _source(h: int, model: Path | None, options: dict[str, Any], *, train: bool) -> Iterator[Source]:
+    """Give what forecasts; a model is loaded first, so that a wrong name is told before a long table is read."""
+    from forecaster.reporting.sources import Base, Saved, Trained
+
+    threads = options["threads"]
+    if model is not None:
+        yield Saved(model, threads=threads)
+    elif not train:
+        yield Base(season=options["season"], threads=threads)
+    else:
+        with TrainingProgress() as progress:
+            yield Trained(lambda: new_forecaster(h, options), init=options["init"], progress=progress)
+
+
+def _facts(csv: Path) -> list[tuple[str, str]]:
+    import numpy as np
+
+    from forecaster import __version__
+
+    with csv.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return [
+        ("Made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        ("File", f"{csv.name}, {csv.stat().st_size:,} bytes"),
+        ("SHA-256 of the file", digest),
+        ("Versions", f"Forecaster {__version__}, Python {platform.python_version()}, NumPy {np.__version__}"),
+    ]
+
+
+def _write(stream: BinaryIO, text: bytes) -> None:
+    stream.write(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked for, as command lines."""
+
+    csv: Path
+    h: int
+    level: tuple[float, ...]
+    windows: int
+    model: Path | None
+    train: bool
+    names: ColumnNames
+    options: dict[str, Any]
+
+    def report(self, output: Path) -> str:
+        """Return the command that makes the report again."""
+        chosen = ["--model", str(self.model)] if self.model is not None else ["--train"] if self.train else []
+        parts = [str(self.csv), "--h", str(self.h), "--output", str(output), *chosen, "--windows", str(self.windows)]
+        return _line("report", *parts, *self._level(), *self._reading(), *self._training())
+
+    def predict(self) -> str:
+        """Return the commands that write all forecasts as a table."""
+        model = str(self.model) if self.model is not None else "my-model" if self.train else BASE
+        first = []
+        if self.train:
+            parts = [str(self.csv), "--h", str(self.h), "--model", model, *self._reading(), *self._training()]
+            first.append(_line("train", *parts))
+        season = [] if self.train else self._given("season")
+        parts = [model, str(self.csv), "--h", str(self.h), *self._level(), *season, *self._reading()]
+        return "\n".join([*first, _line("predict", *parts, "--output", "forecast.csv")])
+
+    def _level(self) -> list[str]:
+        return ["--level", ",".join(f"{level:g}" for level in self.level)]
+
+    def _reading(self) -> list[str]:
+        """Return how the file is read, with the columns that were guessed."""
+        usual = {"id_col": "unique_id", "time_col": "ds", "target_col": "y"}
+        named = {name: getattr(self.names, name) for name in usual}
+        odd = [part for name, value in named.items() if value != usual[name] for part in (_flag(name), value)]
+        return [*odd, *self._given("freq", "timezone")]
+
+    def _training(self) -> list[str]:
+        return self._given("season", *_OF_TRAINING) if self.train else self._given("season")
+
+    def _given(self, *names: str) -> list[str]:
+        values = {name: self.options[name] for name in names}
+        return [part for name, value in values.items() if value is not None for part in (_flag(name), str(value))]
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _line(command: str, *parts: str) -> str:
+    return shlex.join(["forecaster", command, *parts])

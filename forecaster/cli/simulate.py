@@ -17,7 +17,7 @@ from forecaster.cli.options import (
     said_of,
     season_option,
 )
-from forecaster.cli.report import count, name_skipped
+from forecaster.cli.shown import count, name_skipped
 
 
 @click.command(

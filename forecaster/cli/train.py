@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example, new_forecaster, read, reading_options, training_options
-from forecaster.cli.report import TrainingProgress, count
+from forecaster.cli.shown import TrainingProgress, count
 
 
 @click.command(

@@ -18,7 +18,7 @@ from forecaster.cli.options import (
     read,
     reading_options,
 )
-from forecaster.cli.report import count, name_skipped, show_table
+from forecaster.cli.shown import count, name_skipped, show_table
 
 if TYPE_CHECKING:
     from forecaster.search import Progress, Tuned
@@ -101,7 +101,7 @@ class _Shown:
     def __enter__(self) -> Self:
         """Start the bar."""
         if sys.stderr.isatty():
-            from forecaster.cli.report import rich_bar
+            from forecaster.cli.shown import rich_bar
 
             self._bar = rich_bar()
             self._task = self._bar.add_task(self._label, total=None, note="preparing the kernels")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from forecaster import Forecast, Frequency, Panel
+from forecaster import Explanation, Forecast, Frequency, Panel
 
 __all__ = ["Model", "NoForecastError", "ServedModel", "digests", "now", "prove", "version_of"]
 
@@ -32,6 +32,9 @@ class Model(Protocol):
         self, panel: Panel | None = None, *, h: int | None = None, level: tuple[float, ...] = (80, 95)
     ) -> Forecast:
         """Forecast a panel."""
+
+    def explain(self, df: Panel, *, network: int | None = None, layer: int | None = None) -> Explanation:
+        """Tell what the gates did in the pass that the forecast of a panel is made of."""
 
 
 def now() -> str:

@@ -1,8 +1,8 @@
-"""Probes for whatever keeps the service running, and the page at the root."""
+"""Probes for whatever keeps the service running."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template_string, request
+from flask import Blueprint, Response
 
 from service.contract import JSON, Answer, operation
 from service.draining import is_draining
@@ -12,20 +12,9 @@ from service.schemas.base import Health, ServerLive, ServerReady
 
 __all__ = ["ops_routes", "refuse_while_draining"]
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Forecaster</title>
-<h1>Forecaster</h1>
-<p>Forecasts with prediction intervals for time series, from {{ count }} model{{ "" if count == 1 else "s" }}.
-<pre>curl {{ url }}v1/forecast -H 'Content-Type: application/json' \\
-  -d '{"series": [{"unique_id": "a", "y": [5, 7, 9, 8, 6, 3, 2, 5, 8, 9, 8, 7, 4, 2]}], "h": 7}'</pre>
-<p>Models: <a href="v1/models">v1/models</a>. All routes: <a href="docs">docs</a>, for programs
-<a href="openapi.json">openapi.json</a>.
-</html>
-"""
-
 
 def ops_routes(registry: ModelRegistry) -> Blueprint:
-    """Return the probes, and the page at ``/``."""
+    """Return the probes."""
     routes = Blueprint("ops", __name__)
 
     @routes.get("/livez")
@@ -77,17 +66,6 @@ def ops_routes(registry: ModelRegistry) -> Blueprint:
         refuse_while_draining()
         registry.require_ready()
         return _health(ServerReady(ready=True))
-
-    @routes.get("/")
-    @operation(
-        id="page",
-        summary="A page that says what this is",
-        scope=None,
-        answers={200: Answer("The page.", {"text/html": {"type": "string"}})},
-    )
-    def page() -> str:
-        """Say what this is, to someone with a browser."""
-        return render_template_string(PAGE, url=request.host_url, count=len(registry.served))
 
     return routes
 

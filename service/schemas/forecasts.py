@@ -7,23 +7,27 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from service.schemas.base import Identifier, Strict
+from service.schemas.base import LONGEST_ID, Identifier, Strict
 
 __all__ = [
+    "ColumnName",
     "ColumnOptions",
     "Columns",
     "CsvOptions",
     "ForecastAnswer",
     "ForecastOptions",
     "ForecastRequest",
+    "PanelOptions",
     "Series",
     "SeriesForecast",
     "SeriesOfAnyForm",
     "SeriesOptions",
     "SkippedSeries",
+    "TimeOptions",
 ]
 
 Level = Annotated[float, Field(gt=0, lt=100)]
+ColumnName = Annotated[str, StringConstraints(max_length=LONGEST_ID)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 EXAMPLE: JsonDict = {
     "series": [
@@ -76,12 +80,9 @@ SeriesOfAnyForm = Annotated[
 ]
 
 
-class SeriesOptions(Strict):
-    """What the series are, and which model forecasts them."""
+class TimeOptions(Strict):
+    """How the timestamps are meant."""
 
-    h: int | None = Field(
-        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
-    )
     freq: Annotated[str, StringConstraints(max_length=32)] | int | None = Field(
         default=None,
         description="Pandas alias such as D, W-SUN, MS, h or 15min, or an integer step. Default: taken from the "
@@ -91,11 +92,11 @@ class SeriesOptions(Strict):
         default=None,
         description="IANA zone of the timestamps, such as Europe/Berlin; needed where their UTC offsets change.",
     )
-    level: list[Level] | None = Field(
-        default=None,
-        max_length=10,
-        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
-    )
+
+
+class PanelOptions(TimeOptions):
+    """What the series are, and which model is asked."""
+
     model: Identifier | None = Field(
         default=None,
         description="A name from /v1/models; base for the base weights, which fit every frequency. Default: the "
@@ -109,12 +110,31 @@ class SeriesOptions(Strict):
     )
 
 
+class SeriesOptions(PanelOptions):
+    """What the series are, and how far and with which intervals to forecast them."""
+
+    h: int | None = Field(
+        default=None, ge=1, description="Steps ahead. Default: the horizon the model was trained for."
+    )
+    level: list[Level] | None = Field(
+        default=None,
+        max_length=10,
+        description="Levels of the prediction intervals, in per cent. Default: 80 and 95.",
+    )
+
+
 class ColumnOptions(Strict):
     """What the columns of a CSV are called."""
 
-    id_col: Identifier = Field(default="unique_id", description="Column of the series ids.")
+    id_col: ColumnName = Field(
+        default="unique_id",
+        description="Column of the series ids. Empty: there is none, the table is one series, and columns beside the "
+        "times and the values are not used.",
+    )
     time_col: Identifier = Field(default="ds", description="Column of the timestamps.")
-    target_col: Identifier = Field(default="y", description="Column of the values.")
+    target_col: ColumnName = Field(
+        default="y", description="Column of the values. Empty: every column but the times is a series."
+    )
 
 
 class ForecastOptions(SeriesOptions):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from hypothesis import strategies as st
 from forecaster.batch.chunks import Chunk, names_list
 from forecaster.batch.csv_chunks import CsvSource, _is_plain
 from forecaster.batch.inputs import find_input
-from forecaster.csvfile import ColumnNames, CsvReader, Limits
+from forecaster.columns import ColumnNames
+from forecaster.csvfile import read_csv
+from forecaster.csvrows import Limits
 from forecaster.errors import InputError
 
 Row = tuple[str, str, float, int]
@@ -45,8 +46,7 @@ def rows_of(chunks: list[Chunk]) -> list[Row]:
 def slowly(text: bytes) -> tuple[list[Row], dict[str, str]]:
     """Read as `parse_csv` does."""
     faults: dict[str, InputError] = {}
-    reader = CsvReader(io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline=""), ColumnNames(), Limits(), faults)
-    table = reader.table()
+    table = read_csv(text, name="table.csv", faults=faults).rows
     assert table.stamps is not None
     assert table.lines is not None
     rows = [

@@ -13,7 +13,7 @@ import pytest
 
 from forecaster import Forecaster, read_panel, write_forecast
 from forecaster.batch import BatchProgress, forecast_file, reading
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from tests.batch.tables import (
     WRITERS,
     Row,

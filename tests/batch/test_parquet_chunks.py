@@ -17,7 +17,8 @@ from forecaster.batch.chunks import names_list
 from forecaster.batch.inputs import find_input
 from forecaster.batch.parquet_chunks import ParquetSource
 from forecaster.batch.pieces import piece_of
-from forecaster.csvfile import ColumnNames, Limits
+from forecaster.columns import ColumnNames
+from forecaster.csvrows import Limits
 from forecaster.panel import Panel
 from tests.batch.tables import scattered, series_rows, write_parquet
 

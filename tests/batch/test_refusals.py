@@ -13,7 +13,7 @@ import pytest
 from forecaster import ConfigError, Forecaster, InputError, OutputError, TooShortError
 from forecaster.batch import BatchProgress, forecast_file, reading
 from forecaster.batch.inputs import find_input
-from forecaster.csvfile import ColumnNames
+from forecaster.columns import ColumnNames
 from tests.batch.tables import series_rows, write_csv, write_parquet
 
 ROWS = series_rows([20 + number % 13 for number in range(40)])

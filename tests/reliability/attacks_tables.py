@@ -57,6 +57,10 @@ TABLES: dict[str, Attack] = {
     "a picture": _table(b"\x89PNG\r\n\x1a\n" + b"\0\1\2\3" * 1_000),
 }
 """Bodies of text/csv."""
+TABLES |= {
+    f"{name}, looked at": attack._replace(path="/v1/inspect?values=true", statuses=(200, *attack.statuses))
+    for name, attack in TABLES.items()
+}
 
 
 def _asked(query: bytes | str, *statuses: int, body: bytes = TABLE, path: str = FORECAST) -> Attack:
@@ -166,5 +170,6 @@ QUOTED = {
     "a zone that is a path",
     "a zone that is a file",
     "a column that is not there",
+    "no known column, looked at",
 }
 """Those whose refusal quotes, shortened, the word that is wrong."""

@@ -15,7 +15,7 @@ def table(series: int, days: int) -> str:
 
 
 TABLES = [table(1, 28), table(3, 20), table(2, 9), table(1, 1)]
-LIKELY = {"h", "level", "windows", "step", "details"}
+LIKELY = {"h", "level", "windows", "step", "details", "values"}
 """Options that numbers at random often fit."""
 
 
@@ -24,8 +24,10 @@ def as_bytes(value: Any) -> bytes:
 
 
 @schemathesis.serializer("text/csv")
-def encode(context: Any, value: Any) -> dict[str, bytes]:  # noqa: ARG001 - schemathesis' signature
-    return {"data": as_bytes(value)}
+def encode(context: Any, value: Any) -> bytes:
+    """Return a table as it is sent; packed here, since a body that is no text would pass for a wrong one."""
+    is_packed = (context.case.headers or {}).get("Content-Encoding") == "gzip"
+    return gzip.compress(as_bytes(value)) if is_packed else as_bytes(value)
 
 
 @schemathesis.hook
@@ -45,12 +47,12 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:  # noq
     if case.media_type == "application/json":
         case.query = {}
     chance = len(f"{case.query}{case.body}") % 8
+    if case.path == "/v1/inspect":  # it takes nothing but tables, and of one row it cannot tell the frequency
+        chance %= len(TABLES) - 1
     if case.media_type == "text/csv" and chance < len(TABLES):
         case.body = TABLES[chance]
         case.query = {name: value for name, value in (case.query or {}).items() if name in LIKELY}
         case.query |= {"kind": "forecast"} if case.path == "/v1/jobs" else {}
-    if (case.headers or {}).get("Content-Encoding") == "gzip":
-        case.body = gzip.compress(as_bytes(case.body))
 
 
 @schemathesis.check

@@ -159,6 +159,8 @@ def test_what_is_served_is_named_nowhere(stage: Stage) -> None:
         asked = f"{path}?{query}" + ("&kind=forecast" if status == 202 else "")
         answer = stage.service.ask("POST", asked, table, headers | {"Idempotency-Key": "canary77"}, key=stage.key)
         assert answer.status == status, answer.body
+    looked = stage.service.ask("POST", "/v1/inspect?values=true", table + b"canary77,x,y\n", headers, key=stage.key)
+    assert looked.json["findings_total"] == 2
     assert stage.service.ask("GET", "/v1/models?canary77=canary77", headers=headers, key=stage.key).status == 200
 
 

@@ -12,9 +12,10 @@ import pytest
 from tests.service.processes import GUNICORN, Running, running
 
 MARK = "canary77"
-FORECAST, BACKTEST, KSERVE, CURRENT = (
+FORECAST, BACKTEST, EXPLAIN, KSERVE, CURRENT = (
     "/v1/forecast",
     "/v1/backtest",
+    "/v1/explain",
     "/v1/timeseries/forecast",
     "/v1/models/tiny/current",
 )
@@ -48,6 +49,10 @@ JSON = [
     (FORECAST, series(freq={}), "freq", "a string or a whole number", "object"),
     (BACKTEST, series(windows=0), "windows", "greater than or equal to 1", "number"),
     (BACKTEST, series(details=MARK), "details", "true or false", "string"),
+    (EXPLAIN, series(network=MARK), "network", "a whole number", "string"),
+    (EXPLAIN, series(network=77), "network", "a network from 0 to 1", "a larger number"),
+    (EXPLAIN, series(layer=-1), "layer", "greater than or equal to 0", "number"),
+    (EXPLAIN, {"series": [GOOD], MARK * 4: 1}, "(unknown)", "no field of this name", "number"),
     (KSERVE, kserve(series=[[1]]), "inputs[0].series[0]", "a number", "array"),
     (KSERVE, kserve(name=None), "inputs[0].name", "a string", "null"),
     (KSERVE, kserve({}), "options.horizon", "this field to be there", "nothing"),

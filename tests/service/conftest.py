@@ -13,7 +13,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from forecaster import Forecast, Forecaster, NetworkConfig, Panel, TooShortError, TrainingConfig, open_store
+from forecaster import (
+    Explanation,
+    Forecast,
+    Forecaster,
+    NetworkConfig,
+    Panel,
+    TooShortError,
+    TrainingConfig,
+    open_store,
+)
 from service import create_app
 from service.models.registry import ModelRegistry
 from service.settings import STATE, Settings
@@ -63,6 +72,13 @@ class LastValue:
             skipped=reasons,
             timezone=kept.timezone,
         )
+
+    def explain(self, df: Panel, *, network: int | None = None, layer: int | None = None) -> Explanation:
+        """Explain what some network does, that has little to do with the last value."""
+        if not (df.observed >= ENOUGH).any():
+            raise TooShortError(f"Series {df.ids[0]!r} has too few values.", series=df.ids[0])
+        model = Forecaster.pretrained(df.frequency.alias)
+        return model.explain(df, network=0 if network is None else network, layer=layer)
 
 
 def model_folder(parent: Path, name: str, **info: Any) -> Path:

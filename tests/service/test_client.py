@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from flask import Flask
 
-from forecaster import Client, ServiceError
+from forecaster import Client, Forecaster, ServiceError
 from service.settings import Settings
 from tests.test_docs import ROOT, SERVED, blocks
 
@@ -45,6 +45,18 @@ def test_frames_files_and_lists_are_forecast(client: Client) -> None:
     assert (answer.model, answer.freq, answer.h) == ("daily", "D", 3)
     assert len(answer.forecasts) == 29
     assert client.forecast([1, 2, 3], h=1, level=[]).forecasts[0]["LSTM"] == [3]
+
+
+def test_an_explanation_has_the_librarys_numbers(client: Client) -> None:
+    frame = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=30), "y": range(5, 35)})
+    made = client.explain(frame, model="base", network=1).to_frame()
+    expected = Forecaster.pretrained("D").explain(frame, network=1).frame()
+    expected = expected.sort_values(["layer", "unit", "ds"], ignore_index=True)
+    assert list(made.columns) == list(expected.columns)
+    for name in ("y", "layer", "unit"):
+        assert (made[name] == expected[name]).all()
+    for name in ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state"):
+        assert (made[name].astype("float32") == expected[name]).all()
 
 
 def test_refusals_arrive_with_their_fields(client: Client) -> None:

