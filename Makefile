@@ -49,7 +49,7 @@ ifneq ($(SERVE),0)
 	@$(BIN)/forecaster serve --models $(MODELS) --port $(PORT)
 endif
 
-test: $(VENV)/.installed-dev ## run all tests, from an empty kernel cache
+test: $(VENV)/.installed-dev $(if $(SCALE),$(VENV)/.installed-scale) ## run all tests, from an empty kernel cache (SCALE=1: with Ray, Spark, Dask, polars)
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(BIN)/python -m pytest $(ARGS)
 
 soak: $(VENV)/.installed-dev ## break the running service for an hour or so: kills, full disks, damaged files
@@ -91,6 +91,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url 
 
 lock: ## solve the requirements anew (needs uv)
 	$(LOCK) pyproject.toml requirements/build.in --extra dev --upgrade -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra ray --extra polars --extra dask --extra spark -c requirements/dev.txt -o requirements/scale.txt
 	$(LOCK) pyproject.toml requirements/build.in --extra plot -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml --extra postgres --extra remote -c requirements/dev.txt -o requirements/run.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt

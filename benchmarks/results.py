@@ -135,6 +135,8 @@ def shown(figure: Figure) -> str:
     """Return the figure as a reader wants it."""
     if figure.value is None:
         return f"not measured: {figure.note}"
+    if figure.unit == "bytes" and figure.value < 1e5:
+        return f"{figure.value:,.0f} bytes"
     if figure.unit == "bytes":
         return f"{figure.value / 1e6:,.0f} MB"
     if figure.unit in _PATTERNS:

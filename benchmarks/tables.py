@@ -8,18 +8,22 @@ from typing import Any
 
 from benchmarks import accuracy
 from benchmarks.accuracy import Accuracy, accuracy_block
+from benchmarks.batch.block import batch_block
 from benchmarks.classification import classification_block
 from benchmarks.image import image_block
 from benchmarks.m4.report import RUNS, ladder_block, m4_block
 from benchmarks.page import page_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
+from benchmarks.scale import limits_block, sizing_block
 from benchmarks.stages import stages_block
 
 README = Path(__file__).parents[1] / "README.md"
 NOTES = Path(__file__).parents[1] / "docs" / "notes.md"
 ARCHITECTURE = README.parent / "docs" / "architecture.md"
 ACCURACY = README.parent / "docs" / "accuracy.md"
+SCALE = README.parent / "docs" / "scale.md"
 OPERATIONS = README.parent / "docs" / "operations.md"
+FILES = README.parent / "docs" / "files.md"
 BEGIN = "<!-- figures: written by python -m benchmarks.tables -->"
 END = "<!-- end of figures -->"
 PEERS_BEGIN = "<!-- peers: written by python -m benchmarks.tables -->"
@@ -37,8 +41,14 @@ M4_END = "<!-- end of m4 -->"
 SETS_BEGIN = "<!-- sets: written by python -m benchmarks.tables -->"
 SETS_END = "<!-- end of sets -->"
 
+BATCH_BEGIN = "<!-- batch: written by python -m benchmarks.tables -->"
+BATCH_END = "<!-- end of batch -->"
 SERVICE_BEGIN = "<!-- service: written by python -m benchmarks.tables -->"
 SERVICE_END = "<!-- end of service -->"
+SIZING_BEGIN = "<!-- sizing: written by python -m benchmarks.tables -->"
+SIZING_END = "<!-- end of sizing -->"
+LIMITS_BEGIN = "<!-- limits: written by python -m benchmarks.tables -->"
+LIMITS_END = "<!-- end of limits -->"
 IMAGE_BEGIN = "<!-- image: written by python -m benchmarks.tables -->"
 IMAGE_END = "<!-- end of image -->"
 PAGE_BEGIN = "<!-- page: written by python -m benchmarks.tables -->"
@@ -148,6 +158,19 @@ def with_image(text: str, report: Any) -> str:
     return _with_block(text, IMAGE_BEGIN, IMAGE_END, image_block(report))
 
 
+def with_scale(text: str, report: Report | None, batch: Report | None) -> str:
+    """Return a text with the blocks of what many series take, and of what sets a limit, made new."""
+    nothing = "Not measured yet: `python -m benchmarks.scale`."
+    sizing, limits = (nothing, nothing) if report is None else (sizing_block(report, batch), limits_block(report))
+    return _with_block(_with_block(text, SIZING_BEGIN, SIZING_END, sizing), LIMITS_BEGIN, LIMITS_END, limits)
+
+
+def with_batch(text: str, report: Report | None) -> str:
+    """Return a text with the block of large files made new."""
+    block = "Not measured yet: `python -m benchmarks.batch`." if report is None else batch_block(report)
+    return _with_block(text, BATCH_BEGIN, BATCH_END, block)
+
+
 def with_page(text: str, report: Any) -> str:
     """Return a text with the block of how soon the page shows a forecast made new."""
     return _with_block(text, PAGE_BEGIN, PAGE_END, page_block(report))
@@ -178,3 +201,5 @@ if __name__ == "__main__":
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")
+    SCALE.write_text(with_scale(SCALE.read_text(encoding="utf-8"), load("scale"), load("batch")), encoding="utf-8")
+    FILES.write_text(with_batch(FILES.read_text(encoding="utf-8"), load("batch")), encoding="utf-8")

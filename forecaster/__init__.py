@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forecaster.audit import audit_panel as audit_panel
     from forecaster.backtest import Backtest as Backtest
     from forecaster.backtest import rolling_backtest as rolling_backtest
+    from forecaster.batch import forecast_file as forecast_file
     from forecaster.classifier import SequenceClassifier as SequenceClassifier
     from forecaster.client import Client as Client
     from forecaster.columns import ColumnNames as ColumnNames
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from forecaster.csvrows import Limits as Limits
     from forecaster.diagnosis import GradientFlow as GradientFlow
     from forecaster.diagnosis import gradient_flow as gradient_flow
+    from forecaster.elsewhere import predict_frame as predict_frame
     from forecaster.engine import engine_in_use as engine_in_use
     from forecaster.errors import ConfigError as ConfigError
+    from forecaster.errors import ExecutorError as ExecutorError
     from forecaster.errors import ForecasterError as ForecasterError
     from forecaster.errors import InputError as InputError
     from forecaster.errors import MissingExtraError as MissingExtraError
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from forecaster.errors import TooLargeError as TooLargeError
     from forecaster.errors import TooShortError as TooShortError
     from forecaster.errors import UnknownVersionError as UnknownVersionError
+    from forecaster.executors import Executor as Executor
+    from forecaster.executors import executor_of as executor_of
     from forecaster.executors import usable_cpus as usable_cpus
     from forecaster.explanation import Explanation as Explanation
     from forecaster.explanation import Mover as Mover
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     from forecaster.outputs import flush_folder as flush_folder
     from forecaster.panel import Panel as Panel
     from forecaster.pretrained import base_folders as base_folders
+    from forecaster.search import tune as tune
     from forecaster.storage import describe_model as describe_model
     from forecaster.storage import kind_of as kind_of
     from forecaster.store import ModelStore as ModelStore
@@ -80,6 +86,7 @@ _HOME = {
     "Backtest": "backtest",
     "rolling_backtest": "backtest",
     "SequenceClassifier": "classifier",
+    "forecast_file": "batch",
     "Client": "client",
     "NetworkConfig": "config",
     "SequenceConfig": "config",
@@ -90,6 +97,7 @@ _HOME = {
     "Limits": "csvrows",
     "GradientFlow": "diagnosis",
     "gradient_flow": "diagnosis",
+    "predict_frame": "elsewhere",
     "engine_in_use": "engine",
     "ForecasterError": "errors",
     "InputError": "errors",
@@ -103,7 +111,10 @@ _HOME = {
     "StoreError": "errors",
     "UnknownVersionError": "errors",
     "MissingExtraError": "errors",
+    "ExecutorError": "errors",
     "ServiceError": "errors",
+    "Executor": "executors",
+    "executor_of": "executors",
     "usable_cpus": "executors",
     "Explanation": "explanation",
     "Mover": "explanation",
@@ -117,6 +128,7 @@ _HOME = {
     "flush_folder": "outputs",
     "Panel": "panel",
     "base_folders": "pretrained",
+    "tune": "search",
     "describe_model": "storage",
     "kind_of": "storage",
     "ModelStore": "store",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from forecaster import accuracy
 from forecaster.baselines import BASELINES, baseline_forecast
 from forecaster.config import check_horizon, check_levels
 from forecaster.errors import TooShortError
+from forecaster.executors import Executor, Serial, executor_of
 from forecaster.forecast import Forecast
+from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.peers import check_peers, peer_forecast
 from forecaster.prediction import LEAST_OBSERVED
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+
+_LEAST_SERIES = 256
+"""Series that one piece of work forecasts at the least: below, to send it costs more than it saves."""
 
 
 class Model(Protocol):
@@ -66,12 +71,15 @@ class Backtest:
         Series that took no part, and why.
     names : ColumnNames
         Column names of `frame`.
+    kind : FrameKind, optional
+        What frames are like, if not pandas.
     """
 
     folds: list[Fold]
     season: int
     skipped: dict[str, str]
     names: ColumnNames
+    kind: FrameKind | None = None
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -98,7 +106,7 @@ class Backtest:
             ]
         )
         frame.insert(0, self.names.id_col, np.repeat(ids, len(models)))
-        return frame
+        return as_kind(frame, self.kind)  # type: ignore[no-any-return]  # of the library the user's data were of
 
     def _measures(self, name: str, series: slice, scales: Floats) -> dict[str, float]:
         """Return how good a model was on some of the series; `scales` are those of all."""
@@ -136,7 +144,8 @@ class Backtest:
         """Return one row for each series, cutoff and step: ids, times, ``cutoff``, ``y`` and each model's columns."""
         import pandas as pd
 
-        return pd.concat([self._fold_frame(fold) for fold in self.folds], ignore_index=True)
+        frame = pd.concat([self._fold_frame(fold) for fold in self.folds], ignore_index=True)
+        return as_kind(frame, self.kind)  # type: ignore[no-any-return]  # of the library the user's data were of
 
     def _fold_frame(self, fold: Fold) -> pd.DataFrame:
         frames = [forecast_to_frame(forecast, self.names) for forecast in fold.forecasts.values()]
@@ -162,6 +171,7 @@ def rolling_backtest(
     peers: str | Sequence[str] = (),
     names: ColumnNames | None = None,
     base: Model | None = None,
+    executor: str | Executor | None = None,
 ) -> Backtest:
     """Forecast `h` steps from each of `n_windows` cutoffs, the newest `h` steps before the end.
 
@@ -192,6 +202,10 @@ def rolling_backtest(
         Column names of the result's frame.
     base : forecaster, optional
         One that is trained already, on other series: it stands beside as ``Base``.
+    executor : str or Executor, optional
+        What runs trainings, where there are several, and forecasts: ``"serial"``, which is the default,
+        ``"threads"`` or ``"ray"`` (`executor_of`). It changes nothing in the numbers. For Ray, `fit` is to be a
+        function that can be sent elsewhere.
 
     Raises
     ------
@@ -207,26 +221,79 @@ def rolling_backtest(
     step = h if step_size is None else check_horizon(step_size, name="step_size")
     every = _refit_every(refit, n_windows)
     reach = h + (n_windows - 1) * step
-    kept, skipped = _long_enough(panel, reach)
-    folds: list[Fold] = []
-    model: Model | None = None
-    for k in range(n_windows):
-        ahead = reach - k * step
-        known = kept.head(ahead)
-        actual = kept.tail_values(ahead)[:, :h]
-        if model is None or k % every == 0:
-            model = fit(known)
-        forecasts = {}
-        own = model.forecast(known, h=h, level=levels)
-        forecasts[own.alias] = own
-        if base is not None:
-            forecasts["Base"] = replace(base.forecast(known, h=h, level=levels), alias="Base")
-        for name in BASELINES:
-            forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
-        for name in others:
-            forecasts[name] = peer_forecast(name, known, h=h, levels=levels, season=season)
-        folds.append(Fold(known, actual, forecasts))
+    kept, skipped = long_enough(panel, reach)
+    asked = _Asked(h, levels, season, others)
+    with executor_of(executor) as running:
+        cutoffs = [reach - k * step for k in range(n_windows)]
+        begun = cutoffs[::every]
+        models = (Serial() if len(begun) == 1 else running).map(_trained, begun, shared=(kept, fit))
+        shares = _shares(len(kept), running.workers)
+        pieces = [_Piece(ahead, k // every, share) for k, ahead in enumerate(cutoffs) for share in shares]
+        said = running.map(_forecasts, pieces, shared=(kept, models, base, asked))
+    folds = [
+        Fold(kept.head(ahead), kept.tail_values(ahead)[:, :h], _joined(said[k * len(shares) : (k + 1) * len(shares)]))
+        for k, ahead in enumerate(cutoffs)
+    ]
     return Backtest(folds, season, skipped, (names or ColumnNames()).written)
+
+
+class _Asked(NamedTuple):
+    """What all forecasts of a backtest are asked for."""
+
+    h: int
+    levels: tuple[float, ...]
+    season: int
+    peers: tuple[str, ...]
+
+
+class _Piece(NamedTuple):
+    """Forecasts of some series from one cutoff: so many steps before the end, by one of the models."""
+
+    ahead: int
+    model: int
+    series: range
+
+
+def _shares(series: int, workers: int) -> list[range]:
+    """Return which series are forecast together, since forecasts do not depend on the series beside them."""
+    size = series if workers == 1 else max(_LEAST_SERIES, -(-series // workers))
+    return [range(at, min(at + size, series)) for at in range(0, series, size)]
+
+
+def _trained(ahead: int, kept: Panel, fit: Callable[[Panel], Model]) -> Model:
+    return fit(kept.head(ahead))
+
+
+def _forecasts(
+    piece: _Piece, kept: Panel, models: Sequence[Model], base: Model | None, asked: _Asked
+) -> dict[str, Forecast]:
+    """Return what each model and each baseline says of some series from one cutoff."""
+    h, levels, season, peers = asked
+    known = (kept if len(piece.series) == len(kept) else kept.select(piece.series)).head(piece.ahead)
+    own = models[piece.model].forecast(known, h=h, level=levels)
+    forecasts = {own.alias: own}
+    if base is not None:
+        forecasts["Base"] = replace(base.forecast(known, h=h, level=levels), alias="Base")
+    for name in BASELINES:
+        forecasts[name] = baseline_forecast(name, known, h=h, levels=levels, season=season)
+    for name in peers:
+        forecasts[name] = peer_forecast(name, known, h=h, levels=levels, season=season)
+    return forecasts
+
+
+def _joined(shares: Sequence[dict[str, Forecast]]) -> dict[str, Forecast]:
+    return {name: Forecast.joined([one[name] for one in shares]) for name in shares[0]}
+
+
+def count_trainings(refit: bool | int, n_windows: int) -> int:
+    """Return how many models a backtest trains.
+
+    Raises
+    ------
+    ConfigError
+        An argument is out of range.
+    """
+    return -(-check_horizon(n_windows, name="n_windows") // _refit_every(refit, n_windows))
 
 
 def _refit_every(refit: bool | int, n_windows: int) -> int:
@@ -237,7 +304,7 @@ def _refit_every(refit: bool | int, n_windows: int) -> int:
     return check_horizon(refit, name="refit")
 
 
-def _long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
+def long_enough(panel: Panel, reach: int) -> tuple[Panel, dict[str, str]]:
     """Return the series that have two observed values before the oldest cutoff, and why the others have not."""
     kept, skipped = [], {}
     for i, name in enumerate(panel.ids):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from numbers import Real
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from forecaster.errors import ConfigError
@@ -65,7 +66,7 @@ class NetworkConfig:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, most))
-        _check_choice("loss", self.loss, get_args(Loss))
+        check_choice("loss", self.loss, get_args(Loss))
         check_cell(self.cell)
         if not isinstance(self.deseasonalise, bool):
             raise ConfigError(
@@ -133,7 +134,7 @@ class SequenceConfig:
         whole = {"layers": (1, 16), "hidden": (1, 2048), "dense": (0, 2048), "embedding": (0, 2048)}
         for name, (least, most) in whole.items():
             object.__setattr__(self, name, check_whole(name, getattr(self, name), least, most))
-        _check_choice("loss", self.loss, get_args(SequenceLoss))
+        check_choice("loss", self.loss, get_args(SequenceLoss))
         dropout = _as_float(self.dropout)
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be a share from 0 to below 1, got {self.dropout!r}.", column="dropout")
@@ -309,8 +310,22 @@ def engine_choice() -> str:
         It is not one of ``auto``, ``compiled`` and ``plain``.
     """
     choice = os.environ.get("FORECASTER_ENGINE") or ENGINES[0]
-    _check_choice("FORECASTER_ENGINE", choice, ENGINES)
+    check_choice("FORECASTER_ENGINE", choice, ENGINES)
     return choice
+
+
+def state_folder() -> Path:
+    """Return the folder for what is kept between runs, as the service has it.
+
+    Raises
+    ------
+    ConfigError
+        It is in a home that is not known.
+    """
+    try:
+        return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
+    except RuntimeError:
+        raise ConfigError("FORECASTER_STATE is in a home folder that is not known. Name another.") from None
 
 
 def training_config(asked: TrainingConfig | Mapping[str, Any] | None, usual: TrainingConfig) -> TrainingConfig:
@@ -346,7 +361,7 @@ def check_init(init: object, *, shaped: bool, cell: Cell = "lstm") -> str:
     """
     if init is None:
         return "random" if shaped or cell != "lstm" else "base"
-    _check_choice("init", init, INITS)
+    check_choice("init", init, INITS)
     if init == "base" and shaped:
         raise ConfigError("base weights have shapes of their own: leave network out, or init='base'.", column="network")
     if init == "base" and cell != "lstm":
@@ -365,7 +380,7 @@ def check_cell(cell: object) -> Cell:
     ConfigError
         There is none.
     """
-    _check_choice("cell", cell, CELLS)
+    check_choice("cell", cell, CELLS)
     return cast("Cell", cell)
 
 
@@ -482,6 +497,13 @@ def _as_float(value: object) -> float:
         return float("nan")
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Check that a setting is one of those there are.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}.", column=name)

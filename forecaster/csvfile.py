@@ -6,22 +6,23 @@ A fault is looked for row by row only after a piece of the rows has failed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.columns import ColumnNames, Layout, choose_layout
-from forecaster.csvrows import CsvRows, Limits, opened
+from forecaster.csvrows import ROWS_A_PIECE, CsvRows, Limits, opened
 from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown
 from forecaster.longtable import MISSING, LongTable, Numbering
 from forecaster.panel import Panel
 
-__all__ = ["CsvTable", "csv_head", "number_hint", "parse_csv", "read_csv"]
+__all__ = ["CsvColumns", "CsvTable", "csv_head", "in_words_of_the_user", "number_hint", "parse_csv", "read_csv"]
 
 _MOST_CELLS = 1_000
 """Cells without a number that are kept in mind; others are counted."""
@@ -87,7 +88,7 @@ def read_csv(
     names = names or ColumnNames()
     with opened(source, name) as text:
         rows = CsvRows(text, limits or Limits())
-        return _Columns(rows, names, name, faults).table()
+        return CsvColumns(rows, names, name, faults).table()
 
 
 def csv_head(
@@ -151,14 +152,31 @@ class CsvTable:
 
     def in_words_of_the_user(self, error: InputError, prefix: str = "") -> InputError:
         """Return an error of a panel's with the user's name of its column."""
-        column = {"y": self.names.target_col, "ds": self.names.time_col}.get(error.column or "", error.column)
-        text = str(error).replace(", column 'ds': ", f", column {shown(self.names.time_col)}: ", 1)
-        return type(error)(f"{prefix}{text}", series=error.series, row=error.row, column=column)
+        return in_words_of_the_user(error, self.names, prefix)
+
+
+def in_words_of_the_user(error: InputError, names: ColumnNames, prefix: str = "") -> InputError:
+    """Return an error of a panel's with the user's name of its column."""
+    column = {"y": names.target_col, "ds": names.time_col}.get(error.column or "", error.column)
+    text = str(error).replace(", column 'ds': ", f", column {shown(names.time_col)}: ", 1)
+    return type(error)(f"{prefix}{text}", series=error.series, row=error.row, column=column)
 
 
 @dataclass
-class _Columns:
-    """The rows on their way from text to arrays."""
+class CsvColumns:
+    """The rows of a CSV on their way from text to arrays.
+
+    Attributes
+    ----------
+    rows, names
+        The text, and how the user calls its columns.
+    name
+        What the source is called in messages.
+    faults
+        As `parse_csv` takes them.
+    layout
+        Where the columns are.
+    """
 
     rows: CsvRows
     names: ColumnNames
@@ -174,7 +192,9 @@ class _Columns:
 
     def table(self) -> CsvTable:
         """Read all rows; series with values that are no numbers are put into `faults`, where that is given."""
-        read = self._read()
+        read = self._read(self.rows.pieces())
+        if read is None:
+            raise InputError("The file has a header but no rows below it. Expected one row for each value.")
         return CsvTable(
             tuple(self.rows.header),
             self.layout,
@@ -186,14 +206,21 @@ class _Columns:
             self.name,
         )
 
-    def _read(self) -> LongTable:
+    def tables(self, rows: int) -> Iterator[LongTable]:
+        """Yield all rows, about so many at a time; what is in `faults` when a table comes is of it or earlier ones."""
+        pieces = self.rows.pieces()
+        while (table := self._read(islice(pieces, -(-rows // ROWS_A_PIECE)))) is not None:
+            yield table
+
+    def _read(self, pieces: Iterable[tuple[list[list[str]], IntArray]]) -> LongTable | None:
+        """Return these rows, or None if there are none."""
         stamps = Numbering()
         ids = Numbering()
         stamp_codes: list[IntArray] = []
         id_codes: list[IntArray] = []
         values: list[NDArray[np.float64]] = []
         lines: list[IntArray] = []
-        for rows, at in self.rows.pieces():
+        for rows, at in pieces:
             self.count += len(rows)
             self._refuse_many_rows()
             stamp_codes.append(stamps.number([row[self.layout.time] for row in rows]))
@@ -204,7 +231,7 @@ class _Columns:
             values.append(self._values(rows, at))
             lines.append(at)
         if not lines:
-            raise InputError("The file has a header but no rows below it. Expected one row for each value.")
+            return None
         line, times, matrix = np.concatenate(lines), np.concatenate(stamp_codes), np.concatenate(values)
         if self.layout.id is None:
             series = tuple(self.rows.header[i] for i in self.layout.targets)

@@ -21,11 +21,13 @@ import numpy as np
 from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import IntArray
 
-__all__ = ["CsvRows", "Limits", "opened"]
+__all__ = ["ROWS_A_PIECE", "CsvRows", "Limits", "opened", "refuse_other_formats", "told_of"]
 
 _BLOCK_CHARACTERS = 1 << 18
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_ROWS_A_PIECE = 4_096  # more rows at a time wake Python's garbage collector
+ROWS_A_PIECE = 4_096
+"""Rows that come at a time: more of them wake Python's garbage collector."""
+
 _CELLS_A_PIECE = 1_000_000
 
 
@@ -51,32 +53,57 @@ def opened(source: bytes | str | BinaryIO, name: str) -> Iterator[IO[str]]:
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8-sig", newline="")
     try:
-        _refuse_other_formats(stream)
-        yield text
+        with told_of(stream, name):
+            refuse_other_formats(stream)
+            yield text
+    finally:
+        text.detach()  # the stream is the caller's to close
+
+
+@contextmanager
+def told_of(stream: BinaryIO, name: str) -> Iterator[None]:
+    """Have whatever is wrong with the bytes of a stream that can seek said with the name of the source.
+
+    Raises
+    ------
+    InputError
+        In the place of whatever says that a text is not UTF-8, or a gzip file damaged.
+    """
+    try:
+        yield
     except InputError as error:
         raise type(error)(f"{name}: {error}", series=error.series, row=error.row, column=error.column) from None
     except UnicodeDecodeError:
         raise _not_utf8(stream, name) from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{name} is not a complete gzip file ({error}). Copy or download it again.") from error
-    finally:
-        text.detach()  # the stream is the caller's to close
 
 
 class CsvRows:
     """One pass over a CSV: any line ends; commas, semicolons or tabs.
 
+    Parameters
+    ----------
+    text : text stream
+        Without translation of line ends.
+    limits : Limits
+        What is refused.
+    before : int
+        Lines of the file that are not in `text`, for messages.
+
     Attributes
     ----------
-    header
-        Names of the columns.
+    header, delimiter
+        Names of the columns, and what is between them.
+    skipped
+        Lines above the header.
     """
 
-    def __init__(self, text: IO[str], limits: Limits) -> None:
+    def __init__(self, text: IO[str], limits: Limits, *, before: int = 0) -> None:
         self.text = text
         self.limits = limits
-        lines = self._bounded_lines()
-        self.skipped = 0  # blank lines above the header
+        self.skipped = before  # with the blank lines above the header
+        lines = self._bounded_lines(before)
         first = next(lines, "")
         while first and not first.strip():
             self.skipped += 1
@@ -96,14 +123,14 @@ class CsvRows:
     def pieces(self) -> Iterator[tuple[list[list[str]], IntArray]]:
         """Yield rows and the line each of them ends on; blank lines are passed over."""
         width = len(self.header)
-        wanted = max(1, min(_ROWS_A_PIECE, _CELLS_A_PIECE // width))
+        wanted = max(1, min(ROWS_A_PIECE, _CELLS_A_PIECE // width))
         while True:
-            began = self._line()
+            began = self.line
             rows = self._read(wanted)
             if not rows:
                 return
             at = began + np.arange(1, len(rows) + 1)
-            if self._line() - began != len(rows):
+            if self.line - began != len(rows):
                 at = began + np.cumsum([1 + sum(len(_LINE_END.findall(cell)) for cell in row) for row in rows])
             if [] in rows:
                 at = at[[bool(row) for row in rows]]
@@ -114,18 +141,20 @@ class CsvRows:
                 yield rows, at
 
     def _read(self, count: int) -> list[list[str]]:
-        began = self._line()
+        began = self.line
         try:
             return list(islice(self.reader, count))
         except csv.Error as error:
             raise self._malformed(error, began + 1) from None
 
-    def _line(self) -> int:
+    @property
+    def line(self) -> int:
+        """Line of the file that was read last."""
         return int(self.reader.line_num) + self.skipped
 
-    def _bounded_lines(self) -> Iterator[str]:
+    def _bounded_lines(self, number: int) -> Iterator[str]:
         """Yield lines, read in blocks: three times as fast as a checked ``readline`` for each."""
-        rest, number = "", 0
+        rest = ""
         while block := self.text.read(_BLOCK_CHARACTERS):
             lines = list(io.StringIO(rest + block, newline=""))
             rest = "" if lines[-1].endswith("\n") else lines.pop()
@@ -159,7 +188,7 @@ class CsvRows:
             )
 
     def _malformed(self, error: csv.Error, began: int) -> InputError:
-        line = self._line()
+        line = self.line
         if "field larger" in str(error):
             what = f"A field that ends in line {line} has more than {csv.field_size_limit()} characters"
         else:
@@ -192,7 +221,8 @@ def _nul_byte(number: int) -> InputError:
     )
 
 
-def _refuse_other_formats(stream: BinaryIO) -> None:
+def refuse_other_formats(stream: BinaryIO) -> None:
+    """Raise InputError if a stream that can seek begins as other kinds of files do."""
     head = stream.read(4)
     stream.seek(0)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):

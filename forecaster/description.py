@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from forecaster.config import TrainingConfig, as_settings, check_cell, check_horizon, network_config
 from forecaster.engine import Engine
@@ -39,6 +43,15 @@ def set_named_weights(networks: Sequence[Network], weights: Mapping[str, Array])
         begin = f"{k}."
         network.set_weights({name[len(begin) :]: array for name, array in weights.items() if name.startswith(begin)})
         network.freeze()
+
+
+def fingerprint_of(info: Mapping[str, Any], networks: Sequence[Network]) -> str:
+    """Return a digest of a model's description and weights."""
+    digest = hashlib.sha256(json.dumps(info, sort_keys=True).encode())
+    for name, array in sorted(named_weights(networks).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def described(info: Mapping[str, Any], weights: Mapping[str, Array]) -> tuple[Engine, Frequency, Calibration]:

@@ -7,7 +7,7 @@ the kernels) or ``plain``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,6 +77,17 @@ class Engine:
         self.season = season if any(network.config.deseasonalise for network in networks) else 1
         self._choice = engine_choice()
         self._packed: tuple[Packed[ForecastNetwork], ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process is made from, packed weights left out."""
+        return {**self.__dict__, "_packed": (), "_loaded": self._choice != "plain" and LOADER.ready.is_set()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become the copy; one of an engine that forecasts with kernels does so as well, to give the same numbers."""
+        loaded = state.pop("_loaded")
+        self.__dict__.update(state)
+        if loaded:
+            self.load()
 
     def load(self) -> None:
         """Have the kernels ready before this returns, unless they are not to be used."""

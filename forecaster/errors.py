@@ -13,6 +13,7 @@
     ├── UnknownVersionError   a store has no such version of a model (also a LookupError)
     ├── StoreError            a store of models does not answer
     ├── OutputError           a result cannot be written (also an OSError)
+    ├── ExecutorError         pieces of work cannot be run (also a RuntimeError)
     ├── MissingExtraError     an optional package is not installed (also an ImportError)
     └── ServiceError          a service refuses a request or cannot be reached (also a RuntimeError)
 
@@ -97,6 +98,10 @@ class StoreError(ForecasterError):
 
 class OutputError(ForecasterError, OSError):
     """A result cannot be written."""
+
+
+class ExecutorError(ForecasterError, RuntimeError):
+    """A cluster does not answer, or a piece of work came to no end on it."""
 
 
 class MissingExtraError(ForecasterError, ImportError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,19 @@ class Forecast(NextSteps):
         lower = {f"{self.alias}-lo-{level:g}": self.lower[:, place] for place, level in enumerate(self.levels)}
         upper = {f"{self.alias}-hi-{level:g}": self.upper[:, place] for place, level in enumerate(self.levels)}
         return dict(reversed(lower.items())) | upper
+
+    @classmethod
+    def joined(cls, forecasts: Sequence[Forecast]) -> Forecast:
+        """Return one forecast of the series of all `forecasts`, which differ in nothing else."""
+        return replace(
+            forecasts[0],
+            ids=tuple(name for one in forecasts for name in one.ids),
+            skipped={name: reason for one in forecasts for name, reason in one.skipped.items()},
+            times=np.concatenate([one.times for one in forecasts]),
+            point=np.concatenate([one.point for one in forecasts]),
+            lower=np.concatenate([one.lower for one in forecasts]),
+            upper=np.concatenate([one.upper for one in forecasts]),
+        )
 
     def quantile(self, q: float) -> NDArray[np.float64]:
         """Return a quantile, shape (N, h), that is the end of one of the intervals, or the median."""

@@ -13,10 +13,11 @@ from forecaster.errors import ConfigError, InputError
 from forecaster.frequency import Frequency, IntArray
 from forecaster.gate import shown
 from forecaster.longtable import MISSING, Numbering, timestamps_of
+from forecaster.otherframes import FrameKind, is_pandas, kind_of, wrapped
 from forecaster.panel import Panel
 from forecaster.timestamps import dates_of_numbers, find_zone
 
-__all__ = ["assemble", "panel_from_frame", "text_times", "times_for_frame", "whole_times"]
+__all__ = ["assemble", "frame_kind", "panel_from_frame", "text_times", "times_for_frame", "whole_times", "zone_name"]
 
 Freq = str | int | Frequency | None
 
@@ -24,19 +25,23 @@ Freq = str | int | Frequency | None
 def panel_from_frame(
     frame: Any, *, freq: Freq = None, names: ColumnNames | None = None, timezone: str | None = None
 ) -> Panel:
-    """Build a panel from a pandas DataFrame (or one that looks like it), long or wide.
+    """Build a panel from a DataFrame of pandas, or of another library that narwhals knows, long or wide.
 
-    So is a Series indexed by dates, or a mapping of ids to such. Timestamps with a time zone keep it. Rows in messages
-    are 1-based positions.
+    So is a Series of pandas indexed by dates, or a mapping of ids to such. Timestamps with a time zone keep it. Rows in
+    messages are 1-based positions.
 
     Raises
     ------
     InputError
         A column is missing or holds something else than expected.
+    MissingExtraError
+        The frame is not of pandas, and narwhals is not installed.
     """
     names = names or ColumnNames()
     if not is_frame(frame):
         frame = _frame_of_dated(frame, names)
+    elif not is_pandas(frame):
+        frame = wrapped(frame)
     if getattr(getattr(frame, "index", None), "name", None) in (names.id_col, names.time_col):
         frame = frame.reset_index()
     labels = list(frame.columns)
@@ -49,7 +54,16 @@ def panel_from_frame(
 
 def is_frame(data: Any) -> bool:
     """Return whether `data` looks like a data frame."""
-    return hasattr(data, "columns") and hasattr(data, "__getitem__")
+    kind = type(data)  # a frame that is only described would have to find out its columns
+    return hasattr(kind, "columns") and hasattr(kind, "__getitem__")
+
+
+def frame_kind(data: Any, names: ColumnNames) -> FrameKind | None:
+    """Return what a data frame of another library than pandas is like; None for all else."""
+    if not is_frame(data) or is_pandas(data):
+        return None
+    frame = wrapped(data)
+    return kind_of(frame, frame.columns[choose_layout(frame.columns, names).time])
 
 
 def is_dated(data: Any) -> bool:
@@ -157,11 +171,12 @@ def _frame_values(series: Any, column: str) -> Any:
 
 def _frame_times(series: Any, names: ColumnNames, timezone: str | None) -> tuple[Any, str | None, bool]:
     """Return timestamps, time zone and whether they are UTC instants."""
-    zone = getattr(series.dtype, "tz", None) or getattr(series.dtype, "time_zone", None)
+    zone = getattr(series.dtype, "tz", None)
     if zone is not None:
-        unit = getattr(series.dtype, "unit", "us")
-        times = series.to_numpy(dtype=f"datetime64[{unit}]") if hasattr(series, "dt") else series.to_numpy()
-        return times, timezone or _zone_name(zone), True
+        return series.to_numpy(dtype=f"datetime64[{series.dtype.unit}]"), timezone or zone_name(zone), True
+    zone = getattr(series.dtype, "time_zone", None)  # of narwhals, whose arrays are in UTC then
+    if zone is not None:
+        return series.to_numpy(), timezone or zone_name(zone), True
     times = series.to_numpy()
     if times.dtype.kind in "iu":
         return whole_times(times), timezone, False
@@ -234,7 +249,7 @@ def _object_times(values: Sequence[Any], names: ColumnNames, timezone: str | Non
             "Some timestamps have a UTC offset and some have none. Write all alike.", column=names.time_col
         )
     instants = [_plain(value - value.utcoffset()) for value in values]
-    return np.array(instants, "datetime64[us]"), timezone or _zone_name(next(iter(zones.values()))), True
+    return np.array(instants, "datetime64[us]"), timezone or zone_name(next(iter(zones.values()))), True
 
 
 def _plain(value: Any) -> Any:
@@ -242,7 +257,7 @@ def _plain(value: Any) -> Any:
     return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value
 
 
-def _zone_name(zone: Any) -> str:
+def zone_name(zone: Any) -> str:
     """Return the name under which zoneinfo knows a zone of zoneinfo, pytz or pandas."""
     text = str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
     with contextlib.suppress(ConfigError):

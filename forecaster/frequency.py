@@ -60,6 +60,9 @@ _SEASONS = {"D": 7, "B": 5, "W": 52, "MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS":
 _DAYS = {"B": 1.0, "W": 7.0, "MS": 30.44, "ME": 30.44, "QS": 91.31, "QE": 91.31, "YS": 365.25, "YE": 365.25}
 _LONGEST_SEASON = 10_000
 _PATTERN = re.compile(r"(\d*)\s*([A-Za-z]*)(?:-([A-Za-z]{3}))?")
+_UNEVEN = 1.3
+"""How many times the shortest step of a regular series the longest may be: months have 28 to 31 days, or 20 to 23
+business days, and days 23 to 25 hours."""
 _MULTIPLE_LIMIT = 1_000_000
 _INTEGER_STEP_LIMIT = 10**12
 
@@ -372,7 +375,7 @@ def _divided(cycle: int, step: int) -> int:
 def _counts(times: NDArray[np.generic]) -> IntArray:
     times = np.asarray(times)
     if times.dtype.kind == "M":
-        times = times.astype("datetime64[us]")
+        times = times.astype("datetime64[us]", copy=False).view(np.int64)
     return times.astype(np.int64, copy=False)
 
 
@@ -448,15 +451,35 @@ def _refuse_mixed(frequency: Frequency, times: TimeArray, codes: NDArray[np.inte
         return
     lengths = np.diff(np.r_[firsts, len(codes)])
     ordinals, _ = frequency.locate(times, np.repeat(frequency.phase_of(times[firsts]), lengths))
-    steps = np.diff(ordinals, prepend=ordinals[0] - 1)
-    steps[firsts] = np.iinfo(np.int64).max
-    suspects = np.flatnonzero((np.minimum.reduceat(steps, firsts) > 1) & (lengths > 2))
-    for suspect in suspects[:1000]:
+    coarser = first_coarser(times, ordinals, firsts)
+    if coarser is not None:
+        suspect, guess = coarser
+        other = int(np.argmax(_least_steps(ordinals, firsts) == 1))
+        raise _mixed(ids, (int(codes[firsts[other]]), frequency), (int(codes[firsts[suspect]]), guess))
+
+
+def first_coarser(times: TimeArray, ordinals: IntArray, firsts: IntArray) -> tuple[int, Frequency] | None:
+    """Return the first of several series that is perfectly regular at a coarser frequency, and that frequency.
+
+    ``times`` and ``ordinals`` stand one series after the other, sorted; ``firsts`` tells where each series begins.
+    """
+    lengths, least = np.diff(np.r_[firsts, len(times)]), _least_steps(ordinals, firsts)
+    steps = np.diff(ordinals, prepend=ordinals[0])
+    steps[firsts] = 0
+    suspects = np.flatnonzero((least > 1) & (lengths > 2) & (np.maximum.reduceat(steps, firsts) <= _UNEVEN * least))
+    for suspect in suspects:
         own = times[firsts[suspect] : firsts[suspect] + lengths[suspect]]
         guess = _guess(own, np.zeros(len(own), np.int64))
         if guess is not None and (np.diff(guess.to_ordinals(own)) == 1).all():
-            other = int(np.argmax(np.minimum.reduceat(steps, firsts) == 1))
-            raise _mixed(ids, (int(codes[firsts[other]]), frequency), (int(codes[firsts[suspect]]), guess))
+            return int(suspect), guess
+    return None
+
+
+def _least_steps(ordinals: IntArray, firsts: IntArray) -> IntArray:
+    """Return the smallest step within each series; the largest number there is where a series has but one value."""
+    steps = np.diff(ordinals, prepend=ordinals[0] - 1)
+    steps[firsts] = np.iinfo(np.int64).max
+    return np.minimum.reduceat(steps, firsts)
 
 
 def _no_common_frequency(times: TimeArray, codes: NDArray[np.integer], ids: Sequence[str]) -> InputError:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.errors import ConfigError, InputError
-from forecaster.frequency import Frequency, IntArray, TimeArray, infer_sorted
+from forecaster.frequency import Frequency, IntArray, TimeArray, first_coarser, infer_sorted
 from forecaster.timestamps import check_years, find_zone, to_instants, to_wall
 
 __all__ = ["Grid", "Rows", "as_floats", "lay_on_grid", "place_in_time", "shown"]
@@ -23,20 +23,27 @@ _ORDINAL_LIMIT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a long table on their way through the gate."""
+    """Rows of a long table on their way through the gate; `word` is what a number in `lines` is called."""
 
     names: tuple[str, ...]
     codes: IntArray
     times: NDArray[Any]
     values: NDArray[np.float64]
     lines: IntArray | None
+    word: str = "line"
 
     def fault(self, row: int, message: str, *, column: str) -> InputError:
         """Return an error that names the place: the line in the file or the 1-based row, and the series."""
-        place = row + 1 if self.lines is None else int(self.lines[row])
-        word = "row" if self.lines is None else "line"
         series = self.names[self.codes[row]]
-        return InputError(f"Series {shown(series)}, {word} {place}: {message}", series=series, row=place, column=column)
+        text = f"Series {shown(series)}, {self.place(row)}: {message}"
+        return InputError(text, series=series, row=self._number(row), column=column)
+
+    def place(self, row: int) -> str:
+        """Return where a row is, in words."""
+        return f"{'row' if self.lines is None else self.word} {self._number(row)}"
+
+    def _number(self, row: int) -> int:
+        return row + 1 if self.lines is None else int(self.lines[row])
 
     def check(self) -> None:
         """Raise InputError for what is wrong with single rows."""
@@ -70,6 +77,8 @@ class Rows:
             check_years(self.times)
         except InputError as error:
             raise self.fault((error.row or 1) - 1, str(error), column="ds") from None
+        if self.times.dtype == "datetime64[us]":
+            return
         micros = self.times.astype("datetime64[us]")
         finer = micros != self.times
         if finer.any():
@@ -91,7 +100,7 @@ def as_floats(values: Any) -> NDArray[np.float64]:
     """Return numbers as float64; None is missing, text and truth values are refused."""
     array = np.asarray(values) if len(values) else np.empty(0)
     if array.dtype.kind in "iuf":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     floats = np.empty(len(array))
     for row, value in enumerate(array.tolist() if isinstance(values, np.ndarray) else values):
         try:
@@ -124,7 +133,7 @@ def place_in_time(
             )
         times: TimeArray = rows.times.astype(np.int64)
         return times, frequency or _infer(rows, times)
-    times = rows.times.astype("datetime64[us]")
+    times = rows.times.astype("datetime64[us]", copy=False)
     if timezone is None:
         return times, frequency or _infer(rows, times)
     zone = find_zone(timezone)
@@ -184,19 +193,26 @@ def _order(codes: IntArray, times: TimeArray) -> NDArray[Any]:
     return np.arange(len(codes)) if later.all() else np.lexsort((times, codes))
 
 
-def lay_on_grid(rows: Rows, times: TimeArray, frequency: Frequency) -> Grid:
-    """Sort the rows by series and time and put their values on the grid."""
+def lay_on_grid(rows: Rows, times: TimeArray, frequency: Frequency, *, guessed: bool = False) -> Grid:
+    """Sort the rows by series and time and put their values on the grid.
+
+    A series that is regular at a coarser frequency is refused if that of the grid was `guessed` from others.
+    """
     frequency.check_kind(times)
-    order = _order(rows.codes, times)
-    codes, times, values = rows.codes[order], times[order], rows.values[order]
+    codes, values, order = rows.codes, rows.values, _order(rows.codes, times)
+    if (order[1:] < order[:-1]).any():
+        codes, times, values = codes[order], times[order], values[order]
     firsts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     phases = frequency.phase_of(times[firsts])
-    ordinals, on_grid = frequency.locate(times, phases[codes])
+    alike = (phases == phases[0]).all()
+    ordinals, on_grid = frequency.locate(times, phases[0] if alike else phases[codes])
     if not on_grid.all():
         raise _off_grid(rows, order, times, on_grid, firsts, frequency)
     repeated = (codes[1:] == codes[:-1]) & (ordinals[1:] == ordinals[:-1])
     if repeated.any():
         raise _duplicate(rows, order, int(np.argmax(repeated)))
+    if guessed:
+        _refuse_coarser(rows, times, ordinals, firsts, frequency)
 
     seen = np.where(np.isnan(values), len(values), np.arange(len(values)))
     first_seen = np.minimum.reduceat(seen, firsts)
@@ -206,16 +222,43 @@ def lay_on_grid(rows: Rows, times: TimeArray, frequency: Frequency) -> Grid:
     lengths = ordinals[lasts] - starts + 1
     _check_size(rows, order, lengths, firsts, frequency)
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    grid = np.full(offsets[-1], np.nan)
-    kept = np.arange(len(codes)) >= begins[codes]
-    grid[(offsets[:-1] - starts)[codes[kept]] + ordinals[kept]] = values[kept]
+    is_full = offsets[-1] == len(values) and (begins == firsts).all()  # no place is empty, no row left out
     return Grid(
-        values=grid,
+        values=values.copy() if is_full else _on_grid(values, codes, ordinals, offsets, starts, begins),
         offsets=offsets,
         starts=starts,
         phases=phases,
         lines=None if rows.lines is None else rows.lines[order[begins]],
     )
+
+
+def _on_grid(
+    values: NDArray[np.float64],
+    codes: IntArray,
+    ordinals: IntArray,
+    offsets: IntArray,
+    starts: IntArray,
+    begins: IntArray,
+) -> NDArray[np.float64]:
+    """Return the values from `begins` of each series on, each at its place, and NaN between them."""
+    grid = np.full(offsets[-1], np.nan)
+    kept = np.arange(len(codes)) >= begins[codes]
+    grid[(offsets[:-1] - starts)[codes[kept]] + ordinals[kept]] = values[kept]
+    return grid
+
+
+def _refuse_coarser(rows: Rows, times: TimeArray, ordinals: IntArray, firsts: IntArray, frequency: Frequency) -> None:
+    found = first_coarser(times, ordinals, firsts)
+    if found is not None:
+        code, own = found
+        series = rows.names[code]
+        raise InputError(
+            f"Series {shown(series)} has {own.description}, the others have {frequency.description}. Put it into a "
+            f"file of its own, or give the frequency with freq='{frequency.alias}' (--freq {frequency.alias}) to count "
+            "the steps between as missing.",
+            series=series,
+            column="ds",
+        )
 
 
 def _off_grid(
@@ -238,10 +281,9 @@ def _off_grid(
 
 def _duplicate(rows: Rows, order: NDArray[Any], position: int) -> InputError:
     earlier, later = sorted((int(order[position]), int(order[position + 1])))
-    place = f"row {earlier + 1}" if rows.lines is None else f"line {int(rows.lines[earlier])}"
     return rows.fault(
         later,
-        f"duplicate timestamp {_text(rows.times[later])}, already in {place}. "
+        f"duplicate timestamp {_text(rows.times[later])}, already in {rows.place(earlier)}. "
         "A series has one value at a time: remove one, add them up, or tell the series apart by their ids (id_col=, "
         "--id-col).",
         column="ds",
@@ -262,7 +304,8 @@ def _check_size(rows: Rows, order: NDArray[Any], lengths: IntArray, firsts: IntA
 
 
 def _text(time: Any) -> str:
-    return str(time).removesuffix(".000000").removesuffix("T00:00:00")
+    text, _, fraction = str(time).partition(".")
+    return f"{text}.{fraction}" if fraction.strip("0") else text.removesuffix("T00:00:00")
 
 
 def shown(value: object) -> str:

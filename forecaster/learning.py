@@ -1,21 +1,23 @@
-"""From a panel to an engine that forecasts it: the networks trained one after the other, then judged together."""
+"""From a panel to an engine that forecasts it: the networks trained each by itself, then judged together."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from forecaster.config import TrainingConfig
 from forecaster.engine import Engine
-from forecaster.executors import Executor
+from forecaster.executors import Executor, Serial
 from forecaster.holdout import Verdict, judge, judged_before, judges
 from forecaster.intervals import Calibration
 from forecaster.network import Array, ForecastNetwork
 from forecaster.panel import Panel
-from forecaster.scaling import scale_panel
+from forecaster.scaling import Integers, scale_panel
 from forecaster.tasks.forecasting import ForecastTask
 from forecaster.training import History, Progress, train
 
@@ -26,6 +28,9 @@ heart."""
 REFIT_RATE = 0.5
 """Share of the learning rate with which training goes on with all values."""
 
+
+Trained = list[tuple[Array, History]]
+"""Weights of networks, and what came of their training."""
 
 _FEW_JUDGES = 20
 """Held-out horizons of so many series are believed as much as the base weights (`_step_back`)."""
@@ -66,6 +71,7 @@ def learn(
     executor: Executor,
     base: Calibration | None = None,
     progress: Callable[[Progress], None] | None = None,
+    together: Executor | None = None,
 ) -> Learned:
     """Train `networks` in place on `panel`, all but the last horizon, and judge them together by that.
 
@@ -88,6 +94,8 @@ def learn(
         with random weights.
     progress : callable, optional
         Gets a `Progress` over the steps of all networks.
+    together : Executor, optional
+        Trains the networks beside each other, where it has several workers; `progress` is then to be None.
     """
     began = time.perf_counter()
     h = networks[0].horizon
@@ -100,12 +108,70 @@ def learn(
     if base is not None:
         cutoffs = max(1, min(_CUTOFFS, _FORECASTS // max(1, len(judged))))
         before = judge(engine, judged, season, executor, cutoffs=cutoffs, prior=Verdict(base, None))
-    scaled = scale_panel(panel, season=engine.season, held_out=held_out)
-    seasonless = scaled.without_season()
     if not held_out:
         training = replace(training, steps=min(training.steps, BLIND_STEPS))
+    begin = partial(
+        _begin,
+        judging=judging,
+        held_out=held_out,
+        season=season,
+        removed=engine.season,
+        training=training,
+        seed=seed,
+        base=base,
+        progress=progress and partial(_over_all, progress, len(networks), began),
+    )
+    histories = _run(begin, list(enumerate(networks)), networks, panel, executor, together)
+    engine = Engine(networks, season)  # the other has packed the weights as they were
+    # Of earlier horizons only the base weights had not seen a thing: those were judged on many, these are on one.
+    verdict = judge(engine, judged, season, executor, prior=before)
+    if held_out and training.refit:
+        more = partial(_go_on, season=season, removed=engine.season, training=training, seed=seed)
+        numbered = list(zip(range(len(networks)), networks, histories, strict=True))
+        _run(more, numbered, networks, panel, executor, together)
+        engine = Engine(networks, season)
+        verdict = judged_before(verdict, engine, judged, executor)
+    return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
+
+
+def _run(
+    train: Callable[..., Trained],
+    numbered: Sequence[Any],
+    networks: Sequence[ForecastNetwork],
+    panel: Panel,
+    executor: Executor,
+    together: Executor | None,
+) -> list[History]:
+    """Have networks trained here, or each as a piece of work of its own, and return what came of it."""
+    if together is None or together.workers == 1 or len(numbered) == 1:
+        done = train(numbered, panel, executor=executor)
+    else:
+        alone = partial(train, executor=Serial())
+        done = [one for piece in together.map(alone, [[one] for one in numbered], shared=(panel,)) for one in piece]
+    for network, (weights, _) in zip(networks, done, strict=True):
+        network.weights[:] = weights
+    return [history for _, history in done]
+
+
+def _begin(
+    numbered: Sequence[tuple[int, ForecastNetwork]],
+    panel: Panel,
+    *,
+    judging: Integers,
+    held_out: int,
+    season: int,
+    removed: int,
+    training: TrainingConfig,
+    seed: int,
+    base: Calibration | None,
+    progress: Callable[[int], Callable[[Progress], None]] | None,
+    executor: Executor,
+) -> Trained:
+    """Train networks, each with the random numbers that its number gives."""
+    scaled = scale_panel(panel, season=removed, held_out=held_out)
+    seasonless = scaled.without_season()
     histories = []
-    for k, network in enumerate(networks):
+    for k, network in numbered:
         if base is not None and not held_out:
             histories.append(History())  # nothing would say whether other weights are better ones
             continue
@@ -129,19 +195,12 @@ def learn(
                 rng=rng,
                 executor=executor,
                 adapting=base is not None,
-                progress=progress and _over_all(progress, k, len(networks), began),
+                progress=progress and progress(k),
             )
         )
         if base is not None:
             _step_back(network, start, len(judging))
-    engine = Engine(networks, season)  # the other has packed the weights as they were
-    # Of earlier horizons only the base weights had not seen a thing: those were judged on many, these are on one.
-    verdict = judge(engine, judged, season, executor, prior=before)
-    if held_out and training.refit:
-        _go_on(engine, panel, histories, season=season, training=training, seed=seed, executor=executor)
-        engine = Engine(networks, season)
-        verdict = judged_before(verdict, engine, judged, executor)
-    return Learned(engine, verdict, tuple(histories), time.perf_counter() - began)
+    return [(network.weights, history) for (_, network), history in zip(numbered, histories, strict=True)]
 
 
 def _step_back(network: ForecastNetwork, start: Array, judges: int) -> None:
@@ -155,19 +214,19 @@ def _step_back(network: ForecastNetwork, start: Array, judges: int) -> None:
 
 
 def _go_on(
-    engine: Engine,
+    numbered: Sequence[tuple[int, ForecastNetwork, History]],
     panel: Panel,
-    histories: Sequence[History],
     *,
     season: int,
+    removed: int,
     training: TrainingConfig,
     seed: int,
     executor: Executor,
-) -> None:
+) -> Trained:
     """Train some steps more with all values: those held out, the newest, are the ones a forecast follows on."""
-    scaled = scale_panel(panel, season=engine.season)
+    scaled = scale_panel(panel, season=removed)
     seasonless = scaled.without_season()
-    for k, (network, history) in enumerate(zip(engine.networks, histories, strict=True)):
+    for k, network, history in numbered:
         steps = round(training.refit * history.best_step)
         if not steps:
             continue
@@ -183,9 +242,10 @@ def _go_on(
             rng=rng,
         )
         train(task, config=config, rng=rng, executor=executor)
+    return [(network.weights, history) for _, network, history in numbered]
 
 
-def _over_all(progress: Callable[[Progress], None], done: int, count: int, began: float) -> Callable[[Progress], None]:
+def _over_all(progress: Callable[[Progress], None], count: int, began: float, done: int) -> Callable[[Progress], None]:
     """Return what reports steps of the network after `done` others as part of those of all `count`."""
 
     def report(one: Progress) -> None:

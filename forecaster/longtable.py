@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,14 @@ class Numbering(dict[str, int]):
         return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
 
 
+class _Asked(NamedTuple):
+    """What a panel is to be like."""
+
+    frequency: Frequency | None
+    timezone: str | None
+    guessed: bool
+
+
 @dataclass(frozen=True, eq=False)
 class LongTable:
     """Rows of several series, in any order.
@@ -50,13 +59,17 @@ class LongTable:
     codes
         Which of them each row belongs to; every number from 0 to N - 1 occurs.
     times
-        Numbers into ``stamps``; without these whole numbers that are the time steps themselves.
+        Numbers into ``stamps``; without these the timestamps themselves, whole numbers or datetime64.
     values
         One for each row, NaN where missing.
     stamps
         The distinct timestamps, as text.
     lines
         Line of the file of each row, for messages; without them rows count from 1.
+    utc
+        Whether ``times`` that are datetime64 are UTC instants; else they are what a clock shows.
+    word
+        What a number in ``lines`` is called in messages.
     """
 
     names: tuple[str, ...]
@@ -65,6 +78,8 @@ class LongTable:
     values: NDArray[np.float64]
     stamps: Sequence[str] | None = None
     lines: IntArray | None = None
+    utc: bool = False
+    word: str = "line"
 
     def panel(
         self,
@@ -72,13 +87,14 @@ class LongTable:
         freq: str | int | Frequency | None = None,
         timezone: str | None = None,
         faults: dict[str, InputError] | None = None,
+        guessed: bool = False,
     ) -> Panel:
         """Build the panel.
 
         Parameters
         ----------
-        freq, timezone
-            As :meth:`Panel.from_columns` takes them.
+        freq, timezone, guessed
+            As :meth:`Panel.from_codes` takes them.
         faults
             Where given, series with a fault of their own are left out, and what is wrong with each of them is put
             here by its name; those that are in it already are left out too.
@@ -90,73 +106,70 @@ class LongTable:
         ConfigError
             The frequency or the time zone is unknown.
         """
-        frequency = None if freq is None else Frequency.parse(freq)
+        asked = _Asked(None if freq is None else Frequency.parse(freq), timezone, guessed)
         if faults is None:
-            return self._panel(frequency, timezone)
+            return self._panel(asked)
         if faults:
-            return self._panel_without(faults, next(iter(faults.values())), frequency, timezone)
+            return self._panel_without(faults, next(iter(faults.values())), asked)
         try:
-            return self._panel(frequency, timezone)
+            return self._panel(asked)
         except InputError as error:
-            return self._panel_without(faults, error, frequency, timezone)
+            return self._panel_without(faults, error, asked)
 
-    def _panel(self, frequency: Frequency | None, timezone: str | None) -> Panel:
-        times, zone, utc = self.instants(timezone)
+    def _panel(self, asked: _Asked) -> Panel:
+        times, zone, utc = self.instants(asked.timezone)
         return Panel.from_codes(
-            self.names, self.codes, times, self.values, freq=frequency, timezone=zone, lines=self.lines, utc=utc
-        )
+            self.names, self.codes, times, self.values,
+            freq=asked.frequency, timezone=zone, lines=self.lines, utc=utc, word=self.word, guessed=asked.guessed,
+        )  # fmt: skip
 
     def instants(self, timezone: str | None) -> tuple[NDArray[np.generic], str | None, bool]:
         """Return the time of each row, the time zone and whether times are UTC, as `Panel.from_columns` takes them."""
         if self.stamps is None:
-            return self.times, timezone, False
-        return timestamps_of(
-            self.stamps, self.times, self.lines, timezone, word="Row" if self.lines is None else "Line"
-        )
+            return self.times, timezone, self.utc
+        word = "Row" if self.lines is None else self.word.capitalize()
+        return timestamps_of(self.stamps, self.times, self.lines, timezone, word=word)
 
-    def _panel_without(
-        self, faults: dict[str, InputError], first: InputError, frequency: Frequency | None, timezone: str | None
-    ) -> Panel:
+    def _panel_without(self, faults: dict[str, InputError], first: InputError, asked: _Asked) -> Panel:
         """Return the panel of the series without a fault; `first` is raised if there is none."""
         for _ in range(_GUESSES):
             rest = self.select(self._codes_but(faults))
             if not rest.names:
                 raise first
             try:
-                return rest._panel(frequency, timezone)
+                return rest._panel(asked)
             except InputError as error:
                 code = rest._series_at(error)
-                fault = None if code is None else rest.of_series(code)._fault(frequency, timezone)
+                fault = None if code is None else rest.of_series(code)._fault(asked)
                 if fault is None:  # it takes several to be wrong
                     break
                 faults[rest.names[code or 0]] = fault
-        return self._panel_of_good(faults, first, frequency, timezone)
+        return self._panel_of_good(faults, first, asked)
 
-    def _panel_of_good(
-        self, faults: dict[str, InputError], first: InputError, frequency: Frequency | None, timezone: str | None
-    ) -> Panel:
+    def _panel_of_good(self, faults: dict[str, InputError], first: InputError, asked: _Asked) -> Panel:
         """Look at each series alone, for 0.2 ms, and return the panel of those without a fault."""
         readable: dict[int, TimeArray] = {}
         for code in self._codes_but(faults):
             try:
-                readable[code] = self.of_series(code)._wall(timezone)
+                readable[code] = self.of_series(code)._wall(asked.timezone)
             except InputError as error:
                 faults[self.names[code]] = error
-        if frequency is None and readable:
+        if asked.frequency is None and readable:
             frequency = Frequency.infer(list(readable.values()), ids=[self.names[code] for code in readable])
+            asked = asked._replace(frequency=frequency)
         for code in readable:
-            fault = self.of_series(code)._fault(frequency, timezone)
+            fault = self.of_series(code)._fault(asked)
             if fault is not None:
                 faults[self.names[code]] = fault
         good = self._codes_but(faults)
         if not good:
             raise first
-        return self.select(good)._panel(frequency, timezone)
+        return self.select(good)._panel(asked)
 
-    def _fault(self, frequency: Frequency | None, timezone: str | None) -> InputError | None:
+    def _fault(self, asked: _Asked) -> InputError | None:
         """Return what is wrong with these rows, if anything is."""
         try:
-            self._panel(frequency, timezone)
+            self._panel(asked)
         except InputError as error:
             return error
         return None

@@ -6,10 +6,11 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from forecaster import __version__
-from forecaster.backtest import Backtest, rolling_backtest
+from forecaster.backtest import Backtest, count_trainings, rolling_backtest
 from forecaster.config import (
     NetworkConfig,
     TrainingConfig,
@@ -21,15 +22,16 @@ from forecaster.config import (
     intervals_asked,
     training_config,
 )
-from forecaster.description import describe, described, named_weights
+from forecaster.description import describe, described, fingerprint_of, named_weights
 from forecaster.engine import Engine
 from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
-from forecaster.executors import Threads
+from forecaster.executors import Executor, Threads, executor_of
 from forecaster.explanation import Explanation, explain_panel
 from forecaster.forecast import Forecast, SamplePaths
 from forecaster.frequency import Frequency
 from forecaster.intervals import Calibration
 from forecaster.network import ForecastNetwork
+from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.prediction import forecast_panel, forecastable
 from forecaster.pretrained import base_for, with_horizon
@@ -37,7 +39,7 @@ from forecaster.recipes import recipe_for, shapes
 from forecaster.shape import Cell
 from forecaster.simulation import simulate_panel
 from forecaster.storage import load_model, save_model
-from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, has_times
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, frame_kind, has_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,17 @@ class _Start(NamedTuple):
     networks: list[ForecastNetwork]
     training: TrainingConfig
     calibration: Calibration | None
+
+
+class _Given(NamedTuple):
+    """Series to forecast, None for those trained on, and what the frame of their forecasts is to be like."""
+
+    panel: Panel | None
+    names: ColumnNames
+    kind: FrameKind | None
+
+    def frame(self, made: Forecast | SamplePaths) -> Any:
+        return as_kind(forecast_to_frame(made, self.names), self.kind)
 
 
 class Forecaster:
@@ -121,6 +134,7 @@ class Forecaster:
         self._fitted: _Fitted | None = None
         self._panel: Panel | None = None
         self._names = ColumnNames()
+        self._kind: FrameKind | None = None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -136,8 +150,12 @@ class Forecaster:
         target_col: str = "y",
         init: Literal["base", "random"] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Self:
         """Train on `df`: a long or wide data frame, a `Panel`, a sequence of numbers, or a mapping of ids to such.
+
+        A data frame is one of pandas, or of polars and others that narwhals knows (extra ``polars``); the frames that
+        `predict` and others return are of the same library.
 
         Training starts from the base weights of the package (`init` "base"), which have learned from many series of
         this kind, or from nothing ("random"). The default is "base", unless shapes of networks or another cell than
@@ -146,6 +164,9 @@ class Forecaster:
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
         (``refit`` in `TrainingConfig`). A warning says when no series is long enough.
+
+        The networks of an ensemble are trained one after the other, or beside each other by the `executor` asked for
+        (`forecaster.executor_of`), which gives the same weights; `progress` is told of the former only.
 
         Raises
         ------
@@ -165,16 +186,17 @@ class Forecaster:
         usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
         start = self._start(usable.frequency, season, from_base=from_base)
-        with Threads(self.threads) as executor:
+        with Threads(self.threads) as threads, executor_of(executor, workers=self.threads) as together:
             learned = learn(
                 usable,
                 start.networks,
                 season=season,
                 training=start.training,
                 seed=self.seed,
-                executor=executor,
+                executor=threads,
                 base=start.calibration,
-                progress=progress,
+                progress=None if together.threads_each else progress,
+                together=together,
             )
         info = describe(
             learned,
@@ -187,7 +209,7 @@ class Forecaster:
             init="random" if start.calibration is None else "base",
         )
         self._fitted = _Fitted(learned.engine, usable.frequency, learned.verdict.calibration, info)
-        self._panel, self._names = panel, names
+        self._panel, self._names, self._kind = panel, names, frame_kind(df, names)
         _warn(skipped)
         if learned.verdict.accuracy is None:
             steps = learned.engine.horizon
@@ -235,10 +257,10 @@ class Forecaster:
             The data or arguments are wrong. Series that are too short while others are not get a warning and no
             forecast.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        forecast = self.forecast(panel, h=h, level=level, quantiles=quantiles)
+        given = self._given(df, id_col, time_col, target_col)
+        forecast = self.forecast(given.panel, h=h, level=level, quantiles=quantiles)
         _warn(forecast.skipped)
-        return forecast_to_frame(forecast, names)
+        return given.frame(forecast)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def simulate(
         self,
@@ -275,10 +297,10 @@ class Forecaster:
         NotFittedError, InputError, ConfigError, TooShortError
             As `predict`.
         """
-        panel, names = self._given(df, id_col, time_col, target_col)
-        paths = self.paths(panel, n_paths=n_paths, h=h, seed=seed)
+        given = self._given(df, id_col, time_col, target_col)
+        paths = self.paths(given.panel, n_paths=n_paths, h=h, seed=seed)
         _warn(paths.skipped)
-        return forecast_to_frame(paths, names)
+        return given.frame(paths)  # type: ignore[no-any-return]  # of the library the user's data are of
 
     def forecast(
         self,
@@ -340,11 +362,11 @@ class Forecaster:
             There is no such network or layer; there are more series than one explanation can hold.
         """
         fitted = self._ready()
-        panel, names = self._given(df, id_col, time_col, target_col)
-        panel, _ = self._asked(panel, None)
+        given = self._given(df, id_col, time_col, target_col)
+        panel, _ = self._asked(given.panel, None)
         season = int(fitted.info["season"])
         return explain_panel(
-            fitted.engine, panel, season=season, network=network, layer=layer, names=names, threads=self.threads
+            fitted.engine, panel, season=season, network=network, layer=layer, names=given.names, threads=self.threads
         )
 
     def backtest(
@@ -362,29 +384,40 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> Backtest:
         """Return forecasts from earlier cutoffs beside what came, the baselines, and the `peers` asked for.
 
         The arguments are those of `fit` and of `forecaster.backtest.rolling_backtest`; `pretrained` adds ``Base``, the
-        base weights of the package as they are (`Forecaster.pretrained`).
+        base weights of the package as they are (`Forecaster.pretrained`). `progress` is told of trainings one after the
+        other, not of those an `executor` runs at once.
         """
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
-        panel = as_panel(df, freq=self.frequency, names=names)
+        panel, kind = as_panel(df, freq=self.frequency, names=names), frame_kind(df, names)
         alias = panel.frequency.alias
-        base = Forecaster.pretrained(alias, season=self.season, threads=self.threads) if pretrained else None
-        return rolling_backtest(
-            panel,
-            lambda known: self._untrained().fit(known, init=init, progress=progress),
-            base=base,
-            h=self.h,
-            season=self.season or panel.frequency.season,
-            n_windows=n_windows,
-            step_size=step_size,
-            refit=refit,
-            level=check_levels(level),
-            peers=peers,
-            names=names,
-        )
+        with executor_of(executor, workers=self.threads) as running:
+            threads = running.threads_each or self.threads
+            base = Forecaster.pretrained(alias, season=self.season, threads=threads) if pretrained else None
+            if count_trainings(refit, n_windows) == 1:  # it has the machine, and its networks the executor
+                fit = partial(_trained, self, init=init, progress=progress, executor=running, threads=threads)
+            else:
+                told = None if running.threads_each else progress
+                fit = partial(_trained, self._untrained(threads), init=init, progress=told)
+            result = rolling_backtest(
+                panel,
+                fit,
+                base=base,
+                h=self.h,
+                season=self.season or panel.frequency.season,
+                n_windows=n_windows,
+                step_size=step_size,
+                refit=refit,
+                level=check_levels(level),
+                peers=peers,
+                names=names,
+                executor=running,
+            )
+        return replace(result, kind=kind)
 
     def cross_validation(
         self,
@@ -401,12 +434,13 @@ class Forecaster:
         init: Literal["base", "random"] | None = None,
         pretrained: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        executor: str | Executor | None = None,
     ) -> pd.DataFrame:
         """Return `backtest` as a data frame: ids, times, ``cutoff``, ``y``, and the columns of each model."""
         return self.backtest(
             df, n_windows=n_windows, step_size=step_size, refit=refit, level=level, peers=peers,
             id_col=id_col, time_col=time_col, target_col=target_col, init=init, pretrained=pretrained,
-            progress=progress,
+            progress=progress, executor=executor,
         ).frame()  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -419,6 +453,26 @@ class Forecaster:
         """
         fitted = self._ready()
         save_model(path, fitted.info, named_weights(fitted.engine.networks))
+
+    def fingerprint(self) -> str:
+        """Return what tells this model from all others: a digest of its weights and of all it says of itself."""
+        fitted = self._ready()
+        return fingerprint_of(fitted.info, fitted.engine.networks)
+
+    def prepare(self) -> Self:
+        """Have the compiled kernels ready before this returns, unless they are not to be used; return self."""
+        self._ready().engine.load()
+        return self
+
+    def check_frequency(self, frequency: Frequency) -> None:
+        """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""
+        trained = self._ready().frequency
+        if frequency.is_integer or frequency.alias == trained.alias:
+            return
+        raise InputError(
+            f"The series are {frequency.description}, the model was trained on {trained.description}. "
+            "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
@@ -498,7 +552,7 @@ class Forecaster:
         networks = [ForecastNetwork(config, self.h) for config in configs]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
-    def _untrained(self) -> Forecaster:
+    def _untrained(self, threads: int | None) -> Forecaster:
         return Forecaster(
             h=self.h,
             freq=None if self.frequency is None else self.frequency.alias,
@@ -507,19 +561,19 @@ class Forecaster:
             cell=self.cell,
             training=self.training,
             seed=self.seed,
-            threads=self.threads,
+            threads=threads,
         )
 
-    def _given(
-        self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None
-    ) -> tuple[Panel | None, ColumnNames]:
-        """Return the series of `df`, if any, and what their columns are called, by default as in training."""
+    def _given(self, df: Any, id_col: str | None, time_col: str | None, target_col: str | None) -> _Given:
+        """Return the series of `df`, if any, what their columns are called and what frames are like."""
         names = ColumnNames(
             id_col=self._names.id_col if id_col is None else id_col,
             time_col=self._names.time_col if time_col is None else time_col,
             target_col=self._names.target_col if target_col is None else target_col,
         )
-        return None if df is None else as_panel(df, freq=self._frequency_for(df), names=names), names
+        if df is None:
+            return _Given(None, names, self._kind)
+        return _Given(as_panel(df, freq=self._frequency_for(df), names=names), names, frame_kind(df, names))
 
     def _asked(self, panel: Panel | None, h: int | None) -> tuple[Panel, int]:
         """Return the series to forecast and how many steps, by default those trained on and for."""
@@ -530,7 +584,7 @@ class Forecaster:
             raise NotFittedError(
                 "the model was loaded, not trained here, and holds no series; give the data to forecast."
             )
-        self._check_frequency(panel)
+        self.check_frequency(panel.frequency)
         return panel, steps
 
     def _frequency_for(self, df: Any) -> Frequency | None:
@@ -538,15 +592,23 @@ class Forecaster:
         frequency = self._ready().frequency
         return frequency if frequency.is_integer or has_times(df) else None
 
-    def _check_frequency(self, panel: Panel) -> None:
-        """Raise InputError for dated steps other than those trained on; steps without dates go with every model."""
-        trained, given = self._ready().frequency, panel.frequency
-        if given.is_integer or given.alias == trained.alias:
-            return
-        raise InputError(
-            f"The series are {given.description}, the model was trained on {trained.description}. "
-            "Choose a model of their frequency, or give the frequency with freq= (--freq) if it was guessed wrong."
-        )
+
+def _trained(
+    untrained: Forecaster,
+    known: Panel,
+    *,
+    init: Literal["base", "random"] | None,
+    progress: Callable[[Progress], None] | None,
+    executor: Executor | None = None,
+    threads: int | None = None,
+) -> Forecaster:
+    """Return a forecaster trained on what is known, which is not kept with it: whoever backtests has it.
+
+    It then forecasts with so many `threads`, by default those it was trained with.
+    """
+    model = untrained._untrained(untrained.threads).fit(known, init=init, progress=progress, executor=executor)
+    model._panel, model.threads = None, threads or model.threads
+    return model
 
 
 def _is_adapted(info: Mapping[str, Any]) -> bool:

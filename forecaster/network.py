@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,19 @@ class Network:
         """Make the weights read-only: from now on threads share them."""
         self.weights = self.memory.view()
         self.weights.flags.writeable = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process is made from: the numbers once, not the two views of them."""
+        return {**self.__dict__, "memory": self.memory[:], "weights": None, "frozen": not self.weights.flags.writeable}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Lay the numbers out anew, where they may be written and begin at a cache line."""
+        frozen, numbers = state.pop("frozen"), state.pop("memory")
+        self.__dict__.update(state)
+        self.weights = self.memory = zeros(numbers.size)
+        self.memory[:] = numbers
+        if frozen:
+            self.freeze()
 
     def named_weights(self) -> dict[str, Array]:
         """Return copies by name in PyTorch's packing: ``lstm.weight_ih_l0`` (4H, I), gates in the order i, f, g, o."""

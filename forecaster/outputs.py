@@ -22,6 +22,8 @@ __all__ = [
     "clean_beside",
     "extension_of",
     "flush_folder",
+    "is_device",
+    "put_folder",
     "replaced_beside",
     "write_folder",
     "write_whole",
@@ -50,12 +52,12 @@ def check_output(path: Path, extensions: Sequence[str]) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file: {', '.join(extensions)}.")
-    if extension_of(path, extensions) is None and not _is_device(path):
+    if extension_of(path, extensions) is None and not is_device(path):
         raise OutputError(f"{path}: the format follows from the name. Expected {', '.join(extensions)}.")
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {folder}. Create it first.")
-    if not _is_device(path) and not os.access(folder, os.W_OK | os.X_OK):
+    if not is_device(path) and not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path} cannot be written: the folder {folder} is not writable. Choose another.")
 
 
@@ -67,9 +69,9 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
     OutputError
         It cannot be written.
     """
-    is_device = _is_device(path)
+    device = is_device(path)
     try:
-        if is_device:
+        if device:
             with path.open("wb") as stream:
                 write(cast("BinaryIO", stream))
         else:
@@ -77,7 +79,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
     except BrokenPipeError:
         raise  # the reader of the pipe has seen enough; click ends the command without a word
     except OSError as error:
-        left = "" if is_device else " Nothing was written."
+        left = "" if device else " Nothing was written."
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.{left}") from error
 
 
@@ -94,9 +96,25 @@ def _write_beside(place: Path, write: Callable[[BinaryIO], None]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
     """Whether the path is something like /dev/stdout or a pipe, which cannot be replaced by a new file."""
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def put_folder(made: Path, path: Path) -> None:
+    """Put a folder in the place of `path`, on the same file system; a crash leaves the old one or the new one, whole.
+
+    What was there is removed.
+
+    Raises
+    ------
+    OSError
+        It cannot be put there.
+    """
+    flush_folder(made)
+    _change_places(made, path)
+    flush_folder(path.parent)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes], *, replace: bool = True) -> None:

@@ -103,16 +103,20 @@ class Panel:
         timezone: str | None = None,
         lines: IntArray | None = None,
         utc: bool = False,
+        word: str = "line",
+        guessed: bool = False,
     ) -> Panel:
         """Build a panel from columns whose ids are numbers into ``names``; otherwise as :meth:`from_columns`.
 
-        Every number from 0 to ``len(names) - 1`` occurs in ``codes``.
+        Every number from 0 to ``len(names) - 1`` occurs in ``codes``. ``word`` is what a number in ``lines`` is called
+        in messages. A ``guessed`` frequency is one that other series of the same data have: a series with a coarser one
+        is refused, as it is where the frequency is inferred.
         """
         frequency = None if freq is None else Frequency.parse(freq)
-        rows = Rows(tuple(names), np.asarray(codes), np.asarray(times), as_floats(values), lines)
+        rows = Rows(tuple(names), np.asarray(codes), np.asarray(times), as_floats(values), lines, word)
         rows.check()
         times, frequency = place_in_time(rows, frequency, timezone, utc=utc)
-        grid = lay_on_grid(rows, times, frequency)
+        grid = lay_on_grid(rows, times, frequency, guessed=guessed)
         return cls(
             ids=rows.names,
             values=grid.values,

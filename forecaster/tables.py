@@ -18,7 +18,7 @@ from forecaster.csvfile import parse_csv
 from forecaster.csvrows import Limits
 from forecaster.errors import ConfigError, InputError
 from forecaster.forecast import Forecast, NextSteps, SamplePaths
-from forecaster.frames import Freq, is_dated, is_frame, panel_from_frame, times_for_frame
+from forecaster.frames import Freq, frame_kind, is_dated, is_frame, panel_from_frame, times_for_frame
 from forecaster.frequency import Frequency
 from forecaster.outputs import check_output, extension_of, write_whole
 from forecaster.panel import Panel
@@ -33,9 +33,12 @@ __all__ = [
     "Limits",
     "as_panel",
     "check_writable",
+    "csv_text",
     "forecast_columns",
     "forecast_csv",
     "forecast_to_frame",
+    "frame_kind",
+    "harmless",
     "has_times",
     "opened_table",
     "panel_from_frame",
@@ -225,8 +228,13 @@ def forecast_to_frame(forecast: Forecast | SamplePaths, names: ColumnNames | Non
 
 def forecast_csv(forecast: Forecast | SamplePaths, names: ColumnNames | None = None, *, header: bool = True) -> str:
     """Return a forecast, or sample paths, as CSV text; without its header to go on with a table."""
+    return csv_text(forecast_columns(forecast, names), header=header)
+
+
+def csv_text(columns: Mapping[str, Sequence[Any]], *, header: bool = True) -> str:
+    """Return a table given as columns as the CSV text that :func:`write_columns` writes."""
     text = io.StringIO(newline="")
-    _write_csv(forecast_columns(forecast, names), text, header=header)
+    _write_csv(columns, text, header=header)
     return text.getvalue()
 
 
@@ -317,7 +325,7 @@ def _write_csv(columns: Mapping[str, Sequence[Any]], text: IO[str], *, header: b
     odd = any(isinstance(cell, str) and "\r" in cell for column in (columns, *columns.values()) for cell in column)
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL)
     if header:
-        writer.writerow([_harmless(name) for name in columns])
+        writer.writerow([harmless(name) for name in columns])
     length = max(map(len, columns.values()), default=0)
     for start in range(0, length, _ROWS_A_PIECE):
         pieces = [column[start : start + _ROWS_A_PIECE] for column in columns.values()]
@@ -327,9 +335,9 @@ def _write_csv(columns: Mapping[str, Sequence[Any]], text: IO[str], *, header: b
 
 def _cells(column: Sequence[Any]) -> Iterator[Any]:
     values = column.tolist() if isinstance(column, np.ndarray) else column
-    return (_harmless(value) if isinstance(value, str) else value for value in values)
+    return (harmless(value) if isinstance(value, str) else value for value in values)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Put an apostrophe in front of text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

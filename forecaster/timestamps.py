@@ -155,12 +155,21 @@ def labels_of(times: TimeArray, frequency: Frequency, zone_name: str | None = No
 
 def check_years(times: NDArray[np.datetime64]) -> None:
     """Raise InputError if a timestamp is outside the years that can be written; ``row`` is its position."""
-    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    if not times.size:
+        return
+    ends = np.array([times.min(), times.max()])
+    if ((_years(ends) >= _FIRST_YEAR) & (_years(ends) <= _LAST_YEAR)).all():
+        return
+    years = _years(times)
     wrong = (years < _FIRST_YEAR) | (years > _LAST_YEAR)
     if wrong.any():
         raise InputError(
             f"Timestamp outside the years {_FIRST_YEAR} to {_LAST_YEAR}. Correct it.", row=int(np.argmax(wrong)) + 1
         )
+
+
+def _years(times: NDArray[np.datetime64]) -> IntArray:
+    return times.astype("datetime64[Y]").astype(np.int64) + 1970
 
 
 def _shapes(texts: Sequence[str]) -> set[str]:

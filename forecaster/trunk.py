@@ -99,7 +99,10 @@ class Packed(Generic[Kind]):
     def lending(self, rows: int, make: Callable[[], Space], *, keep: bool) -> Iterator[Space]:
         """Lend buffers for so many rows to one thread at a time: those that were `made` before, or new ones."""
         kept = self._kept.setdefault(rows, [])
-        space: Space = kept.pop() if kept else make()
+        try:
+            space: Space = kept.pop()
+        except IndexError:  # none was kept, or another thread took the last one
+            space = make()
         try:
             yield space
         finally:

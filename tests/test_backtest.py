@@ -13,10 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from utilsforecast import losses
 from utilsforecast.evaluation import evaluate
 
-from forecaster import accuracy
+from forecaster import Forecaster, accuracy
 from forecaster.backtest import Backtest, rolling_backtest
 from forecaster.baselines import baseline_forecast
 from forecaster.errors import ConfigError, TooShortError
+from forecaster.executors import Threads
 from forecaster.forecast import Forecast
 from forecaster.panel import Panel
 from forecaster.tables import ColumnNames
@@ -326,3 +327,37 @@ def test_a_frame_goes_in_with_its_own_names() -> None:
     )
     assert frame.columns.tolist()[:5] == ["shop", "day", "cutoff", "sold", "LSTM"]
     assert [report.step for report in reports] == [4, 8, 4, 8]
+
+
+@pytest.mark.parametrize("refit", [False, True, 2])
+def test_the_same_numbers_whatever_runs_it(refit: bool | int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cutoffs at once, and series of one cutoff in several pieces."""
+    panel = weekly(9)
+    alone = tiny().backtest(panel, refit=refit, pretrained=True, **WINDOWS)
+    monkeypatch.setattr("forecaster.backtest._LEAST_SERIES", 2)
+    with Threads(2) as executor:
+        beside = tiny().backtest(panel, refit=refit, pretrained=True, executor=executor, **WINDOWS)
+    pd.testing.assert_frame_equal(alone.frame(), beside.frame(), check_exact=True)
+    assert repr(alone.table) == repr(beside.table)
+
+
+def test_a_single_training_has_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs here with all threads, as it would alone; of several each has one."""
+    used: list[int | None] = []
+    fit = Forecaster.fit
+
+    def watched(model: Forecaster, *arguments: Any, **options: Any) -> Forecaster:
+        used.append(model.threads)
+        return fit(model, *arguments, **options)
+
+    monkeypatch.setattr(Forecaster, "fit", watched)
+    with Threads(2) as executor:
+        tiny(threads=3).backtest(weekly(), n_windows=4, executor=executor)
+        assert used == [3]
+        tiny(threads=3).backtest(weekly(), n_windows=4, refit=2, executor=executor)
+        assert used == [3, 1, 1]
+
+
+def test_cross_validation_takes_the_name_of_an_executor() -> None:
+    frames = [tiny().cross_validation(weekly(2), n_windows=2, executor=name) for name in (None, "threads")]
+    pd.testing.assert_frame_equal(*frames, check_exact=True)

@@ -6,9 +6,11 @@ import io
 import math
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +20,10 @@ from typing import Any
 import pytest
 
 from forecaster import Forecaster, Frequency, ModelFormatError
+from forecaster.batch import BatchProgress
 from forecaster.cli import run
 from forecaster.cli.reference import reference
-from forecaster.cli.shown import TrainingProgress, plain_table
+from forecaster.cli.shown import BatchBar, TrainingProgress, plain_table
 from forecaster.cli.train import describe
 from forecaster.config import as_settings
 from forecaster.recipes import recipe_for
@@ -31,6 +34,7 @@ NOTES = ROOT / "data" / "notes_daily.csv"
 HEAVY = {"numba", "numpy", "pandas", "rich", "matplotlib", "flask", "safetensors"}
 COMMANDS = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",
@@ -288,6 +292,59 @@ def test_series_too_short_are_named_and_the_others_are_written(
     assert "skipped lonely: " in capsys.readouterr().err
 
 
+def test_faulty_series_are_named_with_their_lines_and_the_others_are_written(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = daily_csv(tmp_path / "mixed.csv", {"a": 20, "b": 20, "c": 20})
+    source.write_text(source.read_text(encoding="utf-8").replace("b,7,", "b,7,x"), encoding="utf-8")
+    output = tmp_path / "out.csv"
+    assert run(["predict", str(model), str(source), "--output", str(output)]) == 3
+    assert {row["unique_id"] for row in rows_of(output)} == {"a", "c"}
+    (error,) = rows_of(tmp_path / "out.csv.errors.csv")
+    assert (error["unique_id"], error["file"], error["row"], error["column"]) == ("b", "mixed.csv", "28", "y")
+    shown = capsys.readouterr()
+    assert shown.out == f"{output}: 2 series, 3 steps ahead\n"
+    assert "skipped b: Line 28, column 'y': expected a number" in shown.err
+    assert f"{output}.errors.csv: 1 series without a forecast" in shown.err
+
+
+def test_many_series_without_a_forecast_are_counted(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = daily_csv(tmp_path / "mixed.csv", {"long": 50, **{f"s{number}": 1 for number in range(30)}})
+    assert run(["predict", str(model), str(source), "--output", str(tmp_path / "out.csv"), "--freq", "1"]) == 3
+    shown = capsys.readouterr().err
+    assert shown.count("skipped s") == 20
+    assert "skipped 10 more series" in shown
+
+
+def test_predict_reads_and_writes_folders(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    daily_csv(tmp_path / "in" / "1.csv", {"a": 40, "b": 30})
+    daily_csv(tmp_path / "in" / "2.csv", {"c": 40})
+    output = f"{tmp_path}/out.csv/"
+    assert run(["predict", str(model), str(tmp_path / "in"), "--output", output, "--executor", "serial"]) == 0
+    assert {row["unique_id"] for row in rows_of(tmp_path / "out.csv" / "part-00000.csv")} == {"a", "b", "c"}
+    assert capsys.readouterr().out == f"{output}: 3 series, 3 steps ahead\n"
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_during_a_forecast_leaves_nothing_of_a_little_one(
+    stop: signal.Signals, code: int, model: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def forecast(*_arguments: object, **_more: object) -> None:
+        os.kill(os.getpid(), stop)
+        time.sleep(10)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(Forecaster, "forecast", forecast)
+    assert run(["predict", str(model), str(table), "--output", str(tmp_path / "out.csv")]) == code
+    assert capsys.readouterr().err == "Interrupted. Nothing was written.\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str], str]]:
     csv_path, out, new = str(table), str(tmp / "out.csv"), str(tmp / "new")
     no_column = tmp / "no-column.csv"
@@ -491,6 +548,16 @@ def test_backtest_compares_with_simple_forecasts(
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_backtest_and_train_say_the_same_whatever_runs_them(table: Path, tmp_path: Path) -> None:
+    for name in ("serial", "threads"):
+        options = [str(table), "--h", "3", "--steps", "5", "--executor", name]
+        assert run(["backtest", *options, "--windows", "2", "--refit", "--output", str(tmp_path / f"{name}.csv")]) == 0
+        assert run(["train", *options, "--model", str(tmp_path / name)]) == 0
+    assert (tmp_path / "serial.csv").read_bytes() == (tmp_path / "threads.csv").read_bytes()
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("serial", "threads")]
+    assert weights[0] == weights[1]
+
+
 def test_backtest_writes_dates_as_predict_does(tmp_path: Path) -> None:
     import pandas as pd
 
@@ -543,6 +610,42 @@ def test_progress_is_a_line_every_few_seconds_elsewhere(
         "  step 30 of 100, 3 s: loss 0.5000, held-out 0.2500, best at step 30",
         "  step 70 of 100, 7 s: loss 0.5000, held-out 0.2500, best at step 70",
     ]
+
+
+def batch_progress(seconds: float, rows: int = 50_000) -> BatchProgress:
+    return BatchProgress("forecasting", rows, 200_000, rows // 10, 10_000, 1_000, seconds)
+
+
+def test_a_run_over_a_file_shows_nothing_for_a_moment_and_then_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([0.0, 1.0, 4.0, 6.0, 8.0, 300.0, 305.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
+    with BatchBar() as bar:
+        bar(batch_progress(1.0))  # too early
+        bar(batch_progress(4.0))
+        bar(batch_progress(6.0))  # too soon
+        bar(BatchProgress("reading ids"))
+        bar(batch_progress(300.0, rows=190_000))
+        bar(batch_progress(305.0))  # too soon: lines get rarer
+    assert capsys.readouterr().err.splitlines() == [
+        "  forecasting: 50,000 of 200,000 rows, 1,000 series/s, 0:00:15 left",
+        "  reading ids",
+        "  forecasting: 190,000 of 200,000 rows, 60 series/s, 0:00:17 left",
+    ]
+
+
+def test_a_run_over_a_file_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]  # as a terminal says
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr("forecaster.cli.shown._SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setenv("COLUMNS", "120")
+    with BatchBar() as bar:
+        bar(batch_progress(1.0))
+        bar(batch_progress(2.0))
+    assert "Forecasting" in screen.getvalue()
+    assert "50,000 of 200,000 rows, 2,000 series/s, 0:00:08 left" in screen.getvalue()
 
 
 def test_a_table_is_drawn_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import fields
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from forecaster.cli.predict import predict
 from service.metrics.definitions import METRICS
 from service.problems import KINDS
 from service.settings import Settings, variable_of
@@ -146,3 +148,27 @@ def test_the_compose_file_runs_one_image_twice_with_settings_there_are() -> None
         assert mounted == set(re.findall(r'"(/[^"]+)"', re.search(r"VOLUME (.*)", dockerfile)[1]))  # type: ignore[index]  # it has one
     assert services["api"]["environment"]["FORECASTER_JOB_WORKERS"] == "0"
     assert set(COMPOSE["volumes"]) == {"models", "state", "database"}
+
+
+def test_the_batch_on_kubernetes_runs_a_command_that_there_is() -> None:
+    job, claim = yaml.safe_load_all((DEPLOY / "kuberay.yaml").read_text(encoding="utf-8"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    program, command, *arguments = shlex.split(job["spec"]["entrypoint"])
+    assert (program, command) == ("forecaster", "predict")
+    context = predict.make_context(command, arguments)
+    assert (context.params["executor"], context.params["resume"]) == ("ray", True)
+    cluster = job["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    containers = [one for group in groups for one in group["template"]["spec"]["containers"]]
+    assert {one["image"] for one in containers} == {"forecaster-ray"}
+    (volume,) = cluster["headGroupSpec"]["template"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in containers[0]["volumeMounts"]}
+    assert all(path.startswith(mounts["data"]) for path in arguments if path.startswith("/"))
+
+
+def test_one_version_of_ray_is_named() -> None:
+    locked = re.findall(r"^ray==(\S+)", (DEPLOY.parent / "requirements/scale.txt").read_text(encoding="utf-8"), re.M)
+    image = re.findall(r"^ARG RAY=(\S+)", (DEPLOY / "ray.Dockerfile").read_text(encoding="utf-8"), re.M)
+    manifest = re.findall(r'rayVersion: "(.*)"', (DEPLOY / "kuberay.yaml").read_text(encoding="utf-8"))
+    assert locked == image == manifest

@@ -18,6 +18,7 @@ from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 SERVED = ROOT / "docs" / "client.md"  # talks to a service: tests/service/test_client.py runs it
+SCALE = ROOT / "docs" / "scale.md"  # needs Ray, Spark and so on: tests/test_scale_docs.py runs it
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -41,7 +42,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTS if path != SERVED and blocks(path, "python")], ids=lambda path: path.name
+    "path",
+    [path for path in DOCUMENTS if path not in (SERVED, SCALE) and blocks(path, "python")],
+    ids=lambda path: path.name,
 )
 def test_python_blocks_run_one_after_the_other(path: Path) -> None:
     names: dict[str, object] = {"__name__": "document"}

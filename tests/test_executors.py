@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from forecaster import executors
-from forecaster.executors import Serial, Threads, usable_cpus
+from forecaster import ConfigError, MissingExtraError, executors
+from forecaster.cli import options
+from forecaster.executors import Executor, Serial, Threads, executor_of, usable_cpus
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
@@ -71,6 +74,100 @@ def test_threads_end_with_the_executor() -> None:
     with Threads(4) as executor:
         executor.map(lambda item: item, range(20))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("forecaster")]
+
+
+def test_what_is_shared_comes_after_the_item() -> None:
+    with Threads(3) as executor:
+        for one in (Serial(), executor):
+            assert one.map(lambda item, more, most: item + more * most, range(5), shared=(10, 2)) == [*range(20, 25)]
+            assert [*one.stream(lambda item, more: item + more, range(5), shared=(10,))] == [*range(10, 15)]
+
+
+@pytest.fixture(params=["serial", "threads", "threads of one"])
+def local(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Each executor of this process."""
+    name, _, one = request.param.partition(" of ")
+    with executor_of(name, workers=1 if one else 3) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("items", [0, 1, 2, 7, 100])
+def test_a_stream_is_a_map_that_goes_on(items: int, local: Executor) -> None:
+    stream = local.stream(lambda item: item * item, iter(range(items)), ahead=4)
+    assert [*stream] == [item * item for item in range(items)]
+
+
+def test_a_stream_takes_items_as_there_is_room_for_them(local: Executor) -> None:
+    """What has been read and not been given back stays within what was asked for, however slow the reader is."""
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(50):
+            read.append(item)
+            yield item
+
+    for done, result in enumerate(local.stream(lambda item: item, items(), ahead=5)):
+        assert result == done
+        assert len(read) <= done + 5
+
+
+def test_pieces_of_a_stream_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(3, timeout=30)
+    with Threads(3) as executor:
+        assert sorted(executor.stream(lambda _: meeting.wait(), range(3))) == [0, 1, 2]
+
+
+def test_an_error_comes_in_its_place_and_ends_a_stream(local: Executor) -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise KeyError(item)
+        return item
+
+    came: list[int] = []
+    with pytest.raises(KeyError, match="3"):
+        came.extend(local.stream(work, range(100)))
+    assert came == [0, 1, 2]
+    assert local.map(work, range(3)) == [0, 1, 2]
+
+
+def test_what_nobody_waits_for_is_not_begun() -> None:
+    done: list[int] = []
+    with Threads(2) as executor:
+        stream = executor.stream(done.append, range(1000), ahead=10)
+        next(iter(stream))
+        del stream
+    assert len(done) <= 11
+
+
+def test_an_executor_has_a_name() -> None:
+    with executor_of(None) as one, executor_of("serial") as other:
+        assert isinstance(one, Serial)
+        assert isinstance(other, Serial)
+        assert (one.workers, one.threads_each) == (1, None)
+    with executor_of("threads", workers=3) as threads:
+        assert isinstance(threads, Threads)
+        assert (threads.workers, threads.threads_each) == (3, 1)
+        with executor_of(threads) as same:
+            assert same is threads
+        assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3], "one that was given is not ended"
+
+
+def test_the_command_line_knows_the_same_names() -> None:
+    assert options.EXECUTORS == executors.EXECUTORS
+
+
+def test_other_names_are_refused() -> None:
+    with (
+        pytest.raises(ConfigError, match="executor must be one of serial, threads, ray, got 'dask'"),
+        executor_of("dask"),
+    ):
+        pass
+
+
+def test_without_ray_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "forecaster\[ray\]"'), executor_of("ray"):
+        pass
 
 
 @pytest.mark.parametrize(

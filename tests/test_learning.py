@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from forecaster import Forecaster
 from forecaster.config import TrainingConfig
-from forecaster.executors import Serial
+from forecaster.executors import Serial, Threads
 from forecaster.learning import BLIND_STEPS, Learned, learn
 from forecaster.network import ForecastNetwork
 from forecaster.panel import Panel
@@ -18,7 +19,7 @@ from forecaster.prediction import future_quantiles
 from forecaster.scaling import scale_panel
 from forecaster.tasks.forecasting import ForecastTask
 from forecaster.training import Progress, train
-from tests.examples import BRIEF, TINY, Floats, H, last_replaced, numbered, tiny, weekly, with_values
+from tests.examples import BRIEF, TINY, Floats, H, bits_of, last_replaced, numbered, tiny, weekly, with_values
 
 SEASONLESS = replace(TINY, lags=3, hidden=4, deseasonalise=True)
 BOTH = (TINY, SEASONLESS)
@@ -146,3 +147,24 @@ def test_several_networks_forecast_the_mean_of_their_quantiles() -> None:
     scaled = scale_panel(panel, season=7)
     alone = [future_quantiles(type(said.engine)([network], 7), scaled, H, Serial()) for network in said.engine.networks]
     assert_allclose(future_quantiles(said.engine, scaled, H, Serial()), np.mean(alone, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_networks_trained_beside_each_other_get_the_same_weights(base: bool) -> None:
+    """Also those that go on with all values, and adapted ones, which are brought back towards where they started."""
+    training = replace(BRIEF, refit=0.5, validate_every=2)
+    configs = (TINY, SEASONLESS, TINY)
+    prior = Forecaster.pretrained("D")._ready().calibration.ahead(H) if base else None
+    alone = learned(mixed_scales(), configs=configs, training=training, base=prior)
+    with Threads(2) as executor:
+        beside = learned(mixed_scales(), configs=configs, training=training, base=prior, together=executor)
+    for one, other in zip(weights(alone), weights(beside), strict=True):
+        assert_array_equal(one, other)
+    assert [one.best_step for one in alone.histories] == [one.best_step for one in beside.histories]
+    assert alone.verdict.accuracy == beside.verdict.accuracy
+
+
+def test_fit_takes_an_executor() -> None:
+    models = [tiny(network=BOTH).fit(weekly(), executor=name) for name in ("serial", "threads")]
+    assert bits_of(models[0]) == bits_of(models[1])
+    assert models[0].info["calibration"] == models[1].info["calibration"]

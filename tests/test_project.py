@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("run", "demo", "dev", "build")}
+LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("run", "demo", "dev", "build", "scale")}
 PINS = {
     name: set(re.findall(r"^([a-z0-9-]+)==", path.read_text(encoding="utf-8"), re.MULTILINE))
     for name, path in LOCKS.items()
@@ -38,13 +38,23 @@ def test_the_locks_hold_what_pyproject_asks_for() -> None:
     assert base | names(extras["postgres"]) | names(extras["remote"]) <= PINS["run"]  # what the image offers
     assert base | names(extras["plot"]) | {"hatchling"} <= PINS["demo"]
     assert names(extras["dev"]) | names(extras["parquet"]) | PINS["demo"] | PINS["run"] <= PINS["dev"]
-    assert PINS["run"].isdisjoint({"pytest", "matplotlib", "pyarrow", "scipy", "torch"})
+    assert (
+        names(extras["ray"]) | names(extras["polars"]) | names(extras["dask"]) | names(extras["spark"]) <= PINS["scale"]
+    )
+    assert PINS["run"].isdisjoint(
+        {"optuna", "polars", "pyspark", "ray", "pytest", "matplotlib", "pyarrow", "scipy", "torch"}
+    )
 
 
 def test_the_locks_agree_with_each_other() -> None:
-    dev = set(re.findall(r"^\S+==[^\\]+", LOCKS["dev"].read_text(encoding="utf-8"), re.MULTILINE))
-    for path in LOCKS.values():
-        assert set(re.findall(r"^\S+==[^\\]+", path.read_text(encoding="utf-8"), re.MULTILINE)) <= dev, path.name
+    pins = {
+        name: set(re.findall(r"^\S+==[^\\]+", path.read_text(encoding="utf-8"), re.MULTILINE))
+        for name, path in LOCKS.items()
+    }
+    for name in ("run", "demo", "build"):
+        assert pins[name] <= pins["dev"], name
+    own = {pin for pin in pins["scale"] if pin.partition("==")[0] not in PINS["dev"]}
+    assert pins["scale"] - own <= pins["dev"], "scale.txt is installed beside dev.txt"
 
 
 def test_make_lists_the_targets_that_the_documents_name() -> None:

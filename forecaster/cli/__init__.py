@@ -1,10 +1,10 @@
-"""The command line: ``forecaster train | predict | simulate | backtest | report | serve | models | publish | …``.
+"""The command line: ``forecaster train | tune | predict | simulate | backtest | report | serve | models | …``.
 
 Modules of this package import click and nothing heavy; what a command needs is imported when it runs, so that
 ``forecaster --help`` answers at once.
 
 Exit codes: 0 done; 2 wrong usage or input, nothing written; 3 some series could not be forecast, the others were
-written; 130 interrupted.
+written; 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 import click
 
 from forecaster import __version__
+from forecaster.cli.interrupts import INTERRUPTED
 from forecaster.cli.options import example
 from forecaster.errors import ForecasterError
 
 __all__ = ["commands", "main", "run"]
 
 WRONG = 2
-INTERRUPTED = 130
-
 
 _NAMES = (
     "train",
+    "tune",
     "predict",
     "simulate",
     "backtest",
@@ -78,6 +78,7 @@ def commands() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     os.environ.setdefault("FORECASTER_CPU_LEVEL", "auto")  # this process is ours: no other code in it uses Numba
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # a tenth less memory for a large file, no slower
     sys.exit(run())
 
 

@@ -45,8 +45,8 @@ def _peers(_context: click.Context, _option: click.Parameter, value: str | None)
 @click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
 @levels_option
-@click.option("--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta (statsforecast).")
-@click.option("--pretrained", is_flag=True, help="Also compare with the base weights (Base).")
+@click.option("--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta of statsforecast.")
+@click.option("--pretrained", is_flag=True, help="Also compare with the base weights as they are (Base).")
 @click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
 @click.option("--metrics", type=FILE, help="File for the accuracy on each series: .csv, .csv.gz or .parquet.")
 @click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
@@ -74,7 +74,8 @@ def backtest(
     check_outputs(csv, output, plot, metrics)
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
-    with TrainingProgress(f"Training on {count(len(panel), 'series')}") as progress:
+    label = f"Training on {count(len(panel), 'series')}"
+    with TrainingProgress(label, executor=options["executor"]) as progress:
         result = forecaster.backtest(
             panel,
             n_windows=windows,
@@ -85,6 +86,7 @@ def backtest(
             init=options["init"],
             pretrained=pretrained,
             progress=progress,
+            executor=options["executor"],
             **asdict(column_names(options)),
         )
     _show(result, h)

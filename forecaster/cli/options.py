@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, check_levels, check_quantiles
+from forecaster.config import INITS, check_levels, check_quantiles, state_folder
 from forecaster.errors import ConfigError, InputError, OutputError
 from forecaster.shape import CELLS
 
@@ -24,8 +24,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+
 BASE = "base"
 """What the base weights of the package are called where a model folder is asked for."""
+
+EXECUTORS = ("serial", "threads", "ray")
+"""As in `forecaster.executors`, which ``--help`` has no need to import."""
 
 
 def example(*lines: str) -> str:
@@ -123,10 +127,28 @@ def training_options(command: Command) -> Command:
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
+        executor_option("serial"),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def executor_option(default: str) -> Callable[[Command], Command]:
+    """Return what adds ``--executor``, for `executor_of`."""
+    return click.option(
+        "--executor",
+        type=click.Choice(EXECUTORS),
+        default=default,
+        show_default=True,
+        metavar="NAME",
+        help="Run by serial, threads or ray.",
+    )
+
+
+def workers_option(command: Command) -> Command:
+    """Add ``--workers``, for `executor_of`."""
+    return click.option("--workers", type=int, help="Pieces at once. [one a processor]")(command)
 
 
 def season_option(command: Command) -> Command:
@@ -216,20 +238,6 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     if "://" not in place:
         place = str(models_folder(Path(place) if place else None, new=new))
     return open_store(place, cache=state_folder() / "models-cache")
-
-
-def state_folder() -> Path:
-    """Return the folder for what is kept between runs, as the service has it.
-
-    Raises
-    ------
-    ConfigError
-        It is in a home that is not known.
-    """
-    try:
-        return Path(os.environ.get("FORECASTER_STATE") or "~/.local/state/forecaster").expanduser()
-    except RuntimeError:
-        raise ConfigError("FORECASTER_STATE is in a home folder that is not known. Name another.") from None
 
 
 def models_folder(given: Path | None, *, new: bool = False) -> Path:

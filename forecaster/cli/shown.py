@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 if TYPE_CHECKING:
+    from forecaster.batch import BatchProgress, BatchResult
     from forecaster.training import Progress
 
 PARTIAL = 3
+_SECONDS_OF_SILENCE = 2.0
 _SECONDS_BETWEEN_LINES = 3.0
 _MOST_NAMED = 20
 
 
 class TrainingProgress:
-    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr."""
+    """Shows a training: a bar on a terminal, a line every few seconds elsewhere; on stderr.
 
-    def __init__(self, label: str = "Training") -> None:
+    Of what an executor other than the serial one does at once it shows only that something is going on.
+    """
+
+    def __init__(self, label: str = "Training", *, executor: str = "serial") -> None:
         self._label = label
+        self._note = "preparing the kernels" if executor == "serial" else f"several at once ({executor})"
         self._bar: Any = None
         self._task: Any = None
         self._shown = time.monotonic()
@@ -30,8 +36,8 @@ class TrainingProgress:
     def __enter__(self) -> Self:
         """Start the bar."""
         if sys.stderr.isatty():
-            self._bar = _rich_bar()
-            self._task = self._bar.add_task(self._label, total=None, note="preparing the kernels")
+            self._bar = rich_bar()
+            self._task = self._bar.add_task(self._label, total=None, note=self._note)
             self._bar.start()
         else:
             click.echo(f"{self._label} ...", err=True)
@@ -54,7 +60,81 @@ class TrainingProgress:
             self._bar.stop()
 
 
-def _rich_bar() -> Any:
+class BatchBar:
+    """Shows a run over a file that takes more than a moment: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._began = self._shown = time.monotonic()
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        """Return self; nothing is shown yet."""
+        return self
+
+    def __call__(self, progress: BatchProgress) -> None:
+        """Show where the run is."""
+        now = time.monotonic()
+        if now - self._began < _SECONDS_OF_SILENCE:
+            return
+        if sys.stderr.isatty():
+            self._draw(progress)
+        elif now - self._shown >= max(_SECONDS_BETWEEN_LINES, (now - self._began) / 10):
+            self._shown = now
+            notes = ", ".join(_batch_notes(progress))
+            click.echo(f"  {progress.stage}: {notes}" if notes else f"  {progress.stage}", err=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _draw(self, progress: BatchProgress) -> None:
+        if self._bar is None:
+            self._bar = _rich_batch_bar()
+            self._task = self._bar.add_task("", total=None, note="")
+            self._bar.start()
+        self._bar.update(
+            self._task,
+            description=progress.stage.capitalize(),
+            total=progress.total,
+            completed=progress.rows,
+            note=", ".join(_batch_notes(progress)),
+        )
+
+
+def _batch_notes(progress: BatchProgress) -> list[str]:
+    """Return rows, series a second and time left, as far as they are known."""
+    of = "" if progress.total is None else f" of {progress.total:,}"
+    notes = [f"{progress.rows:,}{of} rows"] if progress.rows else []
+    rows, series = progress.rows - progress.rows_before, progress.series - progress.series_before
+    if series and progress.seconds:
+        rate = series / progress.seconds
+        notes.append(f"{rate:,.0f} series/s" if rate >= 10 else f"{rate:.1f} series/s")
+    if rows and progress.total is not None:
+        notes.append(f"{_duration((progress.total - progress.rows) * progress.seconds / rows)} left")
+    return notes
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _rich_batch_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def rich_bar() -> Any:
+    """Return a bar with a note beside it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -115,3 +195,14 @@ def name_skipped(skipped: Mapping[str, str]) -> int:
     if len(skipped) > _MOST_NAMED:
         click.echo(f"skipped {len(skipped) - _MOST_NAMED:,} more series for the like reasons", err=True)
     return PARTIAL if skipped else 0
+
+
+def name_left_out(result: BatchResult) -> int:
+    """Name on stderr the series of a file that have no forecast, and return the exit code that follows."""
+    for unique_id, reason in result.named:
+        click.echo(f"skipped {unique_id}: {reason}", err=True)
+    if result.skipped > len(result.named):
+        click.echo(f"skipped {result.skipped - len(result.named):,} more series", err=True)
+    if result.errors is not None:
+        click.echo(f"{result.errors}: {count(result.skipped, 'series')} without a forecast", err=True)
+    return PARTIAL if result.skipped else 0

@@ -35,8 +35,8 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
     forecaster = new_forecaster(h, options)
     panel = read(csv, options)
     size = f"{count(len(panel), 'series')}, {count(int(panel.observed.sum()), 'values')}"
-    with TrainingProgress(f"Training on {size}") as progress:
-        forecaster.fit(panel, init=options["init"], progress=progress)
+    with TrainingProgress(f"Training on {size}", executor=options["executor"]) as progress:
+        forecaster.fit(panel, init=options["init"], progress=progress, executor=options["executor"])
     forecaster.save(model)
     click.echo(f"{model}: {describe(forecaster.info)}")
 

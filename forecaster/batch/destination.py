@@ -1,0 +1,197 @@
+"""Where a result goes: a file, a folder of parts, or a device; and how it gets there from the parts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from forecaster.batch.encoding import ARROW, dictionaries, header_text, plain_ids
+from forecaster.batch.failures import ERROR_COLUMNS
+from forecaster.batch.inputs import Input
+from forecaster.batch.parts import Part, Parts
+from forecaster.columns import ColumnNames
+from forecaster.errors import OutputError
+from forecaster.outputs import check_output, extension_of, is_device, put_folder, write_whole
+from forecaster.parquetfile import need_pyarrow
+from forecaster.tables import EXTENSIONS
+
+_ROWS_A_GROUP = 131_072
+_OURS = re.compile(r"part-\d+\.(csv|csv\.gz|parquet)")
+_ERRORS = ".errors.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a result goes.
+
+    Attributes
+    ----------
+    path : Path
+        As it was asked for.
+    extension : str
+        Format of the file, or of the files in the folder.
+    is_folder : bool
+        Whether it becomes a folder, of a file for each part.
+    """
+
+    path: Path
+    extension: str
+    is_folder: bool
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is something like /dev/stdout, which nothing can lie beside."""
+        return is_device(self.path)
+
+    @property
+    def errors(self) -> Path:
+        """Where the errors go."""
+        return self.path.with_name(self.path.name + _ERRORS)
+
+    @property
+    def form(self) -> str:
+        """What parts are written as, see `encoded`."""
+        return ARROW if self.extension == ".parquet" and not self.is_folder else self.extension
+
+    def check(self, given: Input) -> None:
+        """Check, before any work, that the result can be written, and not over what it is made from.
+
+        Raises
+        ------
+        OutputError
+            It cannot.
+        MissingExtraError
+            Parquet is asked for and pyarrow is not installed.
+        """
+        if self.is_folder:
+            self._check_folder()
+        else:
+            check_output(self.path, EXTENSIONS)
+        for place in (self.path, self.errors):
+            if any(place.exists() and place.samefile(file.path) for file in given.files):
+                raise OutputError(
+                    f"{place} is the file that is read, and would be lost. Choose another name with --output."
+                )
+        if given.path.is_dir() and self.path.resolve().is_relative_to(given.path.resolve()):
+            raise OutputError(f"{self.path} is in the folder {given.path} that is read. Write to another one.")
+        if self.extension == ".parquet":
+            need_pyarrow()
+
+    def _check_folder(self) -> None:
+        parent = self.path.resolve().parent
+        if not parent.is_dir():
+            raise OutputError(f"{self.path} cannot be written: there is no folder {parent}. Create it first.")
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"{self.path} is a file, not a folder. Leave out the slash, or choose another name.")
+        if self.path.is_mount():
+            raise OutputError(f"{self.path} is a mount point, which cannot be replaced. Name a folder in it.")
+        stranger = next((file.name for file in _listed(self.path) if not _OURS.fullmatch(file.name)), None)
+        if stranger is not None:
+            raise OutputError(
+                f"{self.path} holds {stranger}, no part of a forecast, which would be lost. Choose another folder."
+            )
+
+    def put(self, parts: Parts, names: ColumnNames) -> None:
+        """Make the result of the parts, and put it and the errors in their places.
+
+        The errors come first: where the result is, they are.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        self._put_errors(parts)
+        made = [part for part in parts.done if part.bytes]
+        if self.is_folder:
+            self._put_folder(parts, made)
+        elif self.extension == ".parquet":
+            write_whole(self.path, lambda stream: _join_arrow(parts, made, stream, names))
+        else:
+            head = header_text(made[0].columns, self.extension)
+            write_whole(self.path, lambda stream: _join_text(head, [parts.content(part) for part in made], stream))
+
+    def _put_errors(self, parts: Parts) -> None:
+        if self.is_device:
+            return
+        failed = [parts.errors(part) for part in parts.done if part.error_bytes]
+        if failed:
+            head = header_text(ERROR_COLUMNS, ".csv")
+            write_whole(self.errors, lambda stream: _join_text(head, failed, stream))
+        else:
+            self.errors.unlink(missing_ok=True)  # of an earlier result
+
+    def _put_folder(self, parts: Parts, made: Sequence[Part]) -> None:
+        folder = parts.folder / "result"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for number, part in enumerate(made):
+                _link(parts.content(part), folder / f"part-{number:05}{self.extension}")
+            put_folder(folder, self.path.resolve())
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+
+
+def destination_of(output: str | os.PathLike[str]) -> Destination:
+    """Return where a name leads: to a folder if it ends with a slash or one is there, else to a file.
+
+    Raises
+    ------
+    OutputError
+        The format cannot be told.
+    """
+    path, text = Path(output), os.fspath(output)
+    if text.endswith(("/", os.sep)) or path.is_dir():
+        return Destination(path, extension_of(path, EXTENSIONS) or ".parquet", is_folder=True)
+    check_output(path, EXTENSIONS)
+    return Destination(path, extension_of(path, EXTENSIONS) or ".csv", is_folder=False)
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from folder.iterdir()
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a part a second name, so that it stays a part until the result is in its place; or copy it."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _join_text(head: bytes, paths: Sequence[Path], stream: BinaryIO) -> None:
+    """Write lines of CSV after each other; those of packed parts are members of one gzip file."""
+    stream.write(head)
+    for path in paths:
+        with path.open("rb") as part:
+            shutil.copyfileobj(part, stream, 1 << 20)
+
+
+def _join_arrow(parts: Parts, made: Sequence[Part], stream: BinaryIO, names: ColumnNames) -> None:
+    """Write tables as one Parquet file, some of them together as a group of rows."""
+    arrow, parquet = need_pyarrow(), need_pyarrow("pyarrow.parquet")
+    writer: Any = None
+    waiting: list[Any] = []
+    for part in made:
+        waiting.append(plain_ids(_read(parts.content(part))))
+        if part is made[-1] or sum(map(len, waiting)) >= _ROWS_A_GROUP:
+            if writer is None:
+                writer = parquet.ParquetWriter(stream, waiting[0].schema, use_dictionary=dictionaries(names))
+            writer.write_table(arrow.concat_tables(waiting), row_group_size=2 * _ROWS_A_GROUP)
+            waiting = []
+    if writer is not None:
+        writer.close()
+
+
+def _read(path: Path) -> Any:
+    with need_pyarrow().OSFile(str(path), "rb") as file, need_pyarrow("pyarrow.ipc").open_stream(file) as stream:
+        return stream.read_all()
