@@ -207,12 +207,14 @@ def executor_of(asked: str | Executor | None, *, workers: int | None = None) -> 
     Raises
     ------
     ConfigError
-        There is none of that name.
+        There is none of that name, or `workers` is less than 1.
     MissingExtraError
         Ray is not installed.
     ExecutorError
         The cluster does not answer.
     """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers must be at least 1, got {workers}.", column="workers")
     if asked is not None and not isinstance(asked, str):
         yield asked
         return

@@ -345,6 +345,42 @@ def test_a_signal_during_a_forecast_leaves_nothing_of_a_little_one(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.parametrize("form", [".csv", ".csv.gz", ".parquet"])
+def test_a_large_file_is_gone_on_with_after_ctrl_c(
+    form: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped after some parts; the same command with --resume makes what one clean run makes, errors and all."""
+    monkeypatch.setattr("forecaster.batch.reading._LITTLE", 0)  # so that little counts as large
+    monkeypatch.setattr("forecaster.batch.sizes._MOST_SERIES", 4)
+    table = daily_csv(tmp_path / "sales.csv", {f"s{number:02}": 20 + number % 5 for number in range(20)})
+    with table.open("a", encoding="utf-8") as file:
+        file.write("t,2024-01-01,many\n")
+    clean, output = tmp_path / f"clean{form}", tmp_path / f"out{form}"
+    assert run(["predict", str(model), str(table), "--output", str(clean)]) == 3
+    said = capsys.readouterr()
+    line = len(table.read_text(encoding="utf-8").splitlines())
+    assert said.out == f"{clean}: 20 series, 3 steps ahead\n"
+    assert f"{clean}.errors.csv: 1 series without a forecast" in said.err
+    assert [row["row"] for row in rows_of(Path(f"{clean}.errors.csv"))] == [str(line)]
+
+    def stopping(_bar: BatchBar, progress: BatchProgress) -> None:
+        if progress.series >= 8:
+            raise KeyboardInterrupt
+
+    command = ["predict", str(model), str(table), "--output", str(output)]
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchBar, "__call__", stopping)
+        assert run(command) == 130
+    assert f"What is done is kept in {output}.parts: go on with --resume." in capsys.readouterr().err
+    assert not output.exists()
+    assert run([*command, "--h", "2", "--resume"]) == 2
+    assert "is of a run with another h, which cannot be gone on with" in capsys.readouterr().err
+    assert run([*command, "--executor", "serial", "--resume"]) == 3
+    assert output.read_bytes() == clean.read_bytes()
+    assert Path(f"{output}.errors.csv").read_bytes() == Path(f"{clean}.errors.csv").read_bytes()
+    assert not Path(f"{output}.parts").exists()
+
+
 def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str], str]]:
     csv_path, out, new = str(table), str(tmp / "out.csv"), str(tmp / "new")
     no_column = tmp / "no-column.csv"
@@ -395,6 +431,11 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
             f"--season is for base only: {model} was trained on seasons of 1 steps",
         ),
         "season of paths": (["simulate", str(model), csv_path, "--output", out, "--season", "7"], "for base only"),
+        "no workers": (
+            ["predict", str(model), csv_path, "--output", out, "--workers", "0"],
+            "workers must be at least",
+        ),
+        "too little memory": (["predict", str(model), csv_path, "--output", out, "--memory", "1M"], "must be at least"),
         "season absurd": (["predict", "base", csv_path, "--output", out, "--season", "0"], "season must be from 1"),
         "init": (["train", csv_path, "--h", "3", "--model", new, "--init", "zero"], "'zero' is not one of"),
         "steps": (["train", csv_path, "--h", "3", "--model", new, "--steps", "0"], "steps must be from 1"),
@@ -406,7 +447,7 @@ def bad_calls(model: Path, table: Path, tmp: Path) -> dict[str, tuple[list[str],
     "no file", "horizon 0", "horizon absurd", "no column", "frequency", "no model", "no folder", "extension", "level",
     "level text", "plot", "negative", "windows", "too long", "other folder", "a file", "no models", "nothing to serve",
     "usage", "over its source", "not taught", "level rounded", "paths", "column lost", "season of a model",
-    "season of paths", "season absurd", "init", "steps",
+    "season of paths", "season absurd", "init", "steps", "no workers", "too little memory",
 ])  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(
     case: str, model: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

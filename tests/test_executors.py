@@ -164,6 +164,12 @@ def test_other_names_are_refused() -> None:
         pass
 
 
+@pytest.mark.parametrize("name", executors.EXECUTORS)
+def test_nobody_to_work_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="workers must be at least 1, got 0"), executor_of(name, workers=0):
+        pass
+
+
 def test_without_ray_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r'pip install "forecaster\[ray\]"'), executor_of("ray"):

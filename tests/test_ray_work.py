@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from forecaster import forecast_file, tune
+from forecaster.cli import run
 from forecaster.raycluster import Ray
 from tests import clusters
 from tests.examples import TINY, bits_of, tiny, trained, weekly
@@ -116,4 +117,36 @@ def test_a_file(
         == (1000, 0, len(rows))
     )
     contents = [(tmp_path / f"{name}{form}").read_bytes() for name in ("alone", "beside")]
+    assert contents[0] == contents[1]
+
+
+def test_the_command(cluster: clusters.Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster that RAY_ADDRESS names does it; a series without a forecast is named, and the exit code tells."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.cluster.address)
+    panel = weekly(10, 30)
+    rows = [
+        pd.DataFrame({"unique_id": name, "ds": panel.times(i), "y": panel.series(i)})
+        for i, name in enumerate(panel.ids)
+    ]
+    short = pd.DataFrame({"unique_id": ["short"], "ds": [panel.times(0)[0]], "y": [1.0]})
+    pd.concat([*rows, short]).to_csv(tmp_path / "in.csv", index=False)
+    trained().save(tmp_path / "model")
+    codes, contents = [], []
+    for executor in ("serial", "ray"):
+        output = tmp_path / f"{executor}.csv"
+        codes.append(
+            run(
+                [
+                    "predict",
+                    str(tmp_path / "model"),
+                    str(tmp_path / "in.csv"),
+                    "--output",
+                    str(output),
+                    "--executor",
+                    executor,
+                ]
+            )
+        )
+        contents.append((output.read_bytes(), Path(f"{output}.errors.csv").read_bytes()))
+    assert codes == [3, 3]
     assert contents[0] == contents[1]
