@@ -9,6 +9,7 @@ import pytest
 
 from forecaster import InputError, SymbolForecaster
 from forecaster.cli import run
+from forecaster.cli.learn import _describe
 from forecaster.textfile import read_texts
 
 LETTERS = "Thanks for reaching\nout to us.\n\nThanks for waiting.\n\nThank you for reaching out.\n\n" * 20
@@ -56,6 +57,13 @@ def test_what_was_learned_is_told(letters: Path, tmp_path: Path, capsys: pytest.
     assert _loaded(tmp_path / "m").info["architecture"]["cell"] == "gru"
     assert run(["suggest", str(tmp_path / "m")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+@pytest.mark.parametrize(("clipped", "said"), [(0, ""), (1200, "; gradients clipped in 1,200 of 4,300 steps")])
+def test_clipping_is_told_where_it_acted(clipped: int, said: str) -> None:
+    training = {"values": 7, "seconds": 1.0, "steps": 4300, "clipped_steps": clipped}
+    told = _describe({"training": training, "accuracy": None, "vocabulary": {"symbols": ["a", "b"]}}, "words")
+    assert told == f"trained on 7 words in 1.0 s, knows 2 words{said}"
 
 
 def test_models_lists_it(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example
-from forecaster.cli.shown import TrainingProgress, count
+from forecaster.cli.shown import TrainingProgress, clipping, count
 from forecaster.shape import CELLS, UNITS
 from forecaster.textfile import PARTS
 
@@ -66,7 +66,7 @@ def _describe(info: dict[str, Any], units: str) -> str:
     training, accuracy = info["training"], info["accuracy"]
     told = f"trained on {count(training['values'], units)} in {training['seconds']:.1f} s"
     told += f", knows {count(len(info['vocabulary']['symbols']), units)}"
-    if accuracy is None:
-        return told
-    counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
-    return f"{told}; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
+    if accuracy is not None:
+        counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
+        told += f"; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
+    return told + clipping(training["clipped_steps"], training["steps"])

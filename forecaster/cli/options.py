@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, check_levels, check_quantiles
+from forecaster.config import INITS, LOSSES, check_levels, check_quantiles
 from forecaster.errors import ConfigError, InputError, OutputError
 from forecaster.shape import CELLS
 
@@ -111,7 +111,7 @@ def looked_at(path: Path, options: dict[str, Any]) -> Audit:
 def training_options(command: Command) -> Command:
     """Add the options that `new_forecaster` takes."""
     options = (
-        click.option("--season", type=int, help="Steps in a season, such as 7 for days. [from the frequency]"),
+        click.option("--season", type=int, help="Steps in a season, such as 7. [by the frequency]"),
         click.option(
             "--cell",
             type=click.Choice(CELLS),
@@ -119,7 +119,14 @@ def training_options(command: Command) -> Command:
             show_default=True,
             help="Recurrent cell.",
         ),
-        click.option("--init", type=click.Choice(INITS), help="Weights to start from. [base, or random if not lstm]"),
+        click.option(
+            "--loss",
+            type=click.Choice(LOSSES),
+            default=LOSSES[0],
+            metavar="LOSS",
+            help="pinball, mae or mse (rmse: the same). [pinball]",
+        ),
+        click.option("--init", type=click.Choice(INITS), help="Weights to start from. [base if lstm, pinball]"),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
@@ -257,6 +264,7 @@ def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:
         training=None if steps is None else {"steps": steps},
         season=options["season"],
         cell=options["cell"],
+        loss=options["loss"],
         seed=options["seed"],
         threads=options["threads"],
     )
