@@ -100,6 +100,35 @@ def _peer(model: SymbolForecaster, seen: Any, asked: Any) -> list[Figure]:
     ]
 
 
+def symbols_block(report: Report) -> str:
+    """Return the table for docs/notes.md."""
+    by_key = {figure.key: figure for figure in report.figures}
+    rows = [
+        f"| {_row_of(figure)} | {figure.value:.1f} | {_seconds(by_key.get(trained))} |"
+        for key, trained in (*((name, "") for name in NAMES), ("perplexity", "seconds"), _TORCH)
+        if (figure := by_key.get(key)) is not None and figure.value is not None
+    ]
+    symbols, known = by_key["symbols"].value, by_key["vocabulary"].value
+    told = f"Learned from {symbols:,.0f} words, marks and ends of verses; {known:,.0f} different ones are known."
+    suggestion = by_key["suggestion"]
+    told += f" {suggestion.what}: {suggestion.value:.1f} ms ({suggestion.low:.1f} to {suggestion.high:.1f})."
+    facts = report.machine
+    where = f"Measured on {report.date}: {facts['cpu']}, {facts['cores']} cores (`python -m benchmarks.symbols`)."
+    head = ["| | perplexity on held-out text | training |", "|---|---:|---:|"]
+    return "\n".join([*head, *rows, "", told, where])
+
+
+_TORCH = ("torch_perplexity", "torch_seconds")
+
+
+def _row_of(figure: Figure) -> str:
+    return figure.what.removeprefix("Perplexity, ")
+
+
+def _seconds(figure: Figure | None) -> str:
+    return "" if figure is None or figure.value is None else f"{figure.value:,.0f} s"
+
+
 def main() -> None:
     """Measure, print and write ``benchmarks/results/symbols.json``."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -12,6 +12,7 @@ from flask import Flask
 
 from forecaster import Client, Forecaster, ServiceError
 from service.settings import Settings
+from tests.examples import letters
 from tests.test_docs import ROOT, SERVED, blocks
 
 from .conftest import make_app, model_folder
@@ -90,7 +91,9 @@ def test_the_blocks_of_its_document_run(
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "document"}
-    with running(tmp_path, models=models, WORKERS="1", JOB_WORKERS="1") as service:
+    shutil.copytree(models, tmp_path / "models")
+    letters().save(tmp_path / "models" / "letters")
+    with running(tmp_path, models=tmp_path / "models", WORKERS="1", JOB_WORKERS="1") as service:
         for number, text in enumerate(blocks(SERVED, "python"), 1):
             code = text.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
             exec(compile(code, f"client.md, block {number}", "exec"), names)  # noqa: S102 - our own document
@@ -99,4 +102,5 @@ def test_the_blocks_of_its_document_run(
     assert len(table) == 1 + 29 * 14
     shown = capsys.readouterr().out
     assert "\n100.0 %" in shown
+    assert "\nout " in shown
     assert "422 limit-exceeded h: expected at most" in shown

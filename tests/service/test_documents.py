@@ -247,6 +247,8 @@ def test_curl_lines_of_the_documentation_work(client: FlaskClient) -> None:
     paths = {path for path, _ in documented_requests()}
     assert {"/v1/forecast", "/v1/backtest", "/v1/explain", "/v1/timeseries/forecast"} <= paths
     for path, body in documented_requests():
+        if path == "/v1/next":
+            continue  # asks a model of symbols: test_next.py
         ours = body.replace('"flights"', '"daily"')
         response = client.post(path, data=ours, content_type="application/json")
         assert response.status_code == 200, response.text

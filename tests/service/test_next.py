@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from forecaster import SymbolForecaster
 from service import create_app
 from service.schemas.symbols import NextAnswer
 from service.settings import Settings
+from tests.examples import letters
+
+from .test_documents import documented_requests
 
 STATES = ["idle", "busy", "idle", "error", "reset"] * 40
 
@@ -58,6 +62,15 @@ def test_what_the_library_suggests(client: FlaskClient, folder: Path) -> None:
         "units": "symbols",
         "unknown": 0,
     }
+
+
+def test_the_line_of_the_documentation_works(tmp_path: Path) -> None:
+    letters().save(tmp_path / "letters")
+    lines = [body for path, body in documented_requests() if path == "/v1/next"]
+    assert lines
+    with create_app(Settings(models=tmp_path, state=tmp_path / ".state", reload_seconds=0)).test_client() as client:
+        for body in lines:
+            assert ask(client, **json.loads(body))["suggestions"][0]["symbol"] == "out"
 
 
 def test_the_likeliest_is_first_and_what_is_unknown_is_counted(client: FlaskClient) -> None:
