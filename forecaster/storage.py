@@ -169,7 +169,9 @@ def load_model(
 
     description = _described(Path(folder))
     if kind not in (None, kind_of(description)):
-        raise ModelFormatError(f"{folder} is a model of the kind {kind_of(description)}, expected a {kind}.")
+        raise ModelFormatError(
+            f"{folder} is a model of the kind {kind_of(description)}, expected one of the kind {kind}."
+        )
     content = _checked(Path(folder), WEIGHTS, most_weights(description))
     try:
         return description, load(content)

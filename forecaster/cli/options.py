@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from forecaster.config import INITS, LOSSES, check_levels, check_quantiles
-from forecaster.errors import ConfigError, InputError, OutputError
+from forecaster.errors import ConfigError, InputError, ModelFormatError, OutputError
 from forecaster.shape import CELLS
 
 if TYPE_CHECKING:
@@ -223,6 +223,23 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     if "://" not in place:
         place = str(models_folder(Path(place) if place else None, new=new))
     return open_store(place, cache=state_folder() / "models-cache")
+
+
+def check_served(model: Path) -> None:
+    """Check that a service can answer with the model in a folder.
+
+    Raises
+    ------
+    ModelFormatError
+        It does not load, or is of a kind that a service does not serve.
+    """
+    from forecaster import Forecaster, SymbolForecaster
+    from forecaster.storage import describe_model, kind_of
+
+    kind = kind_of(describe_model(model))
+    if kind not in ("forecaster", "symbols"):
+        raise ModelFormatError(f"{model} is a model of the kind {kind}, which answers in Python only.")
+    (Forecaster if kind == "forecaster" else SymbolForecaster).load(model)
 
 
 def state_folder() -> Path:
