@@ -203,7 +203,7 @@ def test_compiled_states_are_those_of_the_buffers_that_forecasts_use(shape: str)
     network, panel = network_of(SHAPES[shape]), scale_panel(weekly(5))
     packed, everyone, ends = Packed(network), np.arange(5), panel.offsets[1:] - 1
     window_quantiles(packed, panel, everyone, ends, Serial())
-    (space,) = packed._spaces[5]  # lent to that forecast
+    (space,) = packed._kept[5]  # lent to that forecast
     used = trace_for(network, 0, range(network.config.layers), np.diff(panel.offsets))
     used.keep(slice(0, 5), space.levels, space.x, space.states)
     trace = trace_for(network, 0, range(network.config.layers), np.diff(panel.offsets))
