@@ -80,6 +80,11 @@ class SequenceClassifier:
     ConfigError
         A setting is wrong.
 
+    Notes
+    -----
+    docs/lstm.md derives the network, (1) to (21), the head at the last step, (66), and the losses, (60) to (63). Losses
+    are in nats, means over the sequences.
+
     Examples
     --------
     >>> from forecaster import SequenceClassifier
@@ -132,12 +137,18 @@ class SequenceClassifier:
         Parameters
         ----------
         sequences : iterable
-            Of symbols: each a list of texts. Of numbers: each an array (T,), or (T, I) with several at each step;
-            they are scaled by the means and deviations of those that are learned from.
+            N of them, of any lengths T. Of symbols: each a list of T texts. Of numbers: each an array (T,), or (T, I)
+            with several at each step, in any unit: they are scaled by the means and deviations of those that gradients
+            see.
         labels : iterable
-            Of each sequence, all of one type: text, whole numbers, or booleans.
+            N of them, one for each sequence, all of one type: text, whole numbers, or booleans.
         progress : callable, optional
             Gets a `Progress` every ``validate_every`` steps.
+
+        Returns
+        -------
+        SequenceClassifier
+            Itself.
 
         Raises
         ------

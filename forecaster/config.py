@@ -123,6 +123,21 @@ class SequenceConfig:
     tied
         Whether symbols go out by the numbers they come in by: as many as the last layer has units. Of no meaning where
         no symbol follows.
+
+    Raises
+    ------
+    ConfigError
+        A setting is out of range; ``tied`` without an embedding as wide as the last layer.
+
+    Notes
+    -----
+    docs/lstm.md derives the cells, (1) to (21) and (44) to (59), and what is beside and above them, (60) to (66).
+
+    Examples
+    --------
+    >>> from forecaster import SequenceConfig
+    >>> SequenceConfig(cell="gru", hidden=128, embedding=128, tied=True).loss
+    'categorical'
     """
 
     cell: Cell = "lstm"

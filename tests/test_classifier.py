@@ -171,9 +171,9 @@ def test_a_prediction_does_without_numba(tmp_path: Path) -> None:
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     small(training={"steps": 2}).fit(TOY, [0, 0, 1]).save(tmp_path / "labels")
     trained().save(tmp_path / "forecasts")
-    with pytest.raises(ModelFormatError, match="of the kind classifier, expected a forecaster"):
+    with pytest.raises(ModelFormatError, match="of the kind classifier, expected one of the kind forecaster"):
         Forecaster.load(tmp_path / "labels")
-    with pytest.raises(ModelFormatError, match="of the kind forecaster, expected a classifier"):
+    with pytest.raises(ModelFormatError, match="of the kind forecaster, expected one of the kind classifier"):
         SequenceClassifier.load(tmp_path / "forecasts")
 
 
