@@ -60,6 +60,8 @@ _LEAST_STEPS = 300
 _JUDGED = 1000
 """Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
 _MOST_JUDGED = 50_000
+_MOST_LOSS = 700.0
+"""Of a training that went astray; more is no perplexity that a float can hold, or a description."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +167,8 @@ class SymbolForecaster:
         sequences = _split(text, Vocabulary(self.units, (), self.lowercase))
         vocabulary = self._vocabulary(sequences)
         symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])
+        if len(sequences) == 1:
+            symbols = symbols[:-1]  # one end in all: held out, it would be the one number that nobody can foretell
         config = self.network or _usual_network(self.units, len(vocabulary), len(symbols), self.cell)
         training = training_config(self.training, _usual_training(len(symbols)))
         known, held_out = _parted(symbols)
@@ -178,7 +182,7 @@ class SymbolForecaster:
             **_described(network, vocabulary, config),
             "training": {
                 "sequences": len(sequences),
-                "values": len(symbols),
+                "values": int((symbols != BOUNDARY).sum()),
                 "unknown": int((symbols == UNKNOWN).sum()),
                 "steps": history.steps,
                 "best_step": history.best_step,
@@ -283,7 +287,7 @@ class SymbolForecaster:
         if len(symbols) < 2:
             raise TooShortError(f"expected two {self.units} or more, got {len(symbols)}.")
         loss, count = stream_loss(Packed(fitted.network), symbols[:, None], 512)
-        return math.exp(loss / count)
+        return _perplexity(loss / count)
 
     def numbers(self, text: Any) -> Integers:
         """Return a text, a sequence of symbols, or a list of such, as the one sequence of numbers that is learned from.
@@ -433,7 +437,11 @@ def _accuracy(history: History, known: Integers, held_out: Integers, size: int) 
     if not losses:
         return None
     counted = {name: NGrams(known, size, order).perplexity(held_out) for order, name in enumerate(NAMES, 1)}
-    return {"perplexity": math.exp(min(losses)), **counted}
+    return {"perplexity": _perplexity(min(losses)), **counted}
+
+
+def _perplexity(loss: float) -> float:
+    return math.exp(min(loss, _MOST_LOSS))
 
 
 def _run(network: Network, symbols: Integers, states: Array | None = None) -> tuple[Array, Array]:
