@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -217,6 +218,10 @@ def test_a_damaged_description_is_refused(tmp_path: Path, change: dict[str, Any]
         ("cat mat", [0, 1], "sequences must be a list"),
         (7, [0, 1], "sequences must be a list"),
         (["cat mat", "rat"], [0, 1], "sequence 0 is a text.*split"),
+        ({"cat": 0, "mat": 1}, [0, 1], "sequences must be a list"),
+        ([{"cat", "mat"}, ["rat"]], [0, 1], "sequence 0 is {"),
+        ([np.array(1.0), [1.0]], [0, 1], "sequence 0 is array"),
+        ([np.array([1.0, None]), [1.0]], [0, 1], "sequence 0 is neither"),
         ([["cat"], []], [0, 1], "sequence 1 is empty"),
         ([["cat"], 7], [0, 1], "sequence 1 is 7"),
         ([["cat"], [1.0]], [0, 1], "sequence 1 has 1 numbers a step where sequence 0 has symbols"),
@@ -241,9 +246,23 @@ def test_faults_in_what_is_given(rows: Any, labels: Any, says: str) -> None:
         small().fit(rows, labels)
 
 
+def test_data_frames_and_arrays_of_objects_are_their_values() -> None:
+    rows, labels = waves(9)
+    model = small(training={"steps": 2}).fit(rows, labels)
+    said = model.predict_proba(rows)
+    one_column = [pd.DataFrame({"volts": row}) for row in rows]
+    for same in (one_column, [pd.Series(row, index=range(7, 7 + len(row))) for row in rows]):
+        assert_array_equal(model.predict_proba(same), said)
+    assert_array_equal(model.predict_proba([np.array(row, object) for row in rows]), said)
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(4, 7)))
+    assert_array_equal(model.predict_proba(table), model.predict_proba(table.to_numpy()))
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
+        ({"threads": "two"}, "threads must be a whole number"),
+        ({"threads": 0}, "threads must be"),
         ({"network": {"units": 3}}, "no setting 'units'"),
         ({"network": 3}, "network must be"),
         ({"network": {"cell": "gpu"}}, "cell must be one of"),
