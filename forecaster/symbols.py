@@ -124,6 +124,8 @@ class SymbolForecaster:
         self.units = check_units(units)
         if cell is not None and network is not None:
             raise ConfigError("the network has a cell of its own: leave cell out, or network.", column="cell")
+        if network is not None and not isinstance(network, SequenceConfig):
+            raise ConfigError(f"network must be a SequenceConfig, got {network!r}.", column="network")
         self.network, self.cell = network, check_cell(cell or "lstm")
         if network is not None and network.loss != "categorical":
             raise ConfigError(
@@ -133,7 +135,9 @@ class SymbolForecaster:
         training_config(training, TrainingConfig())  # what is wrong is said here, not after the text is read
         self.most = check_whole("most", most, 1, MOST_SYMBOLS)
         self.least = None if least is None else check_whole("least", least, 1, 1_000_000)
-        self.lowercase = units == "words" if lowercase is None else bool(lowercase)
+        if lowercase is not None and not isinstance(lowercase, bool):
+            raise ConfigError(f"lowercase must be true or false, got {lowercase!r}.", column="lowercase")
+        self.lowercase = units == "words" if lowercase is None else lowercase
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
