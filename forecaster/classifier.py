@@ -407,13 +407,14 @@ def _probabilities(fitted: _Fitted, asked: Given) -> Floats:
 
 
 def _pieces(network: Network, encoded: Encoded) -> list[Integers]:
-    """Cut the sequences, by length, into pieces whose numbers do not take much memory."""
+    """Cut the sequences, by length, into pieces of few rows, whose numbers do not take much memory."""
     lengths = np.diff(encoded.offsets)
     order = np.argsort(lengths, kind="stable")
-    width = network.inputs + 8 * network.shape.hidden
+    width, most = network.inputs + 8 * network.shape.hidden, plain.rows_at_once(network)
     pieces, begin = [], 0
     for at, steps in enumerate(lengths[order].tolist()):
-        if at > begin and (at + 1 - begin) * steps * width > _NUMBERS_AT_ONCE:
+        rows = at + 1 - begin
+        if rows > most or (rows > 1 and rows * steps * width > _NUMBERS_AT_ONCE):
             pieces.append(order[begin:at])
             begin = at
     return [*pieces, order[begin:]]

@@ -30,8 +30,7 @@ def plain_quantiles(
 
     Writes `trace`, if there is one; the quantiles are the same bits without it.
     """
-    hidden = network.config.hidden
-    rows = min(max(_SMALL // (4 * hidden * max(hidden, network.inputs)), 4), 32)
+    rows = rows_at_once(network)
     results = np.empty((len(series), network.horizon, len(network.config.quantiles)))
     with np.errstate(over="ignore", invalid="ignore"):  # what leaves float32 is not finite in the kernels either
         for at in range(0, len(series), rows):
@@ -43,6 +42,12 @@ def plain_quantiles(
             if trace is not None and made is not None:
                 trace.keep(block, levels, x, made)
     return np.sort(results, axis=2)
+
+
+def rows_at_once(network: Network) -> int:
+    """Return how many windows or sequences should go together, so that no product of a step has threads of its own."""
+    hidden = network.shape.hidden
+    return min(max(_SMALL // (4 * hidden * max(hidden, network.inputs)), 4), 32)
 
 
 def inputs(network: ForecastNetwork, panel: ScaledPanel, series: Integers, ends: Integers) -> tuple[Array, Floats]:

@@ -24,6 +24,8 @@ from forecaster import (
 )
 from forecaster.cli import run
 from forecaster.heads import Readout, readout_forward
+from forecaster.network import Network
+from forecaster.plain import trunk
 from forecaster.storage import load_model, save_model
 from forecaster.tasks.labelled import Sequences
 from forecaster.trunk import Packed
@@ -121,6 +123,22 @@ def test_what_stands_beside_a_sequence_does_not_change_its_answer(monkeypatch: p
     assert_allclose([model.predict_proba([row])[0] for row in rows[:10]], together[:10], rtol=1e-5)
     monkeypatch.setattr("forecaster.classifier._NUMBERS_AT_ONCE", 200)
     assert_allclose(model.predict_proba(rows), together, rtol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [8, 64, 256])
+def test_few_sequences_go_together(hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(network={"hidden": hidden}, training={"steps": 1}).fit(*waves(9))
+    seen: list[int] = []
+
+    def counted(network: Network, x: Any) -> Any:
+        seen.append(x.shape[1])
+        return trunk(network, x)
+
+    monkeypatch.setattr("forecaster.classifier.plain.trunk", counted)
+    rows, _ = waves(99)
+    assert len(model.predict_proba(rows)) == sum(seen) == 99
+    # OpenBLAS takes more threads from 2**18 multiply-adds on: beside other work that took 20 times as long.
+    assert max(seen) <= max(4, 2**18 // (4 * hidden * hidden))
 
 
 def test_an_unknown_word_stands_for_nothing() -> None:
