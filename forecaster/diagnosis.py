@@ -14,6 +14,7 @@ from forecaster.config import (
     SequenceLoss,
     TrainingConfig,
     check_cell,
+    check_horizon,
     check_seed,
     check_whole,
     training_config,
@@ -141,6 +142,7 @@ def gradient_flow(
         raise ConfigError(f"task must be one of {', '.join(TASKS)}, got {task!r}.", column="task")
     if isinstance(gain, bool) or not isinstance(gain, (int, float)) or not 0 < gain <= 1000:
         raise ConfigError(f"gain must be a number above 0, up to 1000, got {gain!r}.", column="gain")
+    threads = None if threads is None else check_horizon(threads, name="threads")
     rng = np.random.default_rng(check_seed(seed))
     problem = _PROBLEMS[task](steps, rng)
     loss: SequenceLoss = "squared" if task == "adding" else "categorical"

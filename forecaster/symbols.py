@@ -60,6 +60,8 @@ _LEAST_STEPS = 300
 _JUDGED = 1000
 """Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
 _MOST_JUDGED = 50_000
+_MOST_LOSS = 700.0
+"""Of a training that went astray; more is no perplexity that a float can hold, or a description."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +124,8 @@ class SymbolForecaster:
         self.units = check_units(units)
         if cell is not None and network is not None:
             raise ConfigError("the network has a cell of its own: leave cell out, or network.", column="cell")
+        if network is not None and not isinstance(network, SequenceConfig):
+            raise ConfigError(f"network must be a SequenceConfig, got {network!r}.", column="network")
         self.network, self.cell = network, check_cell(cell or "lstm")
         if network is not None and network.loss != "categorical":
             raise ConfigError(
@@ -131,7 +135,9 @@ class SymbolForecaster:
         training_config(training, TrainingConfig())  # what is wrong is said here, not after the text is read
         self.most = check_whole("most", most, 1, MOST_SYMBOLS)
         self.least = None if least is None else check_whole("least", least, 1, 1_000_000)
-        self.lowercase = units == "words" if lowercase is None else bool(lowercase)
+        if lowercase is not None and not isinstance(lowercase, bool):
+            raise ConfigError(f"lowercase must be true or false, got {lowercase!r}.", column="lowercase")
+        self.lowercase = units == "words" if lowercase is None else lowercase
         self.seed = check_seed(seed)
         self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
@@ -165,6 +171,8 @@ class SymbolForecaster:
         sequences = _split(text, Vocabulary(self.units, (), self.lowercase))
         vocabulary = self._vocabulary(sequences)
         symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])
+        if len(sequences) == 1:
+            symbols = symbols[:-1]  # one end in all: held out, it would be the one number that nobody can foretell
         config = self.network or _usual_network(self.units, len(vocabulary), len(symbols), self.cell)
         training = training_config(self.training, _usual_training(len(symbols)))
         known, held_out = _parted(symbols)
@@ -178,7 +186,7 @@ class SymbolForecaster:
             **_described(network, vocabulary, config),
             "training": {
                 "sequences": len(sequences),
-                "values": len(symbols),
+                "values": int((symbols != BOUNDARY).sum()),
                 "unknown": int((symbols == UNKNOWN).sum()),
                 "steps": history.steps,
                 "best_step": history.best_step,
@@ -283,7 +291,7 @@ class SymbolForecaster:
         if len(symbols) < 2:
             raise TooShortError(f"expected two {self.units} or more, got {len(symbols)}.")
         loss, count = stream_loss(Packed(fitted.network), symbols[:, None], 512)
-        return math.exp(loss / count)
+        return _perplexity(loss / count)
 
     def numbers(self, text: Any) -> Integers:
         """Return a text, a sequence of symbols, or a list of such, as the one sequence of numbers that is learned from.
@@ -433,7 +441,11 @@ def _accuracy(history: History, known: Integers, held_out: Integers, size: int) 
     if not losses:
         return None
     counted = {name: NGrams(known, size, order).perplexity(held_out) for order, name in enumerate(NAMES, 1)}
-    return {"perplexity": math.exp(min(losses)), **counted}
+    return {"perplexity": _perplexity(min(losses)), **counted}
+
+
+def _perplexity(loss: float) -> float:
+    return math.exp(min(loss, _MOST_LOSS))
 
 
 def _run(network: Network, symbols: Integers, states: Array | None = None) -> tuple[Array, Array]:

@@ -113,7 +113,7 @@ class Masks(NamedTuple):
     Attributes
     ----------
     inputs
-        For what comes in, (B, I).
+        For what comes in of symbols, (B, I); numbers are left as they are.
     layers
         For what each layer adds, (L, B, H).
     """

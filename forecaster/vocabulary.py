@@ -143,7 +143,8 @@ class Vocabulary:
                     f"expected {self.units} that are text, got {shown(symbol)} at place {number}. Turn others into "
                     "text before, such as with str()."
                 )
-        return [symbol.lower() for symbol in symbols] if self.lowercase else symbols
+        # Those of an array are of NumPy's own kind of text.
+        return [str(symbol.lower() if self.lowercase else symbol) for symbol in symbols]
 
     def encode(self, sequence: str | Sequence[str]) -> Integers:
         """Return the numbers of a text or a sequence of symbols, (T,) int64; 0 for each that is unknown.
@@ -199,6 +200,8 @@ def as_sequences(given: Any, units: Units) -> list[Any]:
     """
     if isinstance(given, str):
         return [given]
+    if hasattr(given, "columns"):  # of which only the names would be read
+        raise InputError("expected a text, or a list of such, got a data frame; give the column that holds them.")
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise InputError(f"expected a text, a sequence of symbols, or a list of such, got {shown(given)}.")
     several = list(given)

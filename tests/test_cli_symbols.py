@@ -71,6 +71,18 @@ def test_models_lists_it(model: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert any(line.split()[:2] == ["letters", "symbols"] for line in capsys.readouterr().out.splitlines())
 
 
+def test_states_of_a_file_are_parted_by_white_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "machine.log").write_text("idle busy idle error reset\n" * 40, encoding="utf-8")
+    asked = ["learn", str(tmp_path / "machine.log"), "--model", str(tmp_path / "m"), "--threads", "1", "--steps", "60"]
+    assert run([*asked, "--units", "symbols", "--parts", "lines"]) == 0
+    model = _loaded(tmp_path / "m")
+    assert set(model.vocabulary.symbols) == {"idle", "busy", "error", "reset"}
+    assert model.info["training"]["sequences"] == 40
+    assert model.next("idle error", k=1)[0].symbol == "reset"
+    clipped = model.info["training"]["clipped_steps"]
+    assert ("gradients clipped in" in capsys.readouterr().out) is (clipped > 0)
+
+
 @pytest.mark.parametrize(("parts", "count"), [("paragraphs", 3), ("lines", 4), ("whole", 1)])
 def test_what_a_file_is_cut_into(tmp_path: Path, parts: str, count: int) -> None:
     text = "\ufeffone\r\ntwo\r\n\r\n\r\nthree\n \n\nfour\n"

@@ -163,6 +163,20 @@ def test_perplexity_on_what_was_held_out_is_told_beside_counting() -> None:
     assert told["bigram"] == pytest.approx(3**0.5, rel=0.05)
 
 
+def test_the_end_of_a_single_sequence_is_not_held_out() -> None:
+    text = "the cat sat on the mat . " * 200
+    model = SymbolForecaster(network=SMALL, training=QUICK, threads=1).fit(text)
+    assert model.info["training"]["values"] == 1400
+    assert model.info["accuracy"]["perplexity"] < 1.1  # with an end among the 70 held out it was 1.3
+
+
+def test_a_training_that_goes_astray_has_a_perplexity_too(tmp_path: Path) -> None:
+    model = SymbolForecaster(network=SMALL, training={"steps": 3, "learning_rate": 1e6}, threads=1)
+    model.fit("a b c d " * 400).save(tmp_path / "model")
+    assert 4 < SymbolForecaster.load(tmp_path / "model").info["accuracy"]["perplexity"] < np.inf
+    assert model.perplexity("a b c d") < np.inf
+
+
 def test_counts_and_network_are_held_against_the_same_symbols(verses: SymbolForecaster) -> None:
     numbers = verses.numbers(VERSES[:3])
     assert numbers[0] == numbers[-1] == BOUNDARY
@@ -210,6 +224,9 @@ def test_what_are_no_symbols(text: Any) -> None:
         {"network": SequenceConfig(loss="binary")},
         {"most": 0},
         {"least": 0},
+        {"network": {"hidden": 8}},
+        {"lowercase": "no"},
+        {"threads": "two"},
         {"seed": -1},
         {"training": {"stepz": 1}},
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example
-from forecaster.cli.shown import TrainingProgress, clipping, count
+from forecaster.cli.shown import TrainingProgress, clipped_in, count
 from forecaster.shape import CELLS, UNITS
 from forecaster.textfile import PARTS
 
@@ -54,7 +54,9 @@ def learn(text: Path, model: Path, parts: Any, steps: int | None, **options: Any
 
     check_model_target(model)
     forecaster = SymbolForecaster(training=None if steps is None else {"steps": steps}, **options)
-    texts = read_texts(text, parts)
+    texts: list[Any] = read_texts(text, parts)
+    if forecaster.units == "symbols":  # a list of texts would be one sequence of them
+        texts = [each.split() for each in texts]
     with TrainingProgress(f"Training on {count(len(texts), 'sequences')}") as progress:
         forecaster.fit(texts, progress=progress)
     forecaster.save(model)
@@ -69,4 +71,4 @@ def _describe(info: dict[str, Any], units: str) -> str:
     if accuracy is not None:
         counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
         told += f"; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
-    return told + clipping(training["clipped_steps"], training["steps"])
+    return told + clipped_in(training["clipped_steps"], training["steps"])

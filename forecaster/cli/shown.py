@@ -103,8 +103,8 @@ def _draw_table(title: str, rows: Sequence[Mapping[str, str]], best: int | None)
     Console().print(table)
 
 
-def clipping(clipped: int, steps: int) -> str:
-    """Return in how many steps gradients were clipped, if in any, as the end of a line."""
+def clipped_in(clipped: int, steps: int) -> str:
+    """Return the end of a line on a training: in how many of its steps gradients were clipped, if in any."""
     return f"; gradients clipped in {clipped:,} of {count(steps, 'steps')}" if clipped else ""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example, new_forecaster, read, reading_options, training_options
-from forecaster.cli.shown import TrainingProgress, clipping, count
+from forecaster.cli.shown import TrainingProgress, clipped_in, count
 
 
 @click.command(
@@ -49,4 +49,4 @@ def describe(info: dict[str, Any]) -> str:
     text = f"{how} on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
     if accuracy and accuracy.get("mase") is not None:
         text += f"; MASE {accuracy['mase']:.3f} on the held-out horizon"
-    return text + clipping(sum(training["clipped_steps"]), sum(training["steps"]))
+    return text + clipped_in(sum(training["clipped_steps"]), sum(training["steps"]))
