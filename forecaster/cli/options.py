@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from forecaster.config import INITS, check_levels, check_quantiles
-from forecaster.errors import ConfigError, InputError, OutputError
+from forecaster.errors import ConfigError, InputError, ModelFormatError, OutputError
 from forecaster.shape import CELLS
 
 if TYPE_CHECKING:
@@ -216,6 +216,31 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     if "://" not in place:
         place = str(models_folder(Path(place) if place else None, new=new))
     return open_store(place, cache=state_folder() / "models-cache")
+
+
+def check_servable(model: Path) -> None:
+    """Check that a service can answer with the model in a folder, by loading it.
+
+    Raises
+    ------
+    ModelFormatError
+        It is damaged, or of a kind that answers in the library only.
+    """
+    from forecaster.storage import describe_model, kind_of
+
+    kind = kind_of(describe_model(model))
+    if kind == "symbols":
+        from forecaster.symbols import SymbolForecaster
+
+        SymbolForecaster.load(model)
+    elif kind == "forecaster":
+        from forecaster.model import Forecaster
+
+        Forecaster.load(model)
+    else:
+        raise ModelFormatError(
+            f"{model} is a {kind}, which answers in the library only: a service has no route for it."
+        )
 
 
 def state_folder() -> Path:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from forecaster.reporting.sources import Source
 
 _ENDINGS = (".html", ".htm")
-_OF_TRAINING = ("init", "seed", "steps")
+_OF_TRAINING = ("cell", "init", "seed", "steps")
 
 
 @click.command(
