@@ -631,3 +631,18 @@ def test_the_findings_of_inspect_and_report_are_the_same(tmp_path: Path) -> None
     rows = report(source, h=2).tables["What was found in the data"][1:]
     assert [row[3] for row in rows] == [one.problem for one in found.findings]
     assert json.dumps([row[4] for row in rows]) == json.dumps([one.action for one in found.findings])
+
+
+def test_a_model_of_another_cell_is_called_by_it(tmp_path: Path) -> None:
+    table = tmp_path / "sales.csv"
+    days = np.datetime_as_string(np.datetime64("2024-01-01") + np.arange(90))
+    table.write_text("unique_id,ds,y\n" + "".join(f"a,{day},{k % 7 + 1}\n" for k, day in enumerate(days)))
+    asked = [str(table), "--h", "3", "--freq", "D"]
+    training = ["--cell", "gru", "--steps", "2", "--threads", "1"]
+    assert run(["train", *asked, *training, "--model", str(tmp_path / "gated")]) == 0
+    for chosen in (["--model", str(tmp_path / "gated")], ["--train", *training]):
+        assert run(["report", *asked, *chosen, "--windows", "1", "--output", str(tmp_path / "r.html")]) == 0
+        text = (tmp_path / "r.html").read_text(encoding="utf-8")
+        assert "of the kind called GRU" in text
+        assert "LSTM" not in text
+        assert ("--cell gru" in text) == ("--train" in chosen)

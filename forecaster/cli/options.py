@@ -225,21 +225,29 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     return open_store(place, cache=state_folder() / "models-cache")
 
 
-def check_served(model: Path) -> None:
-    """Check that a service can answer with the model in a folder.
+def check_servable(model: Path) -> None:
+    """Check that a service can answer with the model in a folder, by loading it.
 
     Raises
     ------
     ModelFormatError
-        It does not load, or is of a kind that a service does not serve.
+        It is damaged, or of a kind that answers in the library only.
     """
-    from forecaster import Forecaster, SymbolForecaster
     from forecaster.storage import describe_model, kind_of
 
     kind = kind_of(describe_model(model))
-    if kind not in ("forecaster", "symbols"):
-        raise ModelFormatError(f"{model} is a model of the kind {kind}, which answers in Python only.")
-    (Forecaster if kind == "forecaster" else SymbolForecaster).load(model)
+    if kind == "symbols":
+        from forecaster.symbols import SymbolForecaster
+
+        SymbolForecaster.load(model)
+    elif kind == "forecaster":
+        from forecaster.model import Forecaster
+
+        Forecaster.load(model)
+    else:
+        raise ModelFormatError(
+            f"{model} is a {kind}, which answers in the library only: a service has no route for it."
+        )
 
 
 def state_folder() -> Path:

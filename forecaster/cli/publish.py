@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, check_served, example, models_option, models_store
+from forecaster.cli.options import FILE, check_servable, example, models_option, models_store
 
 
 @click.command(
@@ -25,7 +25,7 @@ def publish(model: Path, name: str, models: str | None) -> None:
     """
     from forecaster.versions import new_version
 
-    check_served(model)  # what could not be served is not published
+    check_servable(model)  # what could not be served is not published
     store, version = models_store(models, new=True), new_version()
     store.add(name, version, model)
     store.set_current(name, version)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecaster.cli.options import check_served, example, models_option, models_store
+from forecaster.cli.options import check_servable, example, models_option, models_store
 from forecaster.errors import InputError, ModelFormatError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def rollback(name: str, version: str | None, models: str | None) -> None:
     """
     store = models_store(models)
     version = version or _before(store, name)
-    check_served(store.folder(name, version))  # what could not be served is not put into use
+    check_servable(store.folder(name, version))  # what could not be served is not put into use
     store.set_current(name, version)
     click.echo(f"{name}: version {version} is in use in {store}.")
 

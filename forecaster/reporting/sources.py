@@ -104,9 +104,9 @@ class Saved:
         """Return what it was trained on."""
         training = forecaster.info["training"]
         return (
-            f"Forecasts come from the saved model {self.path.name}, a network of the kind called {_kind(forecaster)}, "
-            f"trained on {training['series']:,} series from {training['first']} to {training['last']}. If values of "
-            "the backtest were among them, it looks better here than it will be on new ones."
+            f"Forecasts come from the saved model {self.path.name}, {_kind(forecaster)}, trained on "
+            f"{training['series']:,} series from {training['first']} to {training['last']}. If values of the backtest "
+            "were among them, it looks better here than it will be on new ones."
         )
 
     def facts(self, forecaster: Forecaster) -> list[tuple[str, str]]:  # noqa: ARG002 - as for the others
@@ -151,9 +151,9 @@ class Trained:
         """Return how it was trained."""
         start = "base weights" if forecaster.info["training"]["init"] == "base" else "random weights"
         return (
-            f"Forecasts come from a network of the kind called {_kind(forecaster)} that was trained on this file, from "
-            f"{start}. For the backtest another was trained in the same way on what came before the first cutoff "
-            "alone, so it is asked for values that it has never seen."
+            f"Forecasts come from {_kind(forecaster)} that was trained on this file, from {start}. For "
+            "the backtest another was trained in the same way on what came before the first cutoff alone, so it is "
+            "asked for values that it has never seen."
         )
 
     def facts(self, forecaster: Forecaster) -> list[tuple[str, str]]:
@@ -164,8 +164,8 @@ class Trained:
 
 
 def _kind(forecaster: Forecaster) -> str:
-    cell: str = forecaster.info["architecture"]["cell"]
-    return cell.upper()
+    """Return what networks of a model are called."""
+    return f"a network of the kind called {forecaster.info['architecture']['cell'].upper()}"
 
 
 def _digest(folder: Path) -> list[tuple[str, str]]:

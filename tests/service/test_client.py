@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from flask import Flask
 
-from forecaster import Client, Forecaster, ServiceError
+from forecaster import Client, Forecaster, ServiceError, SymbolForecaster
+from service import create_app
 from service.settings import Settings
 from tests.examples import letters
 from tests.test_docs import ROOT, SERVED, blocks
@@ -58,6 +59,22 @@ def test_an_explanation_has_the_librarys_numbers(client: Client) -> None:
         assert (made[name] == expected[name]).all()
     for name in ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "hidden_state"):
         assert (made[name].astype("float32") == expected[name]).all()
+
+
+def test_what_comes_next_is_that_of_the_library(machine: Path, tmp_path: Path) -> None:
+    shutil.copytree(machine, tmp_path / "models" / "machine")
+    model = SymbolForecaster.load(machine)
+    app = create_app(Settings(models=tmp_path / "models", state=tmp_path, reload_seconds=0))
+    with threaded(app) as url, Client(url, retries=0) as client:
+        for context in ("busy idle", ["busy", "idle"], ("busy",), ""):
+            assert client.next(context, k=3) == model.next(context, k=3)
+        assert client.next("idle", model="machine")[0].symbol in {"busy", "error"}
+        with pytest.raises(ServiceError, match="one of symbols: machine") as caught:
+            client.next("idle", model="base")
+        assert (caught.value.status, caught.value.kind) == (422, "unknown-model")
+        with pytest.raises(ServiceError, match="k") as caught:
+            client.next("idle", k=0)
+        assert caught.value.errors[0]["field"] == "k"
 
 
 def test_refusals_arrive_with_their_fields(client: Client) -> None:
