@@ -99,7 +99,10 @@ class Packed(Generic[Kind]):
     def lending(self, rows: int, make: Callable[[], Space], *, keep: bool) -> Iterator[Space]:
         """Lend buffers for so many rows to one thread at a time: those that were `made` before, or new ones."""
         kept = self._kept.setdefault(rows, [])
-        space: Space = kept.pop() if kept else make()
+        try:
+            space: Space = kept.pop()
+        except IndexError:  # there is none, or another thread was quicker
+            space = make()
         try:
             yield space
         finally:
@@ -113,7 +116,7 @@ class Masks(NamedTuple):
     Attributes
     ----------
     inputs
-        For what comes in, (B, I).
+        For what stands for a symbol, (B, I); numbers that come in are all seen.
     layers
         For what each layer adds, (L, B, H).
     """
