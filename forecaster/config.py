@@ -112,7 +112,8 @@ class SequenceConfig:
         What is minimised: "categorical" cross-entropy of one class or symbol among several, "binary" cross-entropy of
         yes and no, and where the answer is a number the "absolute" or the "squared" error.
     dropout
-        Share of the units, and of the numbers that come in, that is left out of each sequence while training.
+        Share of the units, and of what stands for a symbol, that is left out of each sequence while training. Numbers
+        that come in are all seen.
     tied
         Whether symbols go out by the numbers they come in by: as many as the last layer has units. Of no meaning where
         no symbol follows.
