@@ -15,9 +15,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster
 from forecaster.config import SequenceConfig
 from forecaster.errors import TooShortError
+from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
-from forecaster.symbols import CONTEXT
+from forecaster.symbols import CONTEXT, _begin_as_often, _parted
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -161,6 +162,28 @@ def test_perplexity_on_what_was_held_out_is_told_beside_counting() -> None:
     assert set(told) == {"perplexity", "unigram", "bigram", "trigram"}
     assert 1.5 < told["perplexity"] < 1.1 * told["bigram"] < told["unigram"]
     assert told["bigram"] == pytest.approx(3**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("count", "pieces", "share"),
+    [(999, 0, 0), (1000, 1, 50), (4000, 2, 200), (90_000, 20, 4500), (2_000_000, 20, 50_000)],
+)
+def test_what_is_held_out_comes_from_everywhere(count: int, pieces: int, share: int) -> None:
+    known, held_out = _parted(np.arange(count))
+    assert len(held_out) == share
+    assert_array_equal(np.sort(np.concatenate([known, held_out])), np.arange(count))
+    begins = held_out[np.flatnonzero(np.diff(held_out, prepend=-2) > 1)]
+    assert len(begins) == pieces
+    if pieces:
+        assert held_out[-1] == count - 1
+        assert_allclose(np.diff(begins), count / pieces, atol=1)
+
+
+def test_a_network_begins_by_saying_each_symbol_as_often_as_it_comes() -> None:
+    network = Network(SMALL.shape(outputs=4, symbols=4, softmax=True))
+    _begin_as_often(network, np.array([3] * 96 + [1]))
+    chances = np.exp(network.parts["head.bias"].real(network.weights)[0])
+    assert_allclose(chances, [1 / 101, 2 / 101, 1 / 101, 97 / 101], rtol=1e-5)
 
 
 def test_counts_and_network_are_held_against_the_same_symbols(verses: SymbolForecaster) -> None:
