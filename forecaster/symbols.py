@@ -57,6 +57,8 @@ _STEPS = 32
 _STREAMS = 32
 _EPOCHS = 8
 _LEAST_STEPS = 300
+_MANY, _DRAWN = 3000, 1000
+"""Of so many symbols a batch chooses among so many that are drawn, and those that follow in it."""
 _JUDGED = 1000
 """Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
 _MOST_JUDGED = 50_000
@@ -367,7 +369,10 @@ class SymbolForecaster:
         from forecaster.tasks.streams import StreamTask  # Numba: a suggestion needs none
         from forecaster.training import train
 
-        task = StreamTask(network, known, config=config, streams=training.batch_size, steps=_STEPS, held_out=held_out)
+        task = StreamTask(
+            network, known, config=config, streams=training.batch_size, steps=_STEPS, held_out=held_out,
+            sampled=_DRAWN if network.outputs >= _MANY else 0,
+        )  # fmt: skip
         with Threads(self.threads) as executor:
             return train(task, config=training, rng=rng, executor=executor, progress=progress)
 
