@@ -55,10 +55,19 @@ MOST_GENERATED = 100_000
 _STEPS = 32
 """Steps that gradients go back."""
 _STREAMS = 32
-_EPOCHS = 6
+_EPOCHS, _MOST_STEPS = 6, 20_000
+"""Times through all symbols, as long as these are not more steps: about half an hour on two processors."""
+_MOST_EPOCHS, _FEW_STEPS = 15, 1500
+"""Times through them as long as these are not more steps."""
 _LEAST_STEPS = 300
-_MOST_STEPS = 20_000
-"""About half an hour on two processors."""
+_WORDS = ((600_000, 384, 0.4), (200_000, 256, 0.4), (60_000, 192, 0.5), (30_000, 128, 0.3), (0, 64, 0.2))
+"""Words of a text, from so many on: units and dropout.
+
+King James Bible, 896,000 words: 256 units and dropout .2 gave a perplexity of 28.2 in 358 CPU seconds, .3 and twice the
+steps 27.9, 384 units and .4 27.5 in 854; with random words in place of a tenth of those that come in 29.9. Of 100,000
+words: 128 units and .2 48.5 in 18 CPU seconds, .4 50.9, 192 and .5 with twice the steps 44.5 in 58, 256 44.0 in 98. Of
+30,000 words 128 units are as good as 256.
+"""
 _MANY, _DRAWN = 3000, 1000
 """Of so many symbols a batch chooses among so many that are drawn, and those that follow in it."""
 _JUDGED = 1000
@@ -437,20 +446,18 @@ def _begin_as_often(network: Network, symbols: Integers) -> None:
 
 def _usual_network(units: Units, size: int, count: int, cell: Cell) -> SequenceConfig:
     """Return a shape for so many symbols to learn from, of `size` different ones."""
-    hidden = 256 if count >= 300_000 else 128 if count >= 30_000 else 64
     if units != "words" and size <= 256:  # few symbols: one-hot vectors say it all
+        hidden = 256 if count >= 300_000 else 128 if count >= 30_000 else 64
         return SequenceConfig(cell=cell, hidden=hidden, embedding=0, dropout=0.1 if count >= _JUDGED else 0.0)
-    # King James Bible: 256 units, dropout .2, perplexity 28.2 in 358 CPU seconds, with .3 and twice the steps 27.9;
-    # 384 units, dropout .4, 27.5 in 854. Random words in place of a tenth of those that come in made it 29.9.
-    if count >= 600_000:
-        return SequenceConfig(cell=cell, hidden=384, embedding=384, tied=True, dropout=0.4)
-    return SequenceConfig(cell=cell, hidden=hidden, embedding=hidden, tied=True, dropout=0.2)
+    _, hidden, dropout = next(row for row in _WORDS if count >= row[0])
+    return SequenceConfig(cell=cell, hidden=hidden, embedding=hidden, tied=True, dropout=dropout)
 
 
 def _usual_training(count: int) -> TrainingConfig:
-    """Return how long to train on so many symbols: several times through them, through very many at least once."""
+    """Return how long to train: several times through all symbols, more often through few, through many once."""
     through = count // (_STREAMS * _STEPS)
-    steps = max(_LEAST_STEPS, min(_EPOCHS * through, _MOST_STEPS), through)
+    few, many = min(_MOST_EPOCHS * through, _FEW_STEPS), min(_EPOCHS * through, _MOST_STEPS)
+    steps = max(_LEAST_STEPS, few, many, through)
     return TrainingConfig(
         steps=steps,
         batch_size=_STREAMS,

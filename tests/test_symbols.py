@@ -18,7 +18,7 @@ from forecaster.errors import TooShortError
 from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
-from forecaster.symbols import CONTEXT, _begin_as_often, _parted, _usual_training
+from forecaster.symbols import CONTEXT, _begin_as_often, _parted, _usual_network, _usual_training
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -217,10 +217,18 @@ def test_of_many_symbols_few_are_chosen_among_while_training(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("count", "steps"), [(2, 300), (20_000, 300), (900_000, 5268), (10_000_000, 20_000), (50_000_000, 48_828)]
+    ("count", "steps"),
+    [(2, 300), (20_000, 300), (100_000, 1455), (900_000, 5268), (10_000_000, 20_000), (50_000_000, 48_828)],
 )
 def test_how_long_to_train(count: int, steps: int) -> None:
     assert _usual_training(count).steps == steps
+
+
+def test_how_large_a_network() -> None:
+    usual = [_usual_network("words", 8000, count, "gru") for count in (2, 30_000, 60_000, 200_000, 600_000)]
+    assert [config.hidden for config in usual] == [64, 128, 192, 256, 384]
+    assert all(config.tied and config.cell == "gru" and 0.2 <= config.dropout <= 0.5 for config in usual)
+    assert _usual_network("characters", 100, 10_000_000, "lstm").embedding == 0
 
 
 def test_rare_symbols_are_learned_as_unknown() -> None:
