@@ -95,7 +95,9 @@ def _peer(model: SymbolForecaster, seen: Any, asked: Any) -> list[Figure]:
         done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own command
     told = json.loads(done.stdout)
     return [
-        Figure("torch_perplexity", "Perplexity, the same network in PyTorch", told["perplexity"], "symbols"),
+        Figure(
+            "torch_perplexity", "Perplexity, the same network in PyTorch, no candidates", told["perplexity"], "symbols"
+        ),
         Figure("torch_seconds", "Training, PyTorch", told["seconds"], "s"),
     ]
 

@@ -46,7 +46,7 @@ from forecaster.textfile import PARTS
 def learn(text: Path, model: Path, parts: Any, steps: int | None, **options: Any) -> None:
     """Train a model on TEXT, a file in UTF-8 (.txt, .txt.gz), that tells which word, character or state comes next.
 
-    The last twentieth is held out, and how well it is guessed is told beside what counting pairs and triples would do.
+    A twentieth is held out, and how well it is guessed is told beside what counting pairs and triples would do.
     """
     from forecaster import SymbolForecaster
     from forecaster.storage import check_model_target
