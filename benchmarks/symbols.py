@@ -1,7 +1,8 @@
 """What comes next in a real text, beside counting and beside PyTorch: ``python -m benchmarks.symbols TEXT``.
 
 TEXT is a file with a sequence a line. Every 20th block of 100 lines is held out. Counts and networks see the same
-symbols. ``FORECASTER_PEERS_PYTHON`` names an interpreter that has PyTorch.
+symbols. ``FORECASTER_PEERS_PYTHON`` names an interpreter that has PyTorch: the same network is trained there for as
+long as ours took, with as many steps as that gives.
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ def _peer(model: SymbolForecaster, seen: Any, asked: Any) -> list[Figure]:
     settings = {
         "size": len(model.vocabulary),
         "threads": usable_cpus(),
+        "seconds": info["training"]["seconds"],
         "streams": training["batch_size"],
         "window": 32,
-        "steps": info["training"]["steps"],
         "learning_rate": training["learning_rate"],
     } | {name: network[name] for name in ("hidden", "layers", "dropout")}
     with tempfile.TemporaryDirectory() as folder:
@@ -94,10 +95,42 @@ def _peer(model: SymbolForecaster, seen: Any, asked: Any) -> list[Figure]:
         command = [interpreter, str(Path(__file__).with_name("symbols_peer.py")), str(path)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own command
     told = json.loads(done.stdout)
+    what = f"Perplexity, the same network in PyTorch, among all words, {told['steps']:,} steps in the same time"
+    rate = info["training"]["steps"] / info["training"]["seconds"] * told["seconds"] / told["steps"]
     return [
-        Figure("torch_perplexity", "Perplexity, the same network in PyTorch", told["perplexity"], "symbols"),
+        Figure("torch_perplexity", what, told["perplexity"], "symbols"),
         Figure("torch_seconds", "Training, PyTorch", told["seconds"], "s"),
+        Figure("torch_steps", "Steps a second against PyTorch", rate, "ratio"),
     ]
+
+
+def symbols_block(report: Report) -> str:
+    """Return the table for docs/notes.md."""
+    by_key = {figure.key: figure for figure in report.figures}
+    rows = [
+        f"| {_row_of(figure)} | {figure.value:.1f} | {_seconds(by_key.get(trained))} |"
+        for key, trained in (*((name, "") for name in NAMES), ("perplexity", "seconds"), _TORCH)
+        if (figure := by_key.get(key)) is not None and figure.value is not None
+    ]
+    symbols, known = by_key["symbols"].value, by_key["vocabulary"].value
+    told = f"Learned from {symbols:,.0f} words, marks and ends of verses; {known:,.0f} different ones are known."
+    suggestion = by_key["suggestion"]
+    told += f" {suggestion.what}: {suggestion.value:.1f} ms ({suggestion.low:.1f} to {suggestion.high:.1f})."
+    facts = report.machine
+    where = f"Measured on {report.date}: {facts['cpu']}, {facts['cores']} cores (`python -m benchmarks.symbols`)."
+    head = ["| | perplexity on held-out text | training |", "|---|---:|---:|"]
+    return "\n".join([*head, *rows, "", told, where])
+
+
+_TORCH = ("torch_perplexity", "torch_seconds")
+
+
+def _row_of(figure: Figure) -> str:
+    return figure.what.removeprefix("Perplexity, ")
+
+
+def _seconds(figure: Figure | None) -> str:
+    return "" if figure is None or figure.value is None else f"{figure.value:,.0f} s"
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 
 def main(path: str) -> None:
-    """Train on what the file holds and print the perplexity on what is held out, and the seconds."""
+    """Train for the given time and print the perplexity on what is held out, the seconds and the steps."""
     import torch
 
     asked: Any = np.load(path)
@@ -21,9 +21,7 @@ def main(path: str) -> None:
     torch.set_num_threads(settings["threads"])
     model = _model(torch, settings)
     known, held_out = (torch.from_numpy(asked[name]) for name in ("known", "held_out"))
-    began = time.perf_counter()
-    _train(torch, model, known, settings)
-    seconds = time.perf_counter() - began
+    steps, seconds = _train(torch, model, known, settings)
     model.eval()
     with torch.no_grad():
         logits, _ = model(held_out[:-1].reshape(-1, 1), None)
@@ -31,7 +29,7 @@ def main(path: str) -> None:
             float(torch.nn.functional.cross_entropy(model.head(part), target, reduction="sum"))
             for part, target in zip(logits[:, 0].split(2048), held_out[1:].split(2048), strict=True)
         )
-    print(json.dumps({"perplexity": math.exp(loss / (len(held_out) - 1)), "seconds": seconds}))
+    print(json.dumps({"perplexity": math.exp(loss / (len(held_out) - 1)), "seconds": seconds, "steps": steps}))
 
 
 def _model(torch: Any, settings: Any) -> Any:
@@ -55,14 +53,19 @@ def _model(torch: Any, settings: Any) -> Any:
     return Model()
 
 
-def _train(torch: Any, model: Any, known: Any, settings: Any) -> None:
-    streams, window, steps = settings["streams"], settings["window"], settings["steps"]
+def _train(torch: Any, model: Any, known: Any, settings: Any) -> tuple[int, float]:
+    """Train until the time is over; return the steps that took, and the seconds."""
+    streams, window = settings["streams"], settings["window"]
+    often = 1.0 + torch.bincount(known, minlength=settings["size"])
+    with torch.no_grad():  # as ours begins
+        model.head.bias.copy_(torch.log(often / often.sum()))
     length = (len(known) - 1) // streams
     at = length * torch.arange(streams)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["learning_rate"])
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _one_cycle(step + 1, steps))
-    place, states = 0, None
-    for _ in range(steps):
+    place, states, steps, began = 0, None, 0, time.perf_counter()
+    while (passed := (time.perf_counter() - began) / settings["seconds"]) < 1:
+        optimiser.param_groups[0]["lr"] = settings["learning_rate"] * _one_cycle(passed)
+        steps += 1
         if place + window > length:
             place, states = 0, None
         part = known[place + at + torch.arange(window + 1)[:, None]]
@@ -74,12 +77,12 @@ def _train(torch: Any, model: Any, known: Any, settings: Any) -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        schedule.step()
+    return steps, time.perf_counter() - began
 
 
-def _one_cycle(step: int, steps: int) -> float:
-    rise = max(1, steps // 10)
-    return step / rise if step <= rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+def _one_cycle(passed: float) -> float:
+    """Return the share of the learning rate after such a share of the training."""
+    return (passed + 0.001) / 0.1 if passed < 0.1 else 0.5 * (1 + math.cos(math.pi * (passed - 0.1) / 0.9))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from benchmarks.page import page_block
 from benchmarks.results import Comparison, Comparisons, Report, duration, load, load_comparisons, load_json, shown
 from benchmarks.scale import limits_block, sizing_block
 from benchmarks.stages import stages_block
+from benchmarks.symbols import symbols_block
 
 README = Path(__file__).parents[1] / "README.md"
 NOTES = Path(__file__).parents[1] / "docs" / "notes.md"
@@ -33,6 +34,8 @@ STAGES_BEGIN = "<!-- stages: written by python -m benchmarks.tables -->"
 STAGES_END = "<!-- end of stages -->"
 LABELS_BEGIN = "<!-- labels: written by python -m benchmarks.tables -->"
 LABELS_END = "<!-- end of labels -->"
+WORDS_BEGIN = "<!-- words: written by python -m benchmarks.tables -->"
+WORDS_END = "<!-- end of words -->"
 
 LADDER_BEGIN = "<!-- ladder: written by python -m benchmarks.tables -->"
 LADDER_END = "<!-- end of ladder -->"
@@ -128,6 +131,12 @@ def with_labels(text: str, report: Report | None) -> str:
     return _with_block(text, LABELS_BEGIN, LABELS_END, block)
 
 
+def with_words(text: str, report: Report | None) -> str:
+    """Return a text with the block of the next word made new."""
+    block = "Not measured yet: `python -m benchmarks.symbols`." if report is None else symbols_block(report)
+    return _with_block(text, WORDS_BEGIN, WORDS_END, block)
+
+
 def with_accuracy(text: str, runs: Mapping[str, Any], report: Accuracy | None) -> str:
     """Return a text with the blocks of M4 and of the small sets made new."""
     sets = "Not measured yet: `python -m benchmarks.accuracy`." if report is None else accuracy_block(report)
@@ -197,7 +206,8 @@ if __name__ == "__main__":
     operated = with_service(OPERATIONS.read_text(encoding="utf-8"), load("service"), load_json("image"))
     operated = with_page(with_image(operated, load_json("image")), load_json("page"))
     OPERATIONS.write_text(operated, encoding="utf-8")
-    NOTES.write_text(with_labels(NOTES.read_text(encoding="utf-8"), load("classification")), encoding="utf-8")
+    noted = with_labels(NOTES.read_text(encoding="utf-8"), load("classification"))
+    NOTES.write_text(with_words(noted, load("symbols")), encoding="utf-8")
     ARCHITECTURE.write_text(with_stages(ARCHITECTURE.read_text(encoding="utf-8"), load("stages")), encoding="utf-8")
     told = with_accuracy(ACCURACY.read_text(encoding="utf-8"), m4_runs(), accuracy.load())
     ACCURACY.write_text(told, encoding="utf-8")

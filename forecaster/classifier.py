@@ -17,10 +17,12 @@ from forecaster.config import (
     TrainingConfig,
     as_settings,
     check_cell,
+    check_horizon,
     check_seed,
     sequence_config,
     training_config,
 )
+from forecaster.description import named_weights, set_named_weights
 from forecaster.encoders import Encoded, Given, NumberEncoder, SymbolEncoder, encoder_of, given, learn_encoder
 from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
 from forecaster.executors import Threads
@@ -80,6 +82,11 @@ class SequenceClassifier:
     ConfigError
         A setting is wrong.
 
+    Notes
+    -----
+    docs/lstm.md derives the network, (1) to (21), the head at the last step, (66), and the losses, (60) to (63). Losses
+    are in nats, means over the sequences.
+
     Examples
     --------
     >>> from forecaster import SequenceClassifier
@@ -103,7 +110,8 @@ class SequenceClassifier:
         self._batch_asked = isinstance(training, TrainingConfig) or "batch_size" in (training or {})
         if isinstance(held_out, bool) or not isinstance(held_out, (int, float)) or not 0 <= held_out < 1:
             raise ConfigError(f"held_out must be a share from 0 to below 1, got {held_out!r}.", column="held_out")
-        self.held_out, self.seed, self.threads = float(held_out), check_seed(seed), threads
+        self.held_out, self.seed = float(held_out), check_seed(seed)
+        self.threads = None if threads is None else check_horizon(threads, name="threads")
         self._fitted: _Fitted | None = None
 
     @property
@@ -132,12 +140,18 @@ class SequenceClassifier:
         Parameters
         ----------
         sequences : iterable
-            Of symbols: each a list of texts. Of numbers: each an array (T,), or (T, I) with several at each step;
-            they are scaled by the means and deviations of those that are learned from.
+            N of them, of any lengths T. Of symbols: each a list of T texts. Of numbers: each an array (T,), or (T, I)
+            with several at each step, or a data frame with a column for each, in any unit: they are scaled by the
+            means and deviations of those learned from.
         labels : iterable
-            Of each sequence, all of one type: text, whole numbers, or booleans.
+            N of them, one for each sequence, all of one type: text, whole numbers, or booleans.
         progress : callable, optional
             Gets a `Progress` every ``validate_every`` steps.
+
+        Returns
+        -------
+        SequenceClassifier
+            Itself.
 
         Raises
         ------
@@ -263,8 +277,7 @@ class SequenceClassifier:
             There is nothing to save yet; it cannot be written.
         """
         fitted = self._ready()
-        named = {f"0.{name}": array for name, array in fitted.network.named_weights().items()}
-        save_model(path, fitted.info, named)
+        save_model(path, fitted.info, named_weights([fitted.network]))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Self:
@@ -282,8 +295,7 @@ class SequenceClassifier:
             classes, encoder = _known_classes(info["classes"]), encoder_of(info["inputs"])
             outputs = _outputs(_checked_loss(config, len(classes)), len(classes))
             network = Network(encoder.shape(config, outputs))
-            network.set_weights({name.removeprefix("0."): array for name, array in weights.items()})
-            network.freeze()
+            set_named_weights([network], weights)
             model = cls(network=config, threads=threads)
         except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -406,13 +418,14 @@ def _probabilities(fitted: _Fitted, asked: Given) -> Floats:
 
 
 def _pieces(network: Network, encoded: Encoded) -> list[Integers]:
-    """Cut the sequences, by length, into pieces whose numbers do not take much memory."""
+    """Cut the sequences, by length, into pieces of few rows, whose numbers do not take much memory."""
     lengths = np.diff(encoded.offsets)
     order = np.argsort(lengths, kind="stable")
-    width = network.inputs + 8 * network.shape.hidden
+    width, most = network.inputs + 8 * network.shape.hidden, plain.rows_at_once(network)
     pieces, begin = [], 0
     for at, steps in enumerate(lengths[order].tolist()):
-        if at > begin and (at + 1 - begin) * steps * width > _NUMBERS_AT_ONCE:
+        rows = at + 1 - begin
+        if rows > most or (rows > 1 and rows * steps * width > _NUMBERS_AT_ONCE):
             pieces.append(order[begin:at])
             begin = at
     return [*pieces, order[begin:]]

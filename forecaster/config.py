@@ -20,6 +20,12 @@ ENGINES = ("auto", "compiled", "plain")
 
 Loss = Literal["pinball", "absolute", "squared"]
 SequenceLoss = Literal["binary", "categorical", "absolute", "squared"]
+LossName = Literal["pinball", "absolute", "squared", "mae", "mse", "rmse"]
+LOSSES: tuple[LossName, ...] = get_args(LossName)
+"""What a forecast can be asked to be trained by: the losses, and other names of theirs."""
+
+_CALLED = {"mae": "absolute", "mse": "squared", "rmse": "squared"}
+"""Losses by other names; the least squared error has the least root as well."""
 
 MOST_ONE_HOT = 1024
 """Symbols that may come in as one-hot vectors: of more, nearly all that is multiplied is zero."""
@@ -45,7 +51,8 @@ class NetworkConfig:
         Quantiles the head gives for each step ahead; 0.5 must be among them. With another loss than "pinball" only
         the point forecast is trained, and intervals come from its errors on held-out values.
     loss
-        What is minimised.
+        What is minimised: the "pinball" loss of the quantiles, the "absolute" error ("mae"), or the "squared" error
+        ("mse"; "rmse" too, since where it is least, so is its root).
     deseasonalise
         Whether the network sees series without their season, which is then put back.
     cell
@@ -58,7 +65,7 @@ class NetworkConfig:
     hidden: int = 48
     dense: int = 32
     quantiles: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-    loss: Loss = "pinball"
+    loss: LossName = "pinball"
     deseasonalise: bool = False
     cell: Cell = "lstm"
 
@@ -66,7 +73,7 @@ class NetworkConfig:
         """Check every setting."""
         for name, most in (("lags", 4096), ("positions", 4096), ("layers", 16), ("hidden", 2048), ("dense", 2048)):
             object.__setattr__(self, name, check_whole(name, getattr(self, name), 1, most))
-        check_choice("loss", self.loss, get_args(Loss))
+        object.__setattr__(self, "loss", check_loss(self.loss))
         check_cell(self.cell)
         if not isinstance(self.deseasonalise, bool):
             raise ConfigError(
@@ -111,12 +118,28 @@ class SequenceConfig:
         Numbers that stand for a symbol and are learned; 0 for one-hot vectors. Of no meaning where numbers come in.
     loss
         What is minimised: "categorical" cross-entropy of one class or symbol among several, "binary" cross-entropy of
-        yes and no, and where the answer is a number the "absolute" or the "squared" error.
+        yes and no, and where the answer is a number the "absolute" ("mae") or the "squared" error ("mse", "rmse").
     dropout
-        Share of the units, and of the numbers that come in, that is left out of each sequence while training.
+        Share of the units, and of the numbers that stand for symbols, that is left out of each sequence while training.
+        Numbers that come in as such all stay: there may be but one at a step.
     tied
         Whether symbols go out by the numbers they come in by: as many as the last layer has units. Of no meaning where
         no symbol follows.
+
+    Raises
+    ------
+    ConfigError
+        A setting is out of range; ``tied`` without an embedding as wide as the last layer.
+
+    Notes
+    -----
+    docs/lstm.md derives the cells, (1) to (21) and (44) to (59), and what is beside and above them, (60) to (66).
+
+    Examples
+    --------
+    >>> from forecaster import SequenceConfig
+    >>> SequenceConfig(cell="gru", hidden=128, embedding=128, tied=True).loss
+    'categorical'
     """
 
     cell: Cell = "lstm"
@@ -124,7 +147,7 @@ class SequenceConfig:
     hidden: int = 64
     dense: int = 0
     embedding: int = 32
-    loss: SequenceLoss = "categorical"
+    loss: SequenceLoss | LossName = "categorical"
     dropout: float = 0.0
     tied: bool = False
 
@@ -134,7 +157,7 @@ class SequenceConfig:
         whole = {"layers": (1, 16), "hidden": (1, 2048), "dense": (0, 2048), "embedding": (0, 2048)}
         for name, (least, most) in whole.items():
             object.__setattr__(self, name, check_whole(name, getattr(self, name), least, most))
-        check_choice("loss", self.loss, get_args(SequenceLoss))
+        object.__setattr__(self, "loss", _named_loss(self.loss, get_args(SequenceLoss)))
         dropout = _as_float(self.dropout)
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be a share from 0 to below 1, got {self.dropout!r}.", column="dropout")
@@ -351,16 +374,16 @@ INITS = ("base", "random")
 """Weights that training can start from: those in the package, or random ones."""
 
 
-def check_init(init: object, *, shaped: bool, cell: Cell = "lstm") -> str:
+def check_init(init: object, *, shaped: bool, cell: Cell = "lstm", loss: Loss = "pinball") -> str:
     """Return what training starts from; `shaped` tells whether shapes of networks were asked for.
 
     Raises
     ------
     ConfigError
-        It is none of `INITS`, or base weights for other shapes or another cell than theirs.
+        It is none of `INITS`, or base weights for other shapes, another cell or another loss than theirs.
     """
     if init is None:
-        return "random" if shaped or cell != "lstm" else "base"
+        return "random" if shaped or cell != "lstm" or loss != "pinball" else "base"
     check_choice("init", init, INITS)
     if init == "base" and shaped:
         raise ConfigError("base weights have shapes of their own: leave network out, or init='base'.", column="network")
@@ -369,7 +392,29 @@ def check_init(init: object, *, shaped: bool, cell: Cell = "lstm") -> str:
             f"base weights are those of LSTMs, and can be no start for a {cell}: leave cell out, or init='base'.",
             column="cell",
         )
+    if init == "base" and loss != "pinball":
+        raise ConfigError(
+            f"base weights give quantiles, and can be no start for the {loss} loss: leave loss out, or init='base'.",
+            column="loss",
+        )
     return str(init)
+
+
+def check_loss(loss: object) -> Loss:
+    """Return the loss of forecasts that is meant, by its own name or another.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    return cast("Loss", _named_loss(loss, get_args(Loss)))
+
+
+def _named_loss(loss: object, choices: tuple[str, ...]) -> str:
+    named = _CALLED.get(loss, loss) if isinstance(loss, str) else loss
+    check_choice("loss", named, choices)
+    return str(named)
 
 
 def check_cell(cell: object) -> Cell:

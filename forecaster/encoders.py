@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,9 +62,10 @@ def given(sequences: object) -> Given:
     InputError
         They are none, empty, of different kinds or widths, or hold what is neither text nor a finite number.
     """
-    if isinstance(sequences, (str, bytes, Mapping)) or not isinstance(sequences, Iterable):
+    several = _values_of(sequences)
+    if isinstance(several, (str, bytes)) or not _is_ordered(several):
         raise InputError(f"sequences must be a list of sequences, got {shown(sequences)}; {_EXAMPLE}.")
-    rows = [_row(one, place) for place, one in enumerate(sequences)]
+    rows = [_row(_values_of(one), place) for place, one in enumerate(several)]
     if not rows:
         raise InputError("there are no sequences; give at least one.")
     widths = [_width(row) for row in rows]
@@ -77,6 +78,16 @@ def given(sequences: object) -> Given:
     return Given(rows, widths[0])
 
 
+def _values_of(one: Any) -> Any:
+    """Return the values of a data frame or a series, which itself would give the names of its columns; else `one`."""
+    return one.to_numpy() if hasattr(one, "to_numpy") else one
+
+
+def _is_ordered(one: object) -> bool:
+    """Whether it holds one thing after the other; a set has no order, an array without axes nothing to order."""
+    return isinstance(one, Iterable) and not isinstance(one, (Mapping, Set)) and getattr(one, "ndim", 1) > 0
+
+
 def _width(row: Any) -> int:
     return 0 if isinstance(row, list) else int(row.shape[1])
 
@@ -85,13 +96,13 @@ def _what(width: int) -> str:
     return f"{width} numbers a step" if width else "symbols"
 
 
-def _row(one: object, place: int) -> Any:
+def _row(one: Any, place: int) -> Any:
     if isinstance(one, (str, bytes)):
         raise InputError(
             f"sequence {place} is a text, {shown(one)}: use .split() for its words or list() for its characters.",
             row=place,
         )
-    if isinstance(one, Mapping) or not isinstance(one, Iterable):
+    if not _is_ordered(one):
         raise InputError(f"sequence {place} is {shown(one)}; {_EXAMPLE}.", row=place)
     steps = one if isinstance(one, np.ndarray) else list(one)
     if len(steps) == 0:
@@ -113,6 +124,8 @@ def _symbols(steps: Any, place: int) -> list[str]:
 def _numbers(steps: Any, place: int) -> NDArray[np.float64]:
     try:
         array = np.asarray(steps)
+        if array.dtype == object:  # as columns of data frames are, whatever they hold
+            array = np.asarray(array.tolist())
         if array.dtype.kind not in "biuf":
             raise TypeError
         array = array.astype(np.float64)

@@ -5,13 +5,17 @@ Both have the dense layer below them if the shape has one. The head of forecasts
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.kernels.dense import dense_backward, dense_forward
+from forecaster.kernels.embedding import gather_rows, scatter_rows
 from forecaster.kernels.losses import LOSSES
 from forecaster.kernels.softmax import BLOCK, softmax_backward, softmax_loss
 from forecaster.network import Array, Network, padded, zeros
+from forecaster.rounds import Integers
 from forecaster.trunk import Packed, Trunk, trunk_backward, trunk_forward
 
 _NO_QUANTILES = np.full(1, 0.5, np.float32)
@@ -115,6 +119,30 @@ def readout_backward(packed: Packed[Network], space: Readout, gradient: Array) -
     trunk_backward(packed, space, gradient)
 
 
+class Candidates(NamedTuple):
+    """The symbols that a batch chooses among while training, instead of the whole vocabulary: (67).
+
+    Attributes
+    ----------
+    symbols
+        Which, (C,) int64, ascending.
+    shift
+        What is added to their logits, (C,): minus the logarithm of the chance that each had to be among them, so that
+        the sum of their exponentials is, on the mean, that of all symbols.
+    """
+
+    symbols: Integers
+    shift: Array
+
+
+class _Head(NamedTuple):
+    """The matrix of the head and its bias: of all symbols, or of the candidates."""
+
+    weight: Array
+    bias: Array
+    symbols: int
+
+
 class NextSymbols(Trunk):
     """Buffers of one thread for sequences of which every step is followed by a symbol that is to be guessed.
 
@@ -135,6 +163,8 @@ class NextSymbols(Trunk):
     ----------
     targets, weights
         The symbol that follows each step and how much it counts, (T, B); views of what the head reads, in blocks.
+    candidates
+        What the next passes that learn choose among; then targets are places in it. None for all symbols.
     """
 
     def __init__(self, network: Network, steps: int, rows: int, *, training: bool, dropout: bool = False) -> None:
@@ -148,39 +178,55 @@ class NextSymbols(Trunk):
         self._packed, self._columns = zeros(block * width), zeros(3, block)
         self._logits = zeros(network.outputs * block)
         self._z, self._d_z = zeros(block, width), zeros(block, width)  # of a block that is not full
+        self.candidates: Candidates | None = None
+        self._few = zeros(2, 0, width)
 
     def loss(self, packed: Packed[Network], up: Array) -> float:
-        """Return the summed loss of the head over all rows of `up`."""
-        return sum(self._block_loss(packed, up, at) for at in range(0, len(up), BLOCK))
+        """Return the summed loss of the head over all rows of `up`, among all symbols."""
+        head = _head_of(packed)
+        return sum(self._block_loss(head, up, at) for at in range(0, len(up), BLOCK))
 
     def learn(self, packed: Packed[Network], up: Array, d_up: Array, gradient: Array) -> float:
-        """Return the same, and add the gradients to `gradient` and to d_up."""
-        parts, loss, name = packed.network.parts, 0.0, packed.network.shape.head
-        weight = parts[name].stored(packed.network.memory)
-        d_weight, d_bias = parts[name].stored(gradient), parts["head.bias"].stored(gradient)
+        """Return the same, or the loss among `candidates`, and add the gradients to `gradient` and to d_up."""
+        parts, head = packed.network.parts, _head_of(packed)
+        d_weight, d_bias = parts[packed.network.shape.head].stored(gradient), parts["head.bias"].stored(gradient)
+        if self.candidates is None:
+            return self._learn(head, up, d_up, d_weight, d_bias)
+        chosen, shift = self.candidates
+        few, d_few = self._room(len(chosen))
+        gather_rows(head.weight, chosen[None], few[None])
+        d_few[:], d_shift = 0, np.zeros_like(shift)
+        loss = self._learn(_Head(few, head.bias[chosen] + shift, len(chosen)), up, d_up, d_few, d_shift)
+        scatter_rows(d_few[None], chosen[None], d_weight)
+        d_bias[chosen] += d_shift
+        return loss
+
+    def _learn(self, head: _Head, up: Array, d_up: Array, d_weight: Array, d_bias: Array) -> float:
+        loss = 0.0
         for at in range(0, len(up), BLOCK):
-            loss += self._block_loss(packed, up, at)
+            loss += self._block_loss(head, up, at)
             z, targets, weights, columns = self._block(up, at)
             full = len(z) == len(up[at : at + BLOCK])
             d_z = d_up[at : at + BLOCK] if full else self._d_z[: len(z)]
             if not full:
                 d_z[:] = 0
             softmax_backward(
-                z, weight, packed.network.outputs, targets, weights, self._packed, columns, self._logits,
+                z, head.weight, head.symbols, targets, weights, self._packed, columns, self._logits,
                 d_weight, d_bias, d_z,
             )  # fmt: skip
             if not full:
                 d_up[at:] += d_z[: len(up) - at]
         return loss
 
-    def _block_loss(self, packed: Packed[Network], up: Array, at: int) -> float:
+    def _block_loss(self, head: _Head, up: Array, at: int) -> float:
         z, targets, weights, columns = self._block(up, at)
-        network = packed.network
-        weight = network.parts[network.shape.head].stored(network.memory)
-        bias = packed.biases["head.bias"]
-        return float(
-            softmax_loss(z, weight, bias, network.outputs, targets, weights, self._packed, columns, self._logits)
-        )
+        return float(softmax_loss(z, *head, targets, weights, self._packed, columns, self._logits))
+
+    def _room(self, count: int) -> Array:
+        """Return matrices for so many candidates, and for their gradient: (2, C, D)."""
+        if count > self._few.shape[1]:
+            self._few = zeros(2, padded(count + count // 8), self._few.shape[2])
+        return self._few[:, :count]
 
     def _block(self, up: Array, at: int) -> tuple[Array, NDArray[np.int64], Array, Array]:
         """Return what the head reads of the rows from `at` on, filled up to whole registers, and scratch for them."""
@@ -192,6 +238,12 @@ class NextSymbols(Trunk):
             z = self._z[:rows]
         columns = self._columns.reshape(-1)[: 3 * rows].reshape(3, rows)
         return z, self._targets[at : at + rows], self._weights[at : at + rows], columns
+
+
+def _head_of(packed: Packed[Network]) -> _Head:
+    network = packed.network
+    weight = network.parts[network.shape.head].stored(network.memory)
+    return _Head(weight, packed.biases["head.bias"], network.outputs)
 
 
 def symbols_loss(packed: Packed[Network], space: NextSymbols) -> float:

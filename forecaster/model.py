@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 from forecaster import __version__
 from forecaster.backtest import Backtest, count_trainings, rolling_backtest
 from forecaster.config import (
+    LossName,
     NetworkConfig,
     TrainingConfig,
     check_cell,
     check_horizon,
     check_init,
     check_levels,
+    check_loss,
     check_seed,
     intervals_asked,
     training_config,
@@ -93,6 +95,10 @@ class Forecaster:
     cell : str, optional
         What the recurrent layers are made of: ``"lstm"``, ``"gru"`` or ``"rnn"``. By default the LSTM. Base weights are
         those of LSTMs: other cells start from random ones. Columns of forecasts are called after it.
+    loss : str, optional
+        What is minimised: ``"pinball"`` (the quantiles, the default), ``"mae"`` or ``"mse"`` (``"rmse"`` is the same:
+        where the one is least, so is the other). The last two train the point forecast alone, from random weights, and
+        intervals come from its errors on held-out values.
     training : TrainingConfig or mapping of str, optional
         How each network is trained. By default as the recipe says; ``{"steps": 50}`` changes that one setting of it.
     seed : int
@@ -116,6 +122,7 @@ class Forecaster:
         season: int | None = None,
         network: NetworkConfig | Sequence[NetworkConfig] | None = None,
         cell: Cell | None = None,
+        loss: LossName | None = None,
         training: TrainingConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -127,6 +134,9 @@ class Forecaster:
         if cell is not None and self.networks:
             raise ConfigError("each network has a cell of its own: leave cell out, or network.", column="cell")
         self.cell = None if cell is None else check_cell(cell)
+        if loss is not None and self.networks:
+            raise ConfigError("each network has a loss of its own: leave loss out, or network.", column="loss")
+        self.loss = None if loss is None else check_loss(loss)
         self.training = training
         training_config(training, TrainingConfig())  # what is wrong is said here, not after the data are read
         self.seed = check_seed(seed)
@@ -158,8 +168,8 @@ class Forecaster:
         `predict` and others return are of the same library.
 
         Training starts from the base weights of the package (`init` "base"), which have learned from many series of
-        this kind, or from nothing ("random"). The default is "base", unless shapes of networks or another cell than
-        the LSTM were asked for.
+        this kind, or from nothing ("random"). The default is "base", unless shapes of networks, another cell than
+        the LSTM or another loss were asked for.
 
         The last horizon of every series that is long enough is held out: it decides when to stop, calibrates the
         intervals, and gives the accuracy in `info`. Training from random weights then goes on for a while with it too
@@ -175,14 +185,15 @@ class Forecaster:
         TooShortError
             No series has two values, or, for random weights, is long enough to learn the horizon from.
         ConfigError
-            The networks have different quantiles or cells; base weights are asked for, and other shapes than theirs or
-            another cell.
+            The networks have different quantiles or cells; base weights are asked for, and other shapes than theirs,
+            another cell or another loss.
         """
         from forecaster.learning import learn  # a forecast needs neither it nor Numba
 
         names = ColumnNames(id_col=id_col, time_col=time_col, target_col=target_col)
         panel = as_panel(df, freq=self.frequency, names=names)
-        from_base = check_init(init, shaped=bool(self.networks), cell=self.cell or "lstm") == "base"
+        cell, loss = self.cell or "lstm", self.loss or "pinball"
+        from_base = check_init(init, shaped=bool(self.networks), cell=cell, loss=loss) == "base"
         usable, skipped = forecastable(panel, learning=None if from_base else self.h)
         season = self.season or usable.frequency.season
         start = self._start(usable.frequency, season, from_base=from_base)
@@ -548,7 +559,8 @@ class Forecaster:
             steps = min(self.h, base.engine.horizon)  # more are forecast from forecasts
             networks = [with_horizon(one, steps) for one in base.engine.networks]
             return _Start(networks, training_config(self.training, recipe.tuning), base.calibration.ahead(steps))
-        configs = self.networks or [replace(one, cell=self.cell or "lstm") for one in shapes(recipe, season)]
+        cell, loss = self.cell or "lstm", self.loss or "pinball"
+        configs = self.networks or [replace(one, cell=cell, loss=loss) for one in shapes(recipe, season)]
         networks = [ForecastNetwork(config, self.h) for config in configs]
         return _Start(networks, training_config(self.training, recipe.training), None)
 
@@ -559,6 +571,7 @@ class Forecaster:
             season=self.season,
             network=self.networks,
             cell=self.cell,
+            loss=self.loss,
             training=self.training,
             seed=self.seed,
             threads=threads,

@@ -21,7 +21,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +90,35 @@ _SEQUENCE_FIELDS = {
     "training.values": "a whole number",
     "accuracy": "null, or an object of numbers",
 }
-_FIELDS_OF = {
-    "forecaster": _FIELDS,
-    "classifier": _SEQUENCE_FIELDS | {"classes": "a list", "inputs": "an object"},
-    "symbols": _SEQUENCE_FIELDS | {"vocabulary.units": "text", "vocabulary.symbols": "a list"},
+
+
+class _Kind(NamedTuple):
+    """What a description of this kind of model must have, how one is made, and what it is good for."""
+
+    fields: dict[str, str]
+    made: str
+    use: str
+
+
+FORECASTER = "forecaster"
+"""The kind of a model whose description names none."""
+_KINDS_OF_MODEL = {
+    FORECASTER: _Kind(
+        _FIELDS,
+        "Train one with: forecaster train CSV --h N --model DIR",
+        "forecasts series: forecaster predict, Forecaster.load",
+    ),
+    "classifier": _Kind(
+        _SEQUENCE_FIELDS | {"classes": "a list", "inputs": "an object"},
+        "Train one with: SequenceClassifier().fit(sequences, labels).save(DIR)",
+        "labels sequences: SequenceClassifier.load",
+    ),
+    "symbols": _Kind(
+        _SEQUENCE_FIELDS | {"vocabulary.units": "text", "vocabulary.symbols": "a list"},
+        "Train one with: forecaster learn TEXT --model DIR",
+        "tells what comes next: forecaster suggest, SymbolForecaster.load",
+    ),
 }
-"""The same for each kind of model; a description that names none is a forecaster's."""
 
 
 def check_model_target(folder: str | os.PathLike[str]) -> Path:
@@ -167,9 +190,11 @@ def load_model(
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    description = _described(Path(folder))
-    if kind not in (None, kind_of(description)):
-        raise ModelFormatError(f"{folder} is a model of the kind {kind_of(description)}, expected a {kind}.")
+    description = _described(Path(folder), kind or FORECASTER)
+    found = kind_of(description)
+    if kind not in (None, found):
+        use = _KINDS_OF_MODEL[found].use
+        raise ModelFormatError(f"{folder} is a model of the kind {found}, expected one of the kind {kind}. It {use}.")
     content = _checked(Path(folder), WEIGHTS, most_weights(description))
     try:
         return description, load(content)
@@ -179,7 +204,7 @@ def load_model(
 
 def kind_of(description: Mapping[str, Any]) -> str:
     """Return the kind of a model, going by its description."""
-    return str(description.get("kind", "forecaster"))
+    return str(description.get("kind", FORECASTER))
 
 
 def describe_model(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -213,7 +238,8 @@ def most_weights(description: Mapping[str, Any]) -> int:
     return min(MOST_BYTES[WEIGHTS], 4 * count + _HEADER_BYTES) if _is_whole(count) else MOST_BYTES[WEIGHTS]
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _described(path: Path, kind: str = FORECASTER) -> dict[str, Any]:
+    """Return a description; `kind` is what was looked for, to say how one is made."""
     if not path.is_dir():
         earlier = replaced_beside(path, set(MOST_BYTES))
         if earlier:
@@ -221,9 +247,7 @@ def _described(path: Path) -> dict[str, Any]:
                 f"there is no model folder at {path}: a save was interrupted. Rename {earlier[-1]}, the model that was "
                 "there, to it."
             )
-        raise ModelFormatError(
-            f"there is no model folder at {path}. Train one with: forecaster train CSV --h N --model DIR"
-        )
+        raise ModelFormatError(f"there is no model folder at {path}. {_KINDS_OF_MODEL[kind].made}")
     if not (path / DESCRIPTION).is_file():
         more = " It holds versions of one: name one of these." if (path / CURRENT).is_file() else ""
         raise ModelFormatError(f"{path} is not a model folder: it has no {DESCRIPTION}.{more}")
@@ -246,10 +270,10 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _check_fields(place: Path, description: Any) -> None:
     kind = kind_of(description)
-    if kind not in _FIELDS_OF:
-        known = ", ".join(_FIELDS_OF)
+    if kind not in _KINDS_OF_MODEL:
+        known = ", ".join(_KINDS_OF_MODEL)
         raise ModelFormatError(f"{place}: kind must be one of {known}, got {shown(kind)}. Upgrade the package.")
-    for field, expected in _FIELDS_OF[kind].items():
+    for field, expected in _KINDS_OF_MODEL[kind].fields.items():
         value = description
         try:
             for key in field.split("."):

@@ -38,7 +38,11 @@ def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
         plain = gzip.decompress(content) if path.suffix == ".gz" else content
-        return plain.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = plain.decode("utf-8-sig")
+        if "\0" in text:
+            line = text.count("\n", 0, text.index("\0")) + 1
+            raise InputError(f"{path}, line {line}: expected text, got a zero byte. Is it a text file?")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = plain.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: expected text in UTF-8, got other bytes. Save it as UTF-8.") from None

@@ -219,6 +219,7 @@ class _Batch(Generic[Drawn, Space]):
         self.gradients = zeros(lanes, task.network.weights.size)
         self.total = zeros(task.network.weights.size)
         self.norm, self.weight = 0.0, 0.0
+        self._parts = _parts(self.total.size)
         self._spaces = [{count: task.space(count) for count in self._counts(lane)} for lane in range(lanes)]
 
     def _counts(self, lane: int) -> set[int]:
@@ -235,7 +236,7 @@ class _Batch(Generic[Drawn, Space]):
             return float(sum_gradients(self.gradients, part.start, part.stop, self.total))
 
         sums = self.executor.map(run, range(len(self.gradients)))
-        self.norm = math.sqrt(sum(self.executor.map(add, _parts(self.total.size))))
+        self.norm = math.sqrt(sum(self.executor.map(add, self._parts)))
         self.weight = sum(weight for _, weight in sums)
         return sum(loss for loss, _ in sums) / max(self.weight, 1.0)
 
@@ -268,6 +269,7 @@ class _Adam:
         self.network, self.config, self.executor = network, config, executor or Serial()
         self.first = zeros(network.weights.size)
         self.second = zeros(network.weights.size)
+        self._parts = _parts(network.weights.size)
 
     def step(self, batch: _Batch[Any, Any], step: int) -> bool:
         """Move the weights; return whether the gradient was shortened."""
@@ -285,7 +287,7 @@ class _Adam:
                 np.float32(factor), rate, _BETA1, _BETA2, _EPSILON, step,
             )  # fmt: skip
 
-        self.executor.map(move, _parts(self.first.size))
+        self.executor.map(move, self._parts)
         batch.packed.refresh()
         return bool(clipped)
 
@@ -305,7 +307,7 @@ class _Average:
         self.weights, self.executor = zeros(network.weights.size), executor or Serial()
         self._network = network.like()
         self.packed = Packed(self._network)
-        self._sum = np.zeros(network.weights.size)
+        self._sum, self._parts = np.zeros(network.weights.size), _parts(network.weights.size)
         self._keep, self._share = 1 - 1 / max(1.0, config.averaged * config.steps), 0.0
 
     def add(self, weights: Array) -> None:
@@ -317,7 +319,7 @@ class _Average:
                 self._sum[here] *= self._keep
                 self._sum[here] += (1 - self._keep) * weights[here]
 
-        self.executor.map(add, _parts(len(weights)))
+        self.executor.map(add, self._parts)
         self._share = self._keep * self._share + (1 - self._keep)
 
     def show(self) -> None:

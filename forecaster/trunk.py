@@ -17,7 +17,7 @@ from forecaster.kernels.gru import gru_backward, gru_forward
 from forecaster.kernels.lstm import lstm_backward, lstm_forward
 from forecaster.kernels.products import AT_ONCE_ROWS, pack
 from forecaster.kernels.rnn import rnn_backward, rnn_forward
-from forecaster.network import Array, Network, padded, zeros
+from forecaster.network import Array, Network, Part, padded, zeros
 from forecaster.shape import BLOCKS, Cell
 
 SHARD_ROWS = 32
@@ -75,6 +75,7 @@ class Packed(Generic[Kind]):
             )
             for k in layers
         ]
+        self._back = [self._backward_of(k) for k in layers] if backward else []
         self.refresh()
 
     def refresh(self) -> None:
@@ -88,12 +89,15 @@ class Packed(Generic[Kind]):
             rows, columns = matrix.shape
             pack(matrix.reshape(-1), columns, 1, rows, columns, packed)
 
-    def layer_backward(self, k: int, gradient: Array) -> _Backward:
-        """Return what the backward pass of recurrent layer `k` takes: packed weights, and its parts of `gradient`."""
+    def _backward_of(self, k: int) -> tuple[Array, Array, Part, Part, Part]:
         parts, cell = self.network.parts, self.network.shape.cell
         ih, hh, bias = (f"{cell}.{kind}_l{k}" for kind in ("weight_ih", "weight_hh", "bias"))
-        d_ih, d_hh, d_bias = (parts[name].stored(gradient) for name in (ih, hh, bias))
-        return self.backward[ih], self.backward[hh], d_ih, d_hh, d_bias
+        return self.backward[ih], self.backward[hh], parts[ih], parts[hh], parts[bias]
+
+    def layer_backward(self, k: int, gradient: Array) -> _Backward:
+        """Return what the backward pass of recurrent layer `k` takes: packed weights, and its parts of `gradient`."""
+        packed_ih, packed_hh, ih, hh, bias = self._back[k]
+        return packed_ih, packed_hh, ih.stored(gradient), hh.stored(gradient), bias.stored(gradient)
 
     @contextmanager
     def lending(self, rows: int, make: Callable[[], Space], *, keep: bool) -> Iterator[Space]:
@@ -101,7 +105,7 @@ class Packed(Generic[Kind]):
         kept = self._kept.setdefault(rows, [])
         try:
             space: Space = kept.pop()
-        except IndexError:  # none was kept, or another thread took the last one
+        except IndexError:  # there is none, or another thread was quicker
             space = make()
         try:
             yield space
@@ -116,7 +120,7 @@ class Masks(NamedTuple):
     Attributes
     ----------
     inputs
-        For what comes in, (B, I).
+        For what comes in of symbols, (B, I); numbers are left as they are.
     layers
         For what each layer adds, (L, B, H).
     """
@@ -309,7 +313,8 @@ def trunk_backward(packed: Packed[Network], trunk: Trunk, gradient: Array) -> No
     """Run backward from ``trunk.d_y``, after `trunk_forward`; adds to `gradient`, a flat vector like the weights."""
     network, masks = packed.network, trunk.masks
     layer = _CELLS[network.shape.cell].backward
-    trunk.d_x[:] = 0
+    if network.shape.embedding:
+        trunk.d_x[:] = 0
     for k in reversed(range(network.shape.layers)):
         trunk.d_h[0] = 0
         if masks is None:

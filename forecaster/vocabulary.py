@@ -52,6 +52,20 @@ class Vocabulary:
         All of them; the first has the number 2.
     lowercase
         Whether text is made lower case before.
+
+    Raises
+    ------
+    ConfigError
+        `units` is none of the three; symbols are empty, no text, or come twice.
+
+    Examples
+    --------
+    >>> from forecaster import Vocabulary
+    >>> words = Vocabulary.of(["The cat sat.", "The mat."], "words", lowercase=True)
+    >>> words.split("The rat sat.")
+    ['the', 'rat', 'sat', '.']
+    >>> words.encode("The rat sat.").tolist()  # 0: unknown
+    [3, 0, 6, 2]
     """
 
     units: Units
@@ -78,6 +92,8 @@ class Vocabulary:
         least: int = 1,
     ) -> Self:
         """Return the vocabulary of sequences: the `most` frequent symbols of those that come `least` times or more.
+
+        The most frequent has the number 2; of equally frequent ones the first in the order of letters comes first.
 
         Raises
         ------
@@ -127,14 +143,21 @@ class Vocabulary:
                     f"expected {self.units} that are text, got {shown(symbol)} at place {number}. Turn others into "
                     "text before, such as with str()."
                 )
-        return [symbol.lower() for symbol in symbols] if self.lowercase else symbols
+        # Those of an array are of NumPy's own kind of text.
+        return [str(symbol.lower() if self.lowercase else symbol) for symbol in symbols]
 
     def encode(self, sequence: str | Sequence[str]) -> Integers:
-        """Return the numbers of a text or a sequence of symbols; 0 for each that is unknown."""
+        """Return the numbers of a text or a sequence of symbols, (T,) int64; 0 for each that is unknown.
+
+        Raises
+        ------
+        InputError
+            It is neither.
+        """
         return self.numbers(self.split(sequence))
 
     def numbers(self, symbols: Sequence[str]) -> Integers:
-        """Return the numbers of symbols, as `split` gives them."""
+        """Return the numbers of symbols, as `split` gives them, (T,) int64."""
         known = self._numbers
         return np.fromiter((known.get(symbol, UNKNOWN) for symbol in symbols), np.int64, len(symbols))
 
@@ -177,6 +200,8 @@ def as_sequences(given: Any, units: Units) -> list[Any]:
     """
     if isinstance(given, str):
         return [given]
+    if hasattr(given, "columns"):  # of which only the names would be read
+        raise InputError("expected a text, or a list of such, got a data frame; give the column that holds them.")
     if not isinstance(given, Iterable) or isinstance(given, (bytes, Mapping)):
         raise InputError(f"expected a text, a sequence of symbols, or a list of such, got {shown(given)}.")
     several = list(given)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster import Forecaster, NetworkConfig, Panel, TrainingConfig
+from forecaster import Forecaster, NetworkConfig, Panel, SequenceConfig, SymbolForecaster, TrainingConfig
 from forecaster.description import named_weights
 
 Floats = NDArray[np.float64]
@@ -72,6 +72,14 @@ def tiny(**settings: Any) -> Forecaster:
 def trained() -> Forecaster:
     """Return a forecaster trained on `weekly`, the same for all tests: none may change it."""
     return tiny().fit(weekly())
+
+
+@cache
+def letters() -> SymbolForecaster:
+    """Return a forecaster of words, the same for all tests."""
+    network, training = SequenceConfig(hidden=16, embedding=16), {"steps": 100, "learning_rate": 0.02}
+    model = SymbolForecaster(network=network, training=training, threads=1)
+    return model.fit(["Thanks for reaching out.", "Thanks for waiting."] * 40)
 
 
 def weights_of(model: Forecaster) -> dict[str, NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -23,6 +24,8 @@ from forecaster import (
 )
 from forecaster.cli import run
 from forecaster.heads import Readout, readout_forward
+from forecaster.network import Network
+from forecaster.plain import trunk
 from forecaster.storage import load_model, save_model
 from forecaster.tasks.labelled import Sequences
 from forecaster.trunk import Packed
@@ -122,6 +125,22 @@ def test_what_stands_beside_a_sequence_does_not_change_its_answer(monkeypatch: p
     assert_allclose(model.predict_proba(rows), together, rtol=1e-5)
 
 
+@pytest.mark.parametrize("hidden", [8, 64, 256])
+def test_few_sequences_go_together(hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(network={"hidden": hidden}, training={"steps": 1}).fit(*waves(9))
+    seen: list[int] = []
+
+    def counted(network: Network, x: Any) -> Any:
+        seen.append(x.shape[1])
+        return trunk(network, x)
+
+    monkeypatch.setattr("forecaster.classifier.plain.trunk", counted)
+    rows, _ = waves(99)
+    assert len(model.predict_proba(rows)) == sum(seen) == 99
+    # OpenBLAS takes more threads from 2**18 multiply-adds on: beside other work that took 20 times as long.
+    assert max(seen) <= max(4, 2**18 // (4 * hidden * hidden))
+
+
 def test_an_unknown_word_stands_for_nothing() -> None:
     model = small().fit(TOY, [0, 0, 1])
     assert_array_equal(model.predict_proba([["dog", "mat"]]), model.predict_proba([["pig", "mat"]]))
@@ -171,9 +190,9 @@ def test_a_prediction_does_without_numba(tmp_path: Path) -> None:
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     small(training={"steps": 2}).fit(TOY, [0, 0, 1]).save(tmp_path / "labels")
     trained().save(tmp_path / "forecasts")
-    with pytest.raises(ModelFormatError, match="of the kind classifier, expected a forecaster"):
+    with pytest.raises(ModelFormatError, match="of the kind classifier, expected one of the kind forecaster"):
         Forecaster.load(tmp_path / "labels")
-    with pytest.raises(ModelFormatError, match="of the kind forecaster, expected a classifier"):
+    with pytest.raises(ModelFormatError, match="of the kind forecaster, expected one of the kind classifier"):
         SequenceClassifier.load(tmp_path / "forecasts")
 
 
@@ -217,6 +236,10 @@ def test_a_damaged_description_is_refused(tmp_path: Path, change: dict[str, Any]
         ("cat mat", [0, 1], "sequences must be a list"),
         (7, [0, 1], "sequences must be a list"),
         (["cat mat", "rat"], [0, 1], "sequence 0 is a text.*split"),
+        ({"cat": 0, "mat": 1}, [0, 1], "sequences must be a list"),
+        ([{"cat", "mat"}, ["rat"]], [0, 1], "sequence 0 is {"),
+        ([np.array(1.0), [1.0]], [0, 1], "sequence 0 is array"),
+        ([np.array([1.0, None]), [1.0]], [0, 1], "sequence 0 is neither"),
         ([["cat"], []], [0, 1], "sequence 1 is empty"),
         ([["cat"], 7], [0, 1], "sequence 1 is 7"),
         ([["cat"], [1.0]], [0, 1], "sequence 1 has 1 numbers a step where sequence 0 has symbols"),
@@ -241,9 +264,23 @@ def test_faults_in_what_is_given(rows: Any, labels: Any, says: str) -> None:
         small().fit(rows, labels)
 
 
+def test_data_frames_and_arrays_of_objects_are_their_values() -> None:
+    rows, labels = waves(9)
+    model = small(training={"steps": 2}).fit(rows, labels)
+    said = model.predict_proba(rows)
+    one_column = [pd.DataFrame({"volts": row}) for row in rows]
+    for same in (one_column, [pd.Series(row, index=range(7, 7 + len(row))) for row in rows]):
+        assert_array_equal(model.predict_proba(same), said)
+    assert_array_equal(model.predict_proba([np.array(row, object) for row in rows]), said)
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(4, 7)))
+    assert_array_equal(model.predict_proba(table), model.predict_proba(table.to_numpy()))
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
+        ({"threads": "two"}, "threads must be a whole number"),
+        ({"threads": 0}, "threads must be"),
         ({"network": {"units": 3}}, "no setting 'units'"),
         ({"network": 3}, "network must be"),
         ({"network": {"cell": "gpu"}}, "cell must be one of"),

@@ -216,6 +216,19 @@ def test_training_starts_from_what_is_asked_for(
     assert "Training on 2 series, 105 values ..." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "loss"), [("mae", "absolute"), ("mse", "squared"), ("rmse", "squared")])
+def test_a_loss_is_asked_for(
+    name: str, loss: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["train", str(table), "--h", "3", "--season", "7", "--steps", "2", "--loss", name]
+    assert run([*asked, "--model", str(tmp_path / "model")]) == 0
+    assert "LSTM trained from random weights" in capsys.readouterr().out
+    networks = Forecaster.load(tmp_path / "model").info["architecture"]["networks"]
+    assert {network["loss"] for network in networks} == {loss}
+    assert run([*asked, "--model", str(tmp_path / "model"), "--init", "base"]) == 2
+    assert f"can be no start for the {loss} loss" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
 def test_another_cell_starts_from_random_weights(
     cell: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from forecaster import InputError, SymbolForecaster
+from forecaster import InputError, SequenceClassifier, SymbolForecaster
 from forecaster.cli import run
+from forecaster.cli.learn import _describe
 from forecaster.textfile import read_texts
 
 LETTERS = "Thanks for reaching\nout to us.\n\nThanks for waiting.\n\nThank you for reaching out.\n\n" * 20
@@ -58,9 +64,28 @@ def test_what_was_learned_is_told(letters: Path, tmp_path: Path, capsys: pytest.
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
+@pytest.mark.parametrize(("clipped", "said"), [(0, ""), (1200, "; gradients clipped in 1,200 of 4,300 steps")])
+def test_clipping_is_told_where_it_acted(clipped: int, said: str) -> None:
+    training = {"values": 7, "seconds": 1.0, "steps": 4300, "clipped_steps": clipped}
+    told = _describe({"training": training, "accuracy": None, "vocabulary": {"symbols": ["a", "b"]}}, "words")
+    assert told == f"trained on 7 words in 1.0 s, knows 2 words{said}"
+
+
 def test_models_lists_it(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", str(model.parent)]) == 0
     assert any(line.split()[:2] == ["letters", "symbols"] for line in capsys.readouterr().out.splitlines())
+
+
+def test_states_of_a_file_are_parted_by_white_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "machine.log").write_text("idle busy idle error reset\n" * 40, encoding="utf-8")
+    asked = ["learn", str(tmp_path / "machine.log"), "--model", str(tmp_path / "m"), "--threads", "1", "--steps", "60"]
+    assert run([*asked, "--units", "symbols", "--parts", "lines"]) == 0
+    model = _loaded(tmp_path / "m")
+    assert set(model.vocabulary.symbols) == {"idle", "busy", "error", "reset"}
+    assert model.info["training"]["sequences"] == 40
+    assert model.next("idle error", k=1)[0].symbol == "reset"
+    clipped = model.info["training"]["clipped_steps"]
+    assert ("gradients clipped in" in capsys.readouterr().out) is (clipped > 0)
 
 
 @pytest.mark.parametrize(("parts", "count"), [("paragraphs", 3), ("lines", 4), ("whole", 1)])
@@ -79,6 +104,7 @@ def test_what_a_file_is_cut_into(tmp_path: Path, parts: str, count: int) -> None
         ("none.txt", None, "cannot be read"),
         ("empty.txt", b"\n \n", "no text"),
         ("latin.txt", b"fine\ncaf\xe9\n", "line 2"),
+        ("zeros.txt", b"fine\n\0\0\n", "line 2: expected text, got a zero byte"),
         ("broken.gz", b"no gzip", "cannot be read"),
     ],
 )
@@ -87,6 +113,56 @@ def test_files_that_are_no_text(tmp_path: Path, name: str, content: bytes | None
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=said):
         read_texts(tmp_path / name)
+
+
+def test_words_that_are_not_known_are_named(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["suggest", str(model), "thanks zebra for zebra " + " ".join(f"z{k}z" for k in range(9))]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("not known to the model: zebra, ")
+    assert told.err.endswith(" more\n")
+    assert len(told.out.splitlines()) == 5
+    assert run(["suggest", str(model), "thanks for"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_interrupted_learning_leaves_the_older_model(letters: Path, model: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(model, older)
+    for folder in (older, tmp_path / "new"):
+        asked = ["learn", str(letters), "--model", str(folder), "--steps", "1000000", "--threads", "1"]
+        begin = "import signal; signal.signal(2, signal.default_int_handler); from forecaster.cli import run"
+        code = f"{begin}; raise SystemExit(run({asked}))"  # a shell in the background has it ignored
+        learning = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own words
+        assert learning.stderr is not None
+        learning.stderr.readline()  # it has begun
+        time.sleep(1)
+        learning.send_signal(signal.SIGINT)
+        assert learning.wait(60) == 130
+        assert learning.stderr.read().endswith("Interrupted.\n")
+        learning.stderr.close()
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["older"]
+    assert {file.name: file.read_bytes() for file in older.iterdir()} == {
+        file.name: file.read_bytes() for file in model.iterdir()
+    }
+
+
+def test_models_of_symbols_are_published_and_classifiers_are_not(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = ["--models", str(tmp_path / "models")]
+    for _ in range(2):
+        assert run(["publish", str(model), "letters", *models]) == 0
+    assert run(["rollback", "letters", *models]) == 0
+    SequenceClassifier(training={"steps": 2}, threads=1).fit([["a"], ["b"]], [0, 1]).save(tmp_path / "labels")
+    assert run(["publish", str(tmp_path / "labels"), "labels", *models]) == 2
+    assert "is a classifier, which answers in the library only" in capsys.readouterr().err
+    assert not (tmp_path / "models" / "labels").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--length", "1"], ["--steps", "-5"], ["--threads", "0"], ["--hidden", "0"]])
+def test_what_cannot_be_measured_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["diagnose", *arguments]) == 2
+    assert arguments[0].removeprefix("--") in capsys.readouterr().err
 
 
 def test_a_model_of_another_kind_is_told(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,16 @@ def test_quantiles_ascend_between_0_and_1_and_hold_the_median(quantiles: Any) ->
     assert caught.value.column == "quantiles"
 
 
+@pytest.mark.parametrize("kind", [NetworkConfig, SequenceConfig])
+@pytest.mark.parametrize(("name", "loss"), [("mae", "absolute"), ("mse", "squared"), ("rmse", "squared")])
+def test_losses_have_other_names(kind: type[NetworkConfig | SequenceConfig], name: Any, loss: str) -> None:
+    assert kind(loss=name).loss == loss
+    for wrong in ("MAE", "root", None, ["mse"]):
+        with pytest.raises(ConfigError, match=r"^loss must be one of ") as caught:
+            kind(loss=wrong)  # type: ignore[arg-type]  # that is the test
+        assert caught.value.column == "loss"
+
+
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_other_losses_train_the_point_forecast_alone(loss: Any) -> None:
     assert NetworkConfig(loss=loss).quantiles == (0.5,)

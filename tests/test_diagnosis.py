@@ -90,6 +90,7 @@ def test_a_seed_gives_the_same_figures() -> None:
         ({"gain": True}, "gain must be"),
         ({"training": {"epochs": 1}}, "no setting 'epochs'"),
         ({"seed": -1}, "seed must be"),
+        ({"threads": "two"}, "threads must be"),
     ],
 )
 def test_faults_in_settings(settings: dict[str, Any], says: str) -> None:

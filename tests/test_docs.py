@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results import load
-from benchmarks.tables import NOTES, README, m4_runs, with_figures, with_labels, with_ladder
+from benchmarks.tables import NOTES, README, m4_runs, with_figures, with_labels, with_ladder, with_words
 from forecaster.cli import run
 from service import create_app
 from service.settings import Settings
@@ -19,6 +19,7 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[1]
 SERVED = ROOT / "docs" / "client.md"  # talks to a service: tests/service/test_client.py runs it
 SCALE = ROOT / "docs" / "scale.md"  # needs Ray, Spark and so on: tests/test_scale_docs.py runs it
+ELSEWHERE = {SERVED, SCALE, NOTES}  # the last with its commands: tests/test_notes.py
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -42,9 +43,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize(
-    "path",
-    [path for path in DOCUMENTS if path not in (SERVED, SCALE) and blocks(path, "python")],
-    ids=lambda path: path.name,
+    "path", [path for path in DOCUMENTS if path not in ELSEWHERE and blocks(path, "python")], ids=lambda path: path.name
 )
 def test_python_blocks_run_one_after_the_other(path: Path) -> None:
     names: dict[str, object] = {"__name__": "document"}
@@ -75,6 +74,36 @@ def test_links_within_the_project_lead_somewhere(path: Path) -> None:
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
+def anchors(path: Path) -> set[str]:
+    """Return what the headings of a document are called in links."""
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_headings_lead_to_them(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+#[^)\s]+)\)", text) if "://" not in target]
+    lost = [(name, at) for name, _, at in links if at not in anchors((path.parent / name) if name else path)]
+    assert lost == []
+
+
+def test_the_equations_are_numbered_through_and_those_that_are_cited_are_there() -> None:
+    text = (ROOT / "docs" / "lstm.md").read_text(encoding="utf-8")
+    lines = r"^ ?\((\d+)\)  |^ {33}\((\d+)\)  |\| \((\d+)\) "
+    numbers = [
+        int("".join(found))
+        for block in re.split("```python.*?```", text, flags=re.S)
+        for found in re.findall(lines, block, re.M)
+    ]
+    assert numbers == list(range(1, len(numbers) + 1))
+    sources = [*(ROOT / "forecaster").rglob("*.py"), *(ROOT / "tests" / "reference").glob("*.py")]
+    cited = {int(number) for path in sources for number in re.findall(r"# .*?\((\d+)\)", path.read_text("utf-8"))}
+    assert cited
+    assert max(cited) <= len(numbers)
+
+
 def test_the_figures_in_the_readme_are_the_measured_ones() -> None:
     text = README.read_text(encoding="utf-8")
     assert with_figures(text, load("demo")) == text, "run: python -m benchmarks.tables"
@@ -84,6 +113,7 @@ def test_the_figures_in_the_readme_are_the_measured_ones() -> None:
 def test_the_figures_in_the_notes_are_the_measured_ones() -> None:
     text = NOTES.read_text(encoding="utf-8")
     assert with_labels(text, load("classification")) == text, "run: python -m benchmarks.tables"
+    assert with_words(text, load("symbols")) == text, "run: python -m benchmarks.tables"
 
 
 def test_every_variable_that_is_read_is_documented() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib.metadata
 import subprocess
 import sys
@@ -74,6 +75,13 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
         assert thing.__doc__
         assert thing.__module__ == f"forecaster.{forecaster._HOME[name]}"
         assert thing.__name__ == name
+
+
+@pytest.mark.parametrize("name", forecaster.__all__)
+def test_the_examples_of_its_documentation_are_true(name: str) -> None:
+    thing = getattr(forecaster, name)
+    for example in doctest.DocTestFinder(recurse=False).find(thing, name, globs={}):
+        assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_names_come_in_all_ways() -> None:

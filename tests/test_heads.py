@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from forecaster import plain
 from forecaster.config import SequenceConfig
 from forecaster.heads import (
+    Candidates,
     NextSymbols,
     Readout,
     readout_backward,
@@ -235,6 +236,63 @@ def test_learning_adds_to_the_gradient_and_can_be_done_again() -> None:
     first = symbols_learn(packed, space, once)
     assert symbols_learn(packed, space, twice) == symbols_learn(packed, space, twice) == first
     assert_near(twice, 2.0 * once.astype(np.float64))
+
+
+# One block, one and a rest; the second has more candidates than the buffers had room for.
+@pytest.mark.parametrize("size", [(5, 3), (9, 32)], ids=str)
+@pytest.mark.parametrize(("dense", "tied"), [(0, False), (6, False), (0, True)])
+def test_the_loss_among_candidates_and_its_gradient(dense: int, tied: bool, size: tuple[int, int]) -> None:
+    wide = 5 if tied else 3
+    network = make_network(config(embedding=wide, dense=dense, tied=tied), symbols=SYMBOLS, softmax=True)
+    twin, rng = twin_weights(network), np.random.default_rng(3)
+    if tied:
+        twin["weight_head"] = twin["weight_embedding"]
+    space, packed = NextSymbols(network, *size, training=True), Packed(network, backward=True)
+    for chosen in (np.array([1, 4, 10]), np.array([0, 2, 3, 4, 7, 8])):
+        shift, count = rng.normal(size=len(chosen)), len(chosen)
+        symbols, places, weights = codes(*size), rng.integers(0, count, size), rng.choice([0.5, 1.0], size)
+        passed = sequences.forward(encoded(symbols, network), twin, "lstm")
+        logits = passed.output[..., chosen] + shift  # (67)
+        loss, d_logits = losses.categorical(logits, np.eye(count)[places], weights)
+        space.symbols[:], space.targets[:], space.weights[:] = symbols, places, weights
+        space.candidates = Candidates(chosen, shift.astype(F))
+        gradient = np.zeros_like(network.weights)
+        assert symbols_learn(packed, space, gradient) == pytest.approx(loss * weights.sum(), rel=1e-5)
+        d_output = np.zeros_like(passed.output)
+        d_output[..., chosen] = d_logits * weights.sum()
+        d_x, expected = sequences.backward(d_output, passed, twin, "lstm")
+        table = sequences.embed_backward(d_x, symbols, twin["weight_embedding"])
+        expected["weight_embedding"] = table + expected.pop("weight_head") if tied else table
+        assert_gradients(network, gradient, expected)
+
+
+def test_the_gradient_among_candidates_is_the_slope_of_the_loss() -> None:
+    network = make_network(config(embedding=5, tied=True), symbols=SYMBOLS, softmax=True)
+    space = following(network, codes(6, 3), np.ones((5, 3)))
+    space.targets[:] = codes(5, 3, count=4)
+    space.candidates = Candidates(np.array([0, 3, 5, 9]), np.array([0.0, 0.3, 1.0, 2.0], F))
+    gradient = np.zeros_like(network.weights)
+    symbols_learn(Packed(network, backward=True), space, gradient)
+
+    def value() -> float:
+        return symbols_learn(Packed(network, backward=True), space, np.zeros_like(network.weights))
+
+    for name in ("embedding.weight", "head.bias", "lstm.weight_hh_l1"):
+        part = network.parts[name]
+        slopes = numerical_gradient(value, part.real(network.weights), 0.01)
+        assert_allclose(part.real(gradient), slopes, rtol=1e-2, atol=3e-3, err_msg=name)
+
+
+def test_to_choose_among_all_symbols_is_to_have_no_candidates() -> None:
+    network = make_network(config(), symbols=SYMBOLS, softmax=True)
+    space, packed = following(network, codes(6, 3), np.ones((5, 3))), Packed(network, backward=True)
+    without, among = np.zeros((2, network.weights.size), np.float32)
+    loss = symbols_learn(packed, space, without)
+    space.candidates = Candidates(np.arange(SYMBOLS), np.zeros(SYMBOLS, F))
+    assert symbols_learn(packed, space, among) == loss
+    assert_array_equal(among, without)
+    space.candidates = Candidates(np.arange(3), np.zeros(3, F))
+    assert symbols_loss(packed, space) == pytest.approx(loss, rel=1e-6)  # judged is among all
 
 
 # --- numbers saved from PyTorch -----------------------------------------------------------------------------------

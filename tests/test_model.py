@@ -244,6 +244,24 @@ def test_other_losses_have_intervals_as_well(loss: Any) -> None:
     assert (said.upper > said.point[:, None]).all()
 
 
+@pytest.mark.parametrize("loss", ["pinball", "mae", "mse", "rmse"])
+def test_a_loss_is_asked_for_by_name(loss: Any) -> None:
+    model = Forecaster(h=3, loss=loss, training={"steps": 2}, threads=1).fit(weekly())
+    held = {network["loss"] for network in model.info["architecture"]["networks"]}
+    assert held == {{"pinball": "pinball", "mae": "absolute"}.get(loss, "squared")}
+    assert model.info["training"]["init"] == ("base" if loss == "pinball" else "random")
+    assert_sound(model.forecast())
+
+
+def test_losses_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="loss must be one of"):
+        Forecaster(h=3, loss="binary")  # type: ignore[arg-type]  # that is the test
+    with pytest.raises(ConfigError, match="a loss of its own"):
+        Forecaster(h=3, loss="mse", network=NetworkConfig())
+    with pytest.raises(ConfigError, match="can be no start for the squared loss"):
+        Forecaster(h=3, loss="mse").fit(weekly(), init="base")
+
+
 def test_the_illegible_days_of_the_notes_are_coped_with() -> None:
     with pytest.warns(UserWarning, match="no series is long enough to hold out its end.*18 values"):
         model = Forecaster(h=7).fit(read_panel(ROOT / "data" / "notes_daily.csv"))

@@ -17,7 +17,7 @@ from forecaster.passes import Workspace
 from forecaster.plain import enter, plain_quantiles
 from forecaster.prediction import future_quantiles
 from forecaster.scaling import ScaledPanel, scale_panel
-from forecaster.shape import CELLS, Cell
+from forecaster.shape import CELLS, Cell, Shape
 from forecaster.trunk import Packed
 from forecaster.windows import load_inputs, window_quantiles
 from tests.examples import TINY, Floats, numbered
@@ -160,3 +160,15 @@ def test_unknown_symbols_come_in_as_zeros() -> None:
         assert not x[0, 1].any()
         assert not x[1, 0].any()
         assert x[0, 0].any()
+
+
+def test_a_large_vocabulary_is_worked_through_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(Shape(symbols=300, embedding=5, hidden=5, outputs=300, softmax=True))
+    network.initialise(np.random.default_rng(0))
+    for lead in ((), (3,), (2, 3)):
+        y = np.random.default_rng(1).normal(size=(*lead, 5)).astype(np.float32)
+        whole = plain.head(network, y)
+        assert whole.shape == (*lead, 300)
+        with monkeypatch.context() as patched:
+            patched.setattr(plain, "_SMALL", 5)
+            assert_allclose(plain.head(network, y), whole, rtol=1e-5, atol=1e-7)

@@ -441,6 +441,14 @@ def test_a_model_trained_for_the_report_never_sees_what_it_is_tested_on(
     assert "The model may have learned" not in page.text
 
 
+def test_another_cell_and_loss_are_named_in_the_commands(tmp_path: Path) -> None:
+    source = sales(tmp_path / "data.csv")
+    page = report(source, "--train", "--steps", "1", "--cell", "rnn", "--loss", "mae", "--windows", "1")
+    assert "a network of the kind called RNN that was trained on this file, from random weights" in page.text
+    train, again = (line for text in page.texts for line in text.splitlines() if "--steps 1" in line)
+    assert all("--cell rnn --loss mae" in line for line in (train, again))
+
+
 def test_a_saved_model_may_have_seen_the_values(tmp_path: Path) -> None:
     source = sales(tmp_path / "data.csv")
     panel = read_panel(source, names=ColumnNames("shop", "day", "sold"))
@@ -493,6 +501,8 @@ WRONG = {
     "the source": (["data.html", "--h", "7", "--output", "data.html"], "is the file that is read"),
     "two models": (["data.csv", "--h", "7", "--model", "m", "--train"], "do not go together"),
     "steps of nothing": (["data.csv", "--h", "7", "--steps", "3"], "--steps is for --train only"),
+    "cell of nothing": (["data.csv", "--h", "7", "--cell", "gru"], "--cell is for --train only"),
+    "loss of nothing": (["data.csv", "--h", "7", "--loss", "mse"], "--loss is for --train only"),
     "seed of nothing": (["data.csv", "--h", "7", "--seed", "0"], "--seed is for --train only"),
     "season of a model": (["data.csv", "--h", "7", "--model", "m", "--season", "7"], "--season is not for --model"),
     "no model": (["data.csv", "--h", "7", "--model", "none"], "no model folder"),
@@ -621,3 +631,18 @@ def test_the_findings_of_inspect_and_report_are_the_same(tmp_path: Path) -> None
     rows = report(source, h=2).tables["What was found in the data"][1:]
     assert [row[3] for row in rows] == [one.problem for one in found.findings]
     assert json.dumps([row[4] for row in rows]) == json.dumps([one.action for one in found.findings])
+
+
+def test_a_model_of_another_cell_is_called_by_it(tmp_path: Path) -> None:
+    table = tmp_path / "sales.csv"
+    days = np.datetime_as_string(np.datetime64("2024-01-01") + np.arange(90))
+    table.write_text("unique_id,ds,y\n" + "".join(f"a,{day},{k % 7 + 1}\n" for k, day in enumerate(days)))
+    asked = [str(table), "--h", "3", "--freq", "D"]
+    training = ["--cell", "gru", "--steps", "2", "--threads", "1"]
+    assert run(["train", *asked, *training, "--model", str(tmp_path / "gated")]) == 0
+    for chosen in (["--model", str(tmp_path / "gated")], ["--train", *training]):
+        assert run(["report", *asked, *chosen, "--windows", "1", "--output", str(tmp_path / "r.html")]) == 0
+        text = (tmp_path / "r.html").read_text(encoding="utf-8")
+        assert "of the kind called GRU" in text
+        assert "LSTM" not in text
+        assert ("--cell gru" in text) == ("--train" in chosen)

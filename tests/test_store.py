@@ -26,6 +26,7 @@ from forecaster import (
     ModelStore,
     NewerFormatError,
     OutputError,
+    SequenceClassifier,
     StoreError,
     UnknownVersionError,
     check_model_name,
@@ -34,7 +35,7 @@ from forecaster import (
 )
 from forecaster.cli import run
 from forecaster.versions import LocalStore
-from tests.examples import bits_of, tiny, trained, weekly
+from tests.examples import bits_of, letters, tiny, trained, weekly
 from tests.stores import URL, Storage, behind, remote
 
 FILES = ("model.json", "weights.safetensors", "SHA256SUMS")
@@ -662,6 +663,19 @@ def test_the_command_line_publishes_lists_and_rolls_back(
     capsys.readouterr()
     assert run(["models"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["model", "sales", "base"]
+
+
+def test_models_of_symbols_are_published_and_classifiers_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--models", str(tmp_path / "models")]
+    letters().save(tmp_path / "letters")
+    assert run(["publish", str(tmp_path / "letters"), "letters", *place]) == 0
+    assert run(["publish", str(tmp_path / "letters"), "letters", *place]) == 0
+    assert run(["rollback", "letters", *place]) == 0
+    SequenceClassifier(training={"steps": 2}).fit([["a", "b"], ["b", "a"]], [0, 1]).save(tmp_path / "labels")
+    assert run(["publish", str(tmp_path / "labels"), "labels", *place]) == 2
+    assert "a model of the kind classifier, which answers in Python only" in capsys.readouterr().err
 
 
 def test_the_command_line_puts_nothing_into_use_that_does_not_load(

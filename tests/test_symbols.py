@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster
+from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster, symbols
 from forecaster.config import SequenceConfig
 from forecaster.errors import TooShortError
+from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
-from forecaster.symbols import CONTEXT
+from forecaster.symbols import CONTEXT, _begin_as_often, _parted, _usual_network, _usual_training
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -88,11 +89,9 @@ def test_a_high_temperature_draws_what_is_unlikely(machine: SymbolForecaster) ->
 def test_step_by_step_in_numpy_is_the_compiled_perplexity(cell: Cell) -> None:
     network = SequenceConfig(cell=cell, hidden=16, embedding=8)
     model = SymbolForecaster(units="symbols", network=network, training={"steps": 5}, threads=1).fit(STATES)
-    symbols = STATES[:40]
-    chances = [
-        model.probabilities(symbols[:at])[model.vocabulary.encode([symbols[at]])[0]] for at in range(1, len(symbols))
-    ]
-    assert_allclose(np.exp(-np.log(chances).mean()), model.perplexity(symbols), rtol=1e-5)
+    said = STATES[:40]
+    chances = [model.probabilities(said[:at])[model.vocabulary.encode([said[at]])[0]] for at in range(1, len(said))]
+    assert_allclose(np.exp(-np.log(chances).mean()), model.perplexity(said), rtol=1e-5)
 
 
 def test_only_the_newest_of_a_context_is_looked_at(machine: SymbolForecaster) -> None:
@@ -163,6 +162,42 @@ def test_perplexity_on_what_was_held_out_is_told_beside_counting() -> None:
     assert told["bigram"] == pytest.approx(3**0.5, rel=0.05)
 
 
+def test_the_end_of_a_single_sequence_is_not_held_out() -> None:
+    text = "the cat sat on the mat . " * 200
+    model = SymbolForecaster(network=SMALL, training=QUICK, threads=1).fit(text)
+    assert model.info["training"]["values"] == 1400
+    assert model.info["accuracy"]["perplexity"] < 1.1  # with an end among the 70 held out it was 1.3
+
+
+def test_a_training_that_goes_astray_has_a_perplexity_too(tmp_path: Path) -> None:
+    model = SymbolForecaster(network=SMALL, training={"steps": 3, "learning_rate": 1e6}, threads=1)
+    model.fit("a b c d " * 400).save(tmp_path / "model")
+    assert 4 < SymbolForecaster.load(tmp_path / "model").info["accuracy"]["perplexity"] < np.inf
+    assert model.perplexity("a b c d") < np.inf
+
+
+@pytest.mark.parametrize(
+    ("count", "pieces", "share"),
+    [(999, 0, 0), (1000, 1, 50), (4000, 1, 200), (90_000, 9, 4500), (900_000, 20, 45_000), (2_000_000, 20, 50_000)],
+)
+def test_what_is_held_out_comes_from_everywhere(count: int, pieces: int, share: int) -> None:
+    known, held_out = _parted(np.arange(count))
+    assert len(held_out) == share
+    assert_array_equal(np.sort(np.concatenate([known, held_out])), np.arange(count))
+    begins = held_out[np.flatnonzero(np.diff(held_out, prepend=-2) > 1)]
+    assert len(begins) == pieces
+    if pieces:
+        assert held_out[-1] == count - 1
+        assert_allclose(np.diff(begins), count / pieces, atol=1)
+
+
+def test_a_network_begins_by_saying_each_symbol_as_often_as_it_comes() -> None:
+    network = Network(SMALL.shape(outputs=4, symbols=4, softmax=True))
+    _begin_as_often(network, np.array([3] * 96 + [1]))
+    chances = np.exp(network.parts["head.bias"].real(network.weights)[0])
+    assert_allclose(chances, [1 / 101, 2 / 101, 1 / 101, 97 / 101], rtol=1e-5)
+
+
 def test_counts_and_network_are_held_against_the_same_symbols(verses: SymbolForecaster) -> None:
     numbers = verses.numbers(VERSES[:3])
     assert numbers[0] == numbers[-1] == BOUNDARY
@@ -180,6 +215,34 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     ]
     bits = [model.probabilities(["idle"]).tobytes() for model in made]
     assert bits[0] == bits[1] != bits[2]
+
+
+def test_of_many_symbols_few_are_chosen_among_while_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suggestions and perplexities are those among all, and right."""
+    monkeypatch.setattr(symbols, "_MANY", 4)
+    monkeypatch.setattr(symbols, "_DRAWN", 2)
+    model = SymbolForecaster(units="symbols", network=SMALL, training=QUICK, threads=1).fit(STATES)
+    assert model.next(["busy", "idle"], k=1)[0].symbol == "error"
+    assert model.next(["reset", "idle"], k=1)[0].symbol == "busy"
+    assert model.perplexity(STATES[:50]) < 1.3
+    monkeypatch.setattr(symbols, "_MANY", 7)  # four states and two that are reserved: not so many
+    all_of_them = SymbolForecaster(units="symbols", network=SMALL, training=QUICK, threads=1).fit(STATES)
+    assert all_of_them.probabilities(["idle"]).tobytes() != model.probabilities(["idle"]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("count", "steps"),
+    [(2, 300), (20_000, 300), (100_000, 1455), (900_000, 5268), (10_000_000, 20_000), (50_000_000, 48_828)],
+)
+def test_how_long_to_train(count: int, steps: int) -> None:
+    assert _usual_training(count).steps == steps
+
+
+def test_how_large_a_network() -> None:
+    usual = [_usual_network("words", 8000, count, "gru") for count in (2, 30_000, 60_000, 200_000, 600_000)]
+    assert [config.hidden for config in usual] == [64, 128, 192, 256, 384]
+    assert all(config.tied and config.cell == "gru" and 0.2 <= config.dropout <= 0.5 for config in usual)
+    assert _usual_network("characters", 100, 10_000_000, "lstm").embedding == 0
 
 
 def test_rare_symbols_are_learned_as_unknown() -> None:
@@ -210,6 +273,9 @@ def test_what_are_no_symbols(text: Any) -> None:
         {"network": SequenceConfig(loss="binary")},
         {"most": 0},
         {"least": 0},
+        {"network": {"hidden": 8}},
+        {"lowercase": "no"},
+        {"threads": "two"},
         {"seed": -1},
         {"training": {"stepz": 1}},
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from forecaster.errors import ConfigError, InputError
@@ -89,7 +91,12 @@ def test_one_sequence_or_several(units: Units, given: Any, count: int) -> None:
     assert len(as_sequences(given, units)) == count
 
 
-@pytest.mark.parametrize("given", [3, None, b"a", {"a": "b"}])
+def test_symbols_of_an_array_are_plain_text() -> None:
+    for lowercase in (False, True):
+        assert [type(one) for one in Vocabulary("symbols", (), lowercase).split(np.array(["On", "off"]))] == [str, str]
+
+
+@pytest.mark.parametrize("given", [3, None, b"a", {"a": "b"}, pd.DataFrame({"text": ["a b"]})])
 def test_what_cannot_be_learned_from(given: Any) -> None:
     with pytest.raises(InputError, match="expected a text"):
         as_sequences(given, "words")

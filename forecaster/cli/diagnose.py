@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--cell", "cells", type=click.Choice(CELLS), multiple=True, help="Recurrent cell; can be repeated. [all of them]"
 )
-@click.option("--length", type=int, default=100, show_default=True, help="Steps of a sequence.")
+@click.option("--length", type=click.IntRange(2, 10_000), default=100, show_default=True, help="Steps of a sequence.")
 @click.option("--hidden", type=int, default=32, show_default=True, help="Units of the layer.")
 @click.option(
     "--task",
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Adding: the sum of two marked numbers. Copy: the first symbol, at the end.",
 )
-@click.option("--steps", type=int, default=3000, show_default=True, help="Training steps; 0: untrained only.")
+@click.option(
+    "--steps", type=click.IntRange(min=0), default=3000, show_default=True, help="Training steps; 0: untrained only."
+)
 @click.option("--gain", type=float, default=1.0, show_default=True, help="Factor of the first recurrent weights.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same figures.")
-@click.option("--threads", type=int, help="Threads to train with. [one a processor]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to train with. [one a processor]")
 @click.option("--plot", type=FILE, help="File to draw the figures to: .png, .svg or .pdf.")
 def diagnose(
     cells: tuple[Cell, ...],
@@ -61,9 +63,9 @@ def diagnose(
         check_plot(plot)
     flows = []
     for cell in dict.fromkeys(cells or CELLS):
-        with TrainingProgress(f"Training of {cell.upper()}") as progress:
+        with TrainingProgress(f"{'Training' if steps else 'Measurement'} of {cell.upper()}") as progress:
             flow = gradient_flow(
-                cell, steps=length, hidden=hidden, task=task, training={"steps": max(steps, 1)},  # type: ignore[arg-type]  # click checked it
+                cell, steps=length, hidden=hidden, task=task, training={"steps": steps or 1},  # type: ignore[arg-type]  # click checked it
                 trained=steps != 0, gain=gain, seed=seed, threads=threads, progress=progress,
             )  # fmt: skip
         flows.append(flow)

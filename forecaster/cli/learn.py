@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example
-from forecaster.cli.shown import TrainingProgress, count
+from forecaster.cli.shown import TrainingProgress, clipped_in, count
 from forecaster.shape import CELLS, UNITS
 from forecaster.textfile import PARTS
 
@@ -46,7 +46,7 @@ from forecaster.textfile import PARTS
 def learn(text: Path, model: Path, parts: Any, steps: int | None, **options: Any) -> None:
     """Train a model on TEXT, a file in UTF-8 (.txt, .txt.gz), that tells which word, character or state comes next.
 
-    The last twentieth is held out, and how well it is guessed is told beside what counting pairs and triples would do.
+    A twentieth is held out, and how well it is guessed is told beside what counting pairs and triples would do.
     """
     from forecaster import SymbolForecaster
     from forecaster.storage import check_model_target
@@ -54,7 +54,9 @@ def learn(text: Path, model: Path, parts: Any, steps: int | None, **options: Any
 
     check_model_target(model)
     forecaster = SymbolForecaster(training=None if steps is None else {"steps": steps}, **options)
-    texts = read_texts(text, parts)
+    texts: list[Any] = read_texts(text, parts)
+    if forecaster.units == "symbols":  # a list of texts would be one sequence of them
+        texts = [each.split() for each in texts]
     with TrainingProgress(f"Training on {count(len(texts), 'sequences')}") as progress:
         forecaster.fit(texts, progress=progress)
     forecaster.save(model)
@@ -66,7 +68,7 @@ def _describe(info: dict[str, Any], units: str) -> str:
     training, accuracy = info["training"], info["accuracy"]
     told = f"trained on {count(training['values'], units)} in {training['seconds']:.1f} s"
     told += f", knows {count(len(info['vocabulary']['symbols']), units)}"
-    if accuracy is None:
-        return told
-    counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
-    return f"{told}; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
+    if accuracy is not None:
+        counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
+        told += f"; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
+    return told + clipped_in(training["clipped_steps"], training["steps"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, check_levels, check_quantiles, state_folder
-from forecaster.errors import ConfigError, InputError, OutputError
+from forecaster.config import INITS, LOSSES, check_levels, check_quantiles, state_folder
+from forecaster.errors import ConfigError, InputError, ModelFormatError, OutputError
 from forecaster.shape import CELLS
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def looked_at(path: Path, options: dict[str, Any]) -> Audit:
 def training_options(command: Command) -> Command:
     """Add the options that `new_forecaster` takes."""
     options = (
-        click.option("--season", type=int, help="Steps in a season, such as 7 for days. [from the frequency]"),
+        click.option("--season", type=int, help="Steps in a season, such as 7. [by the frequency]"),
         click.option(
             "--cell",
             type=click.Choice(CELLS),
@@ -123,7 +123,14 @@ def training_options(command: Command) -> Command:
             show_default=True,
             help="Recurrent cell.",
         ),
-        click.option("--init", type=click.Choice(INITS), help="Weights to start from. [base, or random if not lstm]"),
+        click.option(
+            "--loss",
+            type=click.Choice(LOSSES),
+            default=LOSSES[0],
+            metavar="LOSS",
+            help="pinball, mae or mse (rmse: the same). [pinball]",
+        ),
+        click.option("--init", type=click.Choice(INITS), help="Weights to start from. [base if lstm, pinball]"),
         click.option("--seed", type=int, default=0, show_default=True, help="Same seed: same model."),
         click.option("--steps", type=int, help="Training steps at the most. [by the frequency]"),
         click.option("--threads", type=int, help="Threads to train with. [one a processor]"),
@@ -240,6 +247,31 @@ def models_store(given: str | None, *, new: bool = False) -> ModelStore:
     return open_store(place, cache=state_folder() / "models-cache")
 
 
+def check_servable(model: Path) -> None:
+    """Check that a service can answer with the model in a folder, by loading it.
+
+    Raises
+    ------
+    ModelFormatError
+        It is damaged, or of a kind that answers in the library only.
+    """
+    from forecaster.storage import describe_model, kind_of
+
+    kind = kind_of(describe_model(model))
+    if kind == "symbols":
+        from forecaster.symbols import SymbolForecaster
+
+        SymbolForecaster.load(model)
+    elif kind == "forecaster":
+        from forecaster.model import Forecaster
+
+        Forecaster.load(model)
+    else:
+        raise ModelFormatError(
+            f"{model} is a {kind}, which answers in the library only: a service has no route for it."
+        )
+
+
 def models_folder(given: Path | None, *, new: bool = False) -> Path:
     """Return the folder of models: the one given, that of FORECASTER_MODELS, or ./models, which need not be there.
 
@@ -265,6 +297,7 @@ def new_forecaster(h: int, options: dict[str, Any]) -> Forecaster:
         training=None if steps is None else {"steps": steps},
         season=options["season"],
         cell=options["cell"],
+        loss=options["loss"],
         seed=options["seed"],
         threads=options["threads"],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from forecaster.cli.options import FILE, example, models_option, models_store
+from forecaster.cli.options import FILE, check_servable, example, models_option, models_store
 
 
 @click.command(
@@ -23,10 +23,9 @@ def publish(model: Path, name: str, models: str | None) -> None:
 
     A service that runs takes it up within seconds. Earlier versions stay: forecaster rollback goes back to them.
     """
-    from forecaster.model import Forecaster
     from forecaster.versions import new_version
 
-    Forecaster.load(model)  # what could not be served is not published
+    check_servable(model)  # what could not be served is not published
     store, version = models_store(models, new=True), new_version()
     store.add(name, version, model)
     store.set_current(name, version)

@@ -27,14 +27,18 @@ from forecaster.cli.options import (
     training_options,
 )
 from forecaster.cli.shown import TrainingProgress, count, name_skipped
+from forecaster.config import LOSSES
 from forecaster.errors import ConfigError
+from forecaster.shape import CELLS
 
 if TYPE_CHECKING:
     from forecaster.columns import ColumnNames
     from forecaster.reporting.sources import Source
 
 _ENDINGS = (".html", ".htm")
-_OF_TRAINING = ("init", "seed", "steps")
+_OF_TRAINING = ("cell", "loss", "init", "seed", "steps")
+_UNSAID = {"cell": CELLS[0], "loss": LOSSES[0]}
+"""What an option stands for that is left out."""
 
 
 @click.command(
@@ -190,7 +194,12 @@ class _Asked:
 
     def _given(self, *names: str) -> list[str]:
         values = {name: self.options[name] for name in names}
-        return [part for name, value in values.items() if value is not None for part in (_flag(name), str(value))]
+        return [
+            part
+            for name, value in values.items()
+            if value not in (None, _UNSAID.get(name))
+            for part in (_flag(name), str(value))
+        ]
 
 
 def _flag(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecaster.cli.options import example, models_option, models_store
+from forecaster.cli.options import check_servable, example, models_option, models_store
 from forecaster.errors import InputError, ModelFormatError
 
 if TYPE_CHECKING:
@@ -25,11 +25,9 @@ def rollback(name: str, version: str | None, models: str | None) -> None:
 
     A service that runs takes it up within seconds. Newer versions stay, and are put into use in the same way.
     """
-    from forecaster.model import Forecaster
-
     store = models_store(models)
     version = version or _before(store, name)
-    Forecaster.load(store.folder(name, version))  # what could not be served is not put into use
+    check_servable(store.folder(name, version))  # what could not be served is not put into use
     store.set_current(name, version)
     click.echo(f"{name}: version {version} is in use in {store}.")
 

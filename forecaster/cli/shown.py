@@ -183,6 +183,11 @@ def _draw_table(title: str, rows: Sequence[Mapping[str, str]], best: int | None)
     Console().print(table)
 
 
+def clipped_in(clipped: int, steps: int) -> str:
+    """Return the end of a line on a training: in how many of its steps gradients were clipped, if in any."""
+    return f"; gradients clipped in {clipped:,} of {count(steps, 'steps')}" if clipped else ""
+
+
 def count(number: int, noun: str) -> str:
     """Return such as ``1,204 series`` or ``1 step``; `noun` is the plural."""
     return f"{number:,} {noun if number != 1 or noun == 'series' else noun.removesuffix('s')}"

@@ -8,6 +8,8 @@ import click
 
 from forecaster.cli.options import FILE, example
 
+_MOST_LISTED = 5
+
 
 @click.command(
     short_help="Tell what comes next in a text.",
@@ -30,12 +32,22 @@ def suggest(model: Path, context: str, k: int, generate: int | None, temperature
     from forecaster import SymbolForecaster
 
     forecaster = SymbolForecaster.load(model)
+    vocabulary = forecaster.vocabulary
+    unknown = list(dict.fromkeys(one for one in vocabulary.split(context) if one not in vocabulary))
+    if unknown:
+        click.echo(f"not known to the model: {_listed(unknown)}", err=True)
     if generate is not None:
         drawn = forecaster.generate(generate, context, temperature=temperature, seed=seed)
-        click.echo(forecaster.vocabulary.join(drawn))
+        click.echo(vocabulary.join(drawn))
         return
     for symbol, probability in forecaster.next(context, k=k):
         click.echo(f"{100 * probability:5.1f}  {_shown(symbol)}")
+
+
+def _listed(symbols: list[str]) -> str:
+    """Return the first symbols, and how many there are beside them."""
+    more = len(symbols) - _MOST_LISTED
+    return ", ".join(map(_shown, symbols[:_MOST_LISTED])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _shown(symbol: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from forecaster.cli.options import FILE, example, new_forecaster, read, reading_options, training_options
-from forecaster.cli.shown import TrainingProgress, count
+from forecaster.cli.shown import TrainingProgress, clipped_in, count
 
 
 @click.command(
@@ -26,8 +26,8 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
     """Train a model on CSV (.csv, .csv.gz or .parquet) and save it in a folder.
 
     The table is long, with columns unique_id, ds and y, or wide, with a column ds and one for each series. Training
-    starts from base weights, which have learned from many series of this kind, or from random ones (--init random, or
-    another --cell than lstm).
+    starts from base weights, which have learned from many series of this kind, or from random ones (--init random,
+    another --cell than lstm, another --loss than pinball).
     """
     from forecaster.storage import check_model_target
 
@@ -44,12 +44,9 @@ def train(csv: Path, h: int, model: Path, **options: Any) -> None:
 def describe(info: dict[str, Any]) -> str:
     """Return what a newly trained model is like, in a line."""
     training, accuracy = info["training"], info["accuracy"]
-    cell = info["architecture"]["cell"]
-    how = "trained" if cell == "lstm" else f"{cell.upper()} trained from random weights"
+    cell = info["architecture"]["cell"].upper()
+    how = "trained" if training.get("init") == "base" else f"{cell} trained from random weights"
     text = f"{how} on {count(training['series'], 'series')} in {training['seconds']:.1f} s"
     if accuracy and accuracy.get("mase") is not None:
         text += f"; MASE {accuracy['mase']:.3f} on the held-out horizon"
-    clipped, steps = sum(training["clipped_steps"]), sum(training["steps"])
-    if clipped:
-        text += f"; gradients clipped in {clipped:,} of {count(steps, 'steps')}"
-    return text
+    return text + clipped_in(sum(training["clipped_steps"]), sum(training["steps"]))

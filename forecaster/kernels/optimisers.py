@@ -15,15 +15,16 @@ def sum_gradients(lanes: Array, begin: int, end: int, gradient: Array) -> float:
 
     Writes gradient[begin:end] of `gradient` (W).
     """
+    part, first = gradient[begin:end], lanes[0, begin:end]  # a loop from `begin` on took six times as long
     total = 0.0
-    for j in range(begin, end):
-        gradient[j] = lanes[0, j]
+    for j in range(part.shape[0]):
+        part[j] = first[j]
     for lane in range(1, lanes.shape[0]):
-        row = lanes[lane]
-        for j in range(begin, end):
-            gradient[j] += row[j]
-    for j in range(begin, end):
-        total += np.float64(gradient[j]) * np.float64(gradient[j])
+        row = lanes[lane, begin:end]
+        for j in range(part.shape[0]):
+            part[j] += row[j]
+    for j in range(part.shape[0]):
+        total += np.float64(part[j]) * np.float64(part[j])
     return total
 
 

@@ -104,7 +104,7 @@ class Saved:
         """Return what it was trained on."""
         training = forecaster.info["training"]
         return (
-            f"Forecasts come from the saved model {self.path.name}, a network of the kind called LSTM, trained on "
+            f"Forecasts come from the saved model {self.path.name}, {_kind(forecaster)}, trained on "
             f"{training['series']:,} series from {training['first']} to {training['last']}. If values of the backtest "
             "were among them, it looks better here than it will be on new ones."
         )
@@ -151,7 +151,7 @@ class Trained:
         """Return how it was trained."""
         start = "base weights" if forecaster.info["training"]["init"] == "base" else "random weights"
         return (
-            f"Forecasts come from a network of the kind called LSTM that was trained on this file, from {start}. For "
+            f"Forecasts come from {_kind(forecaster)} that was trained on this file, from {start}. For "
             "the backtest another was trained in the same way on what came before the first cutoff alone, so it is "
             "asked for values that it has never seen."
         )
@@ -161,6 +161,11 @@ class Trained:
         training = forecaster.info["training"]
         steps = ", ".join(f"{count:,}" for count in training["steps"])
         return [("Model", "trained for this report"), ("Seed", str(training["seed"])), ("Steps of training", steps)]
+
+
+def _kind(forecaster: Forecaster) -> str:
+    """Return what networks of a model are called."""
+    return f"a network of the kind called {forecaster.info['architecture']['cell'].upper()}"
 
 
 def _digest(folder: Path) -> list[tuple[str, str]]:

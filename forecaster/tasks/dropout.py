@@ -1,7 +1,7 @@
 """Dropout: units left out of a sequence while training, the same ones at all of its steps.
 
 Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016. What goes
-from step to step is left alone; what comes in, and what each layer adds to the stack, is thinned.
+from step to step is left alone; what comes in of symbols, and what each layer adds to the stack, is thinned.
 """
 
 from __future__ import annotations

@@ -7,14 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from forecaster.config import TrainingConfig
-from forecaster.kernels.losses import absolute_loss, pinball_loss, squared_loss
+from forecaster.kernels.losses import LOSSES
 from forecaster.network import Array, ForecastNetwork
 from forecaster.passes import Workspace, backward, forward
 from forecaster.scaling import Integers, ScaledPanel
 from forecaster.trunk import SHARD_ROWS, Packed
 from forecaster.windows import Sampler, load_inputs, load_targets
-
-LOSSES = {"pinball": pinball_loss, "absolute": absolute_loss, "squared": squared_loss}
 
 _VALIDATION_SERIES = 1024
 """Series looked at in validation at the most: enough to choose a step by, cheap beside the steps between two looks."""

@@ -14,6 +14,9 @@ from forecaster.rounds import Integers, Rounds
 from forecaster.tasks.dropout import draw_masks, part_of
 from forecaster.trunk import SHARD_ROWS, Masks, Packed
 
+_MOST_JUDGES = 1024
+"""Sequences looked at in validation at the most: 4,000 would take as long as the steps between two looks."""
+
 
 class Sequences(NamedTuple):
     """Sequences of any lengths, end to end.
@@ -66,7 +69,7 @@ class LabelTask:
     training : TrainingConfig
         How many sequences a batch has.
     held_out : (V,) int64
-        Sequences that no gradient sees; with none all steps are made.
+        Sequences that no gradient sees; up to 1,024 of them decide when to stop. With none all steps are made.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class LabelTask:
         self._rounds = Rounds(seen)
         self.size = min(training.batch_size, len(seen))
         judges = self._by_length(held_out)
+        if len(judges) > _MOST_JUDGES:  # of all lengths, and of all classes as many as there are
+            judges = judges[np.linspace(0, len(judges) - 1, _MOST_JUDGES).astype(np.int64)]
         self.held_out = [judges[at : at + SHARD_ROWS] for at in range(0, len(judges), SHARD_ROWS)]
 
     def _by_length(self, which: Integers) -> Integers:

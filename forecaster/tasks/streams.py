@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.config import SequenceConfig
-from forecaster.heads import NextSymbols, symbols_learn, symbols_loss
+from forecaster.heads import Candidates, NextSymbols, symbols_learn, symbols_loss
 from forecaster.network import Array, Network
 from forecaster.rounds import Integers
 from forecaster.tasks.dropout import draw_masks, part_of
@@ -28,6 +28,7 @@ class Stretch(NamedTuple):
 
     symbols: Integers
     masks: Masks | None
+    candidates: Candidates | None
 
 
 class StreamTask:
@@ -45,6 +46,8 @@ class StreamTask:
         B and T of a batch; fewer where the sequence is short.
     held_out : (M,) int64
         Another sequence, that no gradient sees; with fewer than two symbols all steps are made.
+    sampled : int
+        Symbols that a batch chooses among beside those that follow in it, drawn anew for each; 0 for all symbols.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class StreamTask:
         streams: int,
         steps: int,
         held_out: Integers,
+        sampled: int = 0,
     ) -> None:
         self.network, self._symbols, self._config = network, symbols, config
         self.size = max(1, min(streams, (len(symbols) - 1) // steps))
@@ -64,6 +68,7 @@ class StreamTask:
         self._states = new_states(network, self.size)
         self._next = self._length  # the end: the first batch begins anew
         self.held_out = _streams_of(held_out)
+        self._sampling = Sampling(symbols, network.outputs, sampled, self.size * self._steps) if sampled else None
 
     def draw(self, rng: np.random.Generator) -> Stretch:
         """Return the next steps of all streams; at their end they begin anew, cut at other places."""
@@ -73,7 +78,9 @@ class StreamTask:
         at = self._next + self._length * np.arange(self.size)
         self._next += self._steps
         symbols = self._symbols[at + np.arange(self._steps + 1)[:, None]]
-        return Stretch(symbols, draw_masks(self.network, self.size, self._config.dropout, rng))
+        masks = draw_masks(self.network, self.size, self._config.dropout, rng)
+        candidates = None if self._sampling is None else self._sampling.draw(symbols[1:], rng)
+        return Stretch(symbols, masks, candidates)
 
     def space(self, rows: int) -> NextSymbols:
         """Return buffers for `rows` streams."""
@@ -88,6 +95,9 @@ class StreamTask:
         """
         states = self._states[:, :, shard]
         _load(drawn.symbols[:, shard], space)
+        space.candidates = drawn.candidates
+        if drawn.candidates is not None:
+            space.targets[:] = np.searchsorted(drawn.candidates.symbols, space.targets)
         space.masks = part_of(drawn.masks, shard)
         space.begin(states)
         loss = symbols_learn(packed, space, gradient)
@@ -97,6 +107,29 @@ class StreamTask:
     def judge(self, packed: Packed[Network], streams: Integers) -> tuple[float, float]:
         """Return the summed loss over streams (T, B) of what is held out, and how many symbols were guessed."""
         return stream_loss(packed, streams, self._steps)
+
+
+class Sampling:
+    """Which symbols the batches choose among: those that follow in a batch, and some that are drawn, each for itself.
+
+    S. Jean, K. Cho, R. Memisevic and Y. Bengio, On using very large target vocabulary for neural machine translation,
+    2015. Each symbol is drawn in proportion to the square root of how often it comes: the rare ones add little to the
+    sum over all symbols, but there are many of them.
+    """
+
+    def __init__(self, symbols: Integers, size: int, count: int, guessed: int) -> None:
+        counts = np.bincount(symbols, minlength=size)
+        often, roots = counts / len(symbols), np.sqrt(np.maximum(counts, 1))  # what never comes has to be unlearned
+        self._chances = np.minimum(1.0, roots * count / roots.sum())
+        among = 1 - (1 - self._chances) * (1 - often) ** guessed  # drawn, or one of those that follow
+        self._shift = -np.log(among).astype(np.float32)
+
+    def draw(self, following: Integers, rng: np.random.Generator) -> Candidates:
+        """Return the candidates of a batch in which these symbols follow."""
+        chosen = rng.random(len(self._chances)) < self._chances
+        chosen[following] = True
+        symbols = np.flatnonzero(chosen)
+        return Candidates(symbols, self._shift[symbols])
 
 
 def stream_loss(packed: Packed[Network], streams: Integers, steps: int) -> tuple[float, float]:

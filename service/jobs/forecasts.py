@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import Any, BinaryIO, NamedTuple
 
-from forecaster import ColumnNames, Forecaster, Panel, forecast_csv, write_columns
+from forecaster import ColumnNames, Forecaster, Panel, describe_model, forecast_csv, kind_of, write_columns
 from service.forecasting import Piece, forecast_pieces, no_forecast
 from service.intake import intervals_of, too_many
 from service.jobs.files import written
 from service.jobs.task import Done, Task
 from service.models.base import BASE
 from service.models.served import Model, Served, digests
-from service.models.snapshot import Snapshot
+from service.models.snapshot import Snapshot, not_a_forecaster
 from service.models.store import store_of
 from service.panels import Intake
 from service.problems import Problem
@@ -44,6 +44,9 @@ def _choose(task: Task, panel: Panel) -> _Chosen:
         error = FieldError(field="model", expected="a name that GET /v1/models lists", got="another name")
         raise Problem("unknown-model", "model: expected a name that GET /v1/models lists.", errors=[error])
     folder = store.folder(name, version)
+    kind = kind_of(describe_model(folder))
+    if kind != "forecaster":
+        raise not_a_forecaster(name, kind)
     model = Forecaster.load(folder, threads=threads)
     snapshot = Snapshot({name: Served(name, model, model.info, digests(folder), version)})
     chosen = snapshot.choose(name, panel.frequency, task.options.season, default=task.options.model is None)

@@ -30,4 +30,4 @@ def load_folder(folder: Path, *, threads: int) -> Any:
         return Together(Forecaster.load(folder, threads=threads))
     if kind == "symbols":
         return SymbolForecaster.load(folder, threads=threads)
-    raise NotServedError(f"a model of the kind {kind} answers in the library only")
+    raise NotServedError(f"a {kind} answers in the library only; there is no route for it")

@@ -23,6 +23,7 @@ from forecaster import (
 )
 from service.models.base import BASE, BaseWeights
 from service.models.failures import Failure, failure_of
+from service.models.loading import NotServedError
 from service.models.served import Model, Served, ServedModel, digests, prove
 from service.models.snapshot import Snapshot
 from service.problems import Problem
@@ -233,7 +234,8 @@ class ModelRegistry:
             except Exception as error:  # noqa: BLE001 - as when it is loaded
                 _log_refused(name, version, error)
                 fault = failure_of(version, error, None).fault
-                detail = f"The version cannot be served ({fault}), so the one before stays in use."
+                why = f"{fault}: {error}" if isinstance(error, NotServedError) else fault
+                detail = f"The version cannot be served ({why}), so the one before stays in use."
                 raise Problem("conflict", detail) from None
             self._swap(made)
         logger.info("version put into use", extra={"fields": {"model": name, "version": version}})

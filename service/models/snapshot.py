@@ -13,7 +13,7 @@ from service.models.served import Served, ServedModel, ServedSymbols
 from service.problems import Problem
 from service.schemas.base import FieldError
 
-__all__ = ["Snapshot"]
+__all__ = ["Snapshot", "not_a_forecaster"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,10 @@ class Snapshot:
         if name == BASE and self.base is not None:
             return self.base.served(frequency.alias, season)
         if name not in self.models:
-            raise _refused("model", f"one of {self._names(self.served)}", got="another name")
+            raise _refused("model", f"one of {self._names(self.served)}", got=self._got(name))
         chosen = self.models[name]
-        kind = kind_of(chosen.info)
-        if kind != "forecaster":
-            expected = f"a model that forecasts series, and {name} is one of {kind}, which POST /v1/next asks"
-            raise _refused("model", expected, got=f"a model of {kind}")
+        if kind_of(chosen.info) != "forecaster":
+            raise not_a_forecaster(name, kind_of(chosen.info))
         trained = chosen.info["frequency"]
         if trained != frequency.alias and not frequency.is_integer:
             which = f"the default model, {name}" if default else f"the model {name}"
@@ -86,8 +84,17 @@ class Snapshot:
         if name in able:
             return able[name]
         expected = f"one of symbols: {', '.join(sorted(able)) or 'none is ready'}"
-        got = "none" if name is None else "a model of another kind" if name in self.served else "another name"
+        got = "none" if name is None else "a model of another kind" if name in self.served else self._got(name)
         raise _refused("model", expected, got=got)
+
+    def _got(self, name: str) -> str:
+        """Return what a name is that no model has which answers."""
+        failure = self.failures.get(name)
+        if failure is None:
+            return "a model of which no version is in use" if name in self.unpublished else "another name"
+        if failure.fault == "not-served":
+            return "a model of a kind that answers in the library only"
+        return f"a model that cannot be served ({failure.fault})"
 
     def _names(self, names: Iterable[str]) -> str:
         infos = {name: self.models[name].info if name in self.models else {"frequency": "any"} for name in names}
@@ -99,7 +106,14 @@ class Snapshot:
         return "" if self.base is None else f"; or the model {BASE}, the base weights, for any frequency and season"
 
 
+def not_a_forecaster(name: str, kind: str) -> Problem:
+    """Return the problem of a request for forecasts of a model that makes none."""
+    asked = "POST /v1/next asks it" if kind == "symbols" else "it answers in the library only"
+    got = f"{name}, a model of the kind {kind}: {asked}"
+    return _refused("model", "a model that forecasts series", got=got)
+
+
 def _refused(field: str, expected: str, *, got: str) -> Problem:
-    detail = f"{field}: expected {expected}. GET /v1/models lists the models."
+    detail = f"{field}: expected {expected}, got {got}. GET /v1/models lists the models."
     kind = "unknown-model" if field == "model" else "invalid-request"
     return Problem(kind, detail, errors=[FieldError(field=field, expected=expected, got=got)])

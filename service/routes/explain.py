@@ -34,7 +34,7 @@ def explain_routes(registry: ModelRegistry, settings: Settings, admission: Admis
         "state of every unit at every step that the networks saw. They are those of the pass that the forecast is made "
         "of, of its first where the horizon is longer than the networks'. Numbers have the fewest digits that give the "
         "same float32 back. All numbers of an answer count towards FORECASTER_MAX_POINTS: ask for one network and "
-        "layer, or for few series.",
+        "layer, or for few series. A model of another cell than the LSTM has other gates, or none, and is refused.",
         scope="forecast",
         body={JSON: ExplainRequest},
         answers={200: Answer("Gates and states, and the series that have none.", {JSON: ExplainAnswer})},
@@ -62,6 +62,7 @@ def explain_routes(registry: ModelRegistry, settings: Settings, admission: Admis
 def _explain(intake: Intake, options: ExplainOptions, served: ServedModel, settings: Settings, turn: Turn) -> Response:
     panel = intake.panel
     check_size(panel, settings)
+    _check_cell(served)
     _check_choice(options, served)
     numbers = numbers_of(served.info, panel, network=options.network, layer=options.layer)
     if numbers > settings.max_points:
@@ -92,6 +93,14 @@ def _explain(intake: Intake, options: ExplainOptions, served: ServedModel, setti
     }
     body = b'%b,"explanations":[%b]}' % (to_json(head)[:-1], b",".join(part.body for part in explained))
     return Response(body, content_type=JSON)
+
+
+def _check_cell(served: ServedModel) -> None:
+    """Raise a problem if the networks of the model have not the gates that an explanation shows."""
+    cell = served.info.get("architecture", {}).get("cell", "lstm")
+    if cell != "lstm":
+        expected = f"one whose networks are LSTMs, whose gates are shown; those of {served.name} are {cell.upper()}s"
+        raise invalid("model", expected, got=f"a model of {cell.upper()}s")
 
 
 def _check_choice(options: ExplainOptions, served: ServedModel) -> None:

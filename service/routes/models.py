@@ -100,5 +100,14 @@ def _described(name: str, registry: ModelRegistry) -> dict[str, Any]:
     if served is None:
         status = "failed" if failure else "unpublished"
         return described | {"status": status, "version": None, "loaded": None, "sha256": {}, "info": {}}
-    parts = {"version": served.version, "loaded": served.loaded, "sha256": served.sha256, "info": served.info}
+    info = _without_symbols(served.info)
+    parts = {"version": served.version, "loaded": served.loaded, "sha256": served.sha256, "info": info}
     return described | {"status": "ready"} | parts
+
+
+def _without_symbols(info: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with the size of a vocabulary in place of its symbols, of which there can be 20,000."""
+    if "vocabulary" not in info:
+        return info
+    rest = {name: value for name, value in info["vocabulary"].items() if name != "symbols"}
+    return info | {"vocabulary": rest | {"size": len(info["vocabulary"]["symbols"])}}

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, Response, g
 
-from forecaster import Vocabulary
 from service.admission import Admission, body_cost, next_cost
 from service.answers import to_json
 from service.bodies import media_type_sent, media_type_wanted, read_body
@@ -58,16 +57,13 @@ def symbol_routes(registry: ModelRegistry, settings: Settings, admission: Admiss
 
 def _answer(asked: NextRequest, served: ServedSymbols) -> dict[str, Any]:
     vocabulary = served.model.vocabulary
-    g.fields |= {**served.fields, "symbols": len(asked.context)}
+    symbols = vocabulary.split(asked.context)
+    g.fields |= {**served.fields, "symbols": len(symbols)}
     suggestions = served.model.next(asked.context, k=asked.k)
     return {
         "model": served.name,
         "version": served.version,
         "units": vocabulary.units,
-        "unknown": _unknown(asked, vocabulary),
+        "unknown": sum(symbol not in vocabulary for symbol in symbols),
         "suggestions": [{"symbol": one.symbol, "probability": one.probability} for one in suggestions],
     }
-
-
-def _unknown(asked: NextRequest, vocabulary: Vocabulary) -> int:
-    return sum(symbol not in vocabulary for symbol in vocabulary.split(asked.context))

@@ -31,7 +31,8 @@ class ModelDescription(BaseModel):
     sha256: dict[str, str] = Field(description="Files of the version and their digests, checked when it was loaded.")
     info: dict[str, Any] = Field(
         description="What model.json holds: architecture, frequency, horizon, accuracy, …. Of the base weights: "
-        "horizon and season for each of the kinds of series they know."
+        "horizon and season for each of the kinds of series they know. Of a model of symbols: `size` in place of the "
+        "symbols of its vocabulary."
     )
 
 

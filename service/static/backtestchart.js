@@ -1,5 +1,6 @@
 // One series, and what two models would have said of it at each cutoff.
 
+import { medianOf } from "./cell.js";
 import { chartTable } from "./chart-table.js";
 import { chartTools } from "./chart-tools.js";
 import { Chart } from "./chart.js";
@@ -47,6 +48,9 @@ export function drawBacktests(place, series, first, second) {
 /** Return what a model said of each time; where cutoffs overlap, the newest says it. */
 function said(forecasts, labels) {
   const found = new Map();
-  for (const { ds, LSTM } of forecasts) ds.forEach((label, k) => found.set(String(label), LSTM[k]));
+  for (const forecast of forecasts) {
+    const values = medianOf(forecast);
+    forecast.ds.forEach((label, k) => found.set(String(label), values[k]));
+  }
   return labels.map((label) => found.get(String(label)) ?? null);
 }

@@ -12,9 +12,25 @@ export async function refreshModels(signal) {
   return models;
 }
 
-/** Return the models that answer. */
-export function readyModels() {
-  return get("models").filter((model) => model.status === "ready");
+/** Whether a model forecasts series; one of symbols tells what comes next in a text, a classifier is not served. */
+export function isForecaster({ info, fault }) {
+  return (info.kind ?? "forecaster") === "forecaster" && !(fault === "not-served" && !info.frequency);
+}
+
+/** Return the models that answer with forecasts. */
+export function readyForecasters() {
+  return get("models").filter((model) => model.status === "ready" && isForecaster(model));
+}
+
+/** Return the model for those who choose none: the default one, or the base weights where it forecasts nothing. */
+export function usualForecaster() {
+  const models = get("models").filter(isForecaster);
+  return models.find((model) => model.default) ?? models.find(isBase) ?? models.find(({ status }) => status === "ready") ?? null;
+}
+
+/** Return what the networks of a model are made of: lstm, gru or rnn. */
+export function cellOfModel(model) {
+  return model.info.architecture?.cell ?? "lstm"; // the base weights are LSTMs
 }
 
 /** Whether a model is the base weights, which come with the package. */

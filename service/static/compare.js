@@ -2,7 +2,7 @@
 
 import { askJson } from "./api.js";
 import { fileLine } from "./athand.js";
-import { fits, isBase, readyModels } from "./catalogue.js";
+import { fits, isBase, readyForecasters } from "./catalogue.js";
 import { showComparison } from "./comparison.js";
 import { announce, attempt, byId, fill, make } from "./dom.js";
 import { get, onChange } from "./store.js";
@@ -28,7 +28,7 @@ function forget() {
 }
 
 function offer() {
-  const [table, models] = [get("table"), readyModels()];
+  const [table, models] = [get("table"), readyForecasters()];
   fileLine(byId("compare-file"), "They are asked what they would have said at earlier points of", "its first rows");
   const fitting = table?.series.length ? models.filter((model) => fits(model, table.found.freq)) : [];
   for (const element of byId("compare-form").elements) element.disabled = !fitting.length;
@@ -57,7 +57,7 @@ function offerHorizon() {
 }
 
 function modelOf(side) {
-  return readyModels().find(({ name }) => name === byId(`compare-${side}`).value);
+  return readyForecasters().find(({ name }) => name === byId(`compare-${side}`).value);
 }
 
 async function compare() {

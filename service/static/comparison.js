@@ -2,6 +2,7 @@
 
 import { bars, difference } from "./accuracy.js";
 import { drawBacktests } from "./backtestchart.js";
+import { isOwn } from "./cell.js";
 import { fill, make, makeTable } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { moment, span } from "./wording.js";
@@ -36,14 +37,13 @@ export function showComparison(place, series, tooMuch, first, second) {
 }
 
 function rowsOf(first, second) {
-  const rowOf = (answer, name) => answer.accuracy.find((row) => row.model === name);
-  const models = [first, second].map(({ model, answer }, k) => ({ name: model.name, kind: k ? "other" : "model", row: rowOf(answer, "LSTM") }));
-  const simple = Object.entries(SIMPLE).map(([name, text]) => ({ name: text, kind: "simple", row: rowOf(first.answer, name) }));
+  const models = [first, second].map(({ model, answer }, k) => ({ name: model.name, kind: k ? "other" : "model", row: answer.accuracy.find(isOwn) }));
+  const simple = Object.entries(SIMPLE).map(([name, text]) => ({ name: text, kind: "simple", row: first.answer.accuracy.find((row) => row.model === name) }));
   return [...models, ...simple];
 }
 
 function errorOf({ answer }) {
-  return answer.accuracy.find((row) => row.model === "LSTM").MAE;
+  return answer.accuracy.find(isOwn).MAE;
 }
 
 function outcome(first, second) {

@@ -1,5 +1,6 @@
 // From a series, its forecast and its backtest to what the chart shows.
 
+import { intervalsOf, medianOf } from "./cell.js";
 import { isCalendar, places } from "./format.js";
 
 const FEWEST_STEPS = 60; // of history that fits, however short the horizon
@@ -23,7 +24,7 @@ export function drawingOf(series, forecast, backtest, room) {
   const last = series.ds.length - 1;
   const lines = [{ label: "Observed", colour: "--observed", y: [...series.y, ...nothing(ahead.length)] }];
   if (backtest) lines.push(backtestLine(series, backtest, x));
-  if (forecast) lines.push({ label: "Forecast", colour: "--forecast", width: 2.5, y: [...nothing(last + 1), ...forecast.LSTM], from: pointAt(x, series.y, last) });
+  if (forecast) lines.push({ label: "Forecast", colour: "--forecast", width: 2.5, y: [...nothing(last + 1), ...medianOf(forecast)], from: pointAt(x, series.y, last) });
   return {
     name: series.unique_id,
     x,
@@ -55,19 +56,19 @@ function pointAt(x, y, place) {
 function backtestLine({ ds, y }, backtest, x) {
   const at = new Map(ds.map((label, place) => [label, place]));
   const known = [...y.map(() => null), ...nothing(x.length - y.length)];
-  backtest.ds.forEach((label, step) => (known[at.get(label)] = backtest.LSTM[step]));
+  const said = medianOf(backtest);
+  backtest.ds.forEach((label, step) => (known[at.get(label)] = said[step]));
   return { label: "Backtest", colour: "--backtest", dash: [5, 4], y: known, from: pointAt(x, y, at.get(backtest.cutoff)) };
 }
 
 /** The wider ones first, so that the narrower lie on them. */
 function bandsOf(forecast, before, from) {
-  const levels = Object.keys(forecast).flatMap((name) => (name.startsWith("LSTM-lo-") ? [name.slice("LSTM-lo-".length)] : []));
-  const ordered = levels.sort((one, other) => other - one);
-  return ordered.map((level, place) => ({
+  const ordered = intervalsOf(forecast).sort((one, other) => other.level - one.level);
+  return ordered.map(({ level, low, high }, place) => ({
     label: `${level} % interval`,
     colour: place === ordered.length - 1 && place > 0 ? "--band-narrow" : "--band-wide",
-    low: [...nothing(before), ...forecast[`LSTM-lo-${level}`]],
-    high: [...nothing(before), ...forecast[`LSTM-hi-${level}`]],
+    low: [...nothing(before), ...low],
+    high: [...nothing(before), ...high],
     from,
   }));
 }

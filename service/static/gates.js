@@ -2,7 +2,7 @@
 
 import { askJson } from "./api.js";
 import { offerFile } from "./athand.js";
-import { fits, isBase, readyModels, refreshModels } from "./catalogue.js";
+import { cellOfModel, fits, isBase, readyForecasters, refreshModels, usualForecaster } from "./catalogue.js";
 import { attempt, byId, fill, make } from "./dom.js";
 import { GateView } from "./gateview.js";
 import { Picker } from "./picker.js";
@@ -60,8 +60,8 @@ function offerSeries() {
 function offerModels() {
   const [table, field] = [get("table"), byId("gates-model")];
   if (!table?.series.length) return;
-  const names = readyModels().filter((model) => fits(model, table.found.freq)).map(({ name }) => name);
-  const wanted = get("options").model ?? readyModels().find((model) => model.default)?.name;
+  const names = readyForecasters().filter((model) => fits(model, table.found.freq)).map(({ name }) => name);
+  const wanted = get("options").model ?? usualForecaster()?.name;
   const before = wanted === now.wanted ? field.value : wanted;
   now.wanted = wanted;
   fill(field, ...names.map((name) => make("option", { value: name }, name)));
@@ -73,7 +73,8 @@ function offerModels() {
 async function look() {
   const table = get("table");
   if (!now.isSeen || !table?.series.length || !byId("gates-model").value) return;
-  const model = readyModels().find(({ name }) => name === byId("gates-model").value);
+  const model = readyForecasters().find(({ name }) => name === byId("gates-model").value);
+  if (cellOfModel(model) !== "lstm") return showNone(model);
   const asked = {
     model: model.name,
     network: Number(byId("gates-network").value),
@@ -94,6 +95,16 @@ async function look() {
   if (!done) now.shown = "";
 }
 
+/** Say why nothing is seen of a model whose cells have other gates, or none. */
+function showNone(model) {
+  now.asking?.abort();
+  now.shown = "";
+  byId("gates-view").hidden = true;
+  fill(byId("gates-problem"));
+  for (const name of ["network", "layer"]) byId(`gates-${name}`).disabled = true;
+  byId("gates-says").textContent = `The networks of ${model.name} are of the kind ${cellOfModel(model).toUpperCase()}. What is shown here are the gates of LSTMs: choose a model of those, such as the base weights.`;
+}
+
 async function explained(key, table, asked, signal) {
   if (!kept.has(key)) {
     const options = Object.fromEntries(Object.entries({ ...table.reading, ...asked }).filter(([, value]) => value !== null));
@@ -106,6 +117,7 @@ async function explained(key, table, asked, signal) {
 
 function show(answer) {
   const [network] = answer.explanations[0].networks;
+  for (const name of ["network", "layer"]) byId(`gates-${name}`).disabled = false;
   offerPlaces("network", answer.networks, network.network);
   offerPlaces("layer", answer.layers[network.network], network.layers[0].layer);
   byId("gates-view").hidden = false; // before it is drawn: it has no width while it is hidden

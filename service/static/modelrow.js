@@ -1,8 +1,9 @@
 // One model of the list: what it forecasts, how good it is, what else it says of itself.
 
 import { accuracyTable, accuracyView } from "./accuracy.js";
+import { isForecaster } from "./catalogue.js";
 import { fill, make, makeTable } from "./dom.js";
-import { count } from "./format.js";
+import { count, number } from "./format.js";
 import { VersionList, madeAt } from "./versions.js";
 import { instant, moment, pace, span } from "./wording.js";
 
@@ -16,6 +17,7 @@ const FAULTS = {
   "newer-format": "a newer release of this software wrote it",
   "missing-version": "that version is not there",
   "no-forecast": "it loads, and what it forecasts is not finite",
+  "not-served": "it is of a kind that answers in the library only, such as a classifier of sequences",
   unavailable: "the place where models are stored does not answer",
   error: "it could not be loaded; the log of the service says why",
 };
@@ -48,7 +50,7 @@ export class ModelRow {
   }
 
   actions(model) {
-    if (model.status !== "ready") return null;
+    if (model.status !== "ready" || !isForecaster(model)) return null;
     const asked = { href: "#forecast", "aria-label": `Forecast with it: ${model.name}`, onclick: () => this.forecastWith(model.name) };
     return make("p.actions", {}, make("a.button", asked, "Forecast with it"));
   }
@@ -75,6 +77,7 @@ function notices({ status, fault }) {
 function body({ status, version, info }) {
   if (status !== "ready") return null;
   if (info.kinds) return baseFacts(info.kinds);
+  if (info.kind === "symbols") return symbolFacts(version, info);
   const { frequency, horizon, season, training, accuracy } = info;
   const kind = `${pace(frequency)}, ${span(horizon, frequency)} ahead${season > 1 ? `, season of ${span(season, frequency)}` : ""}`;
   return make(
@@ -98,20 +101,40 @@ function baseFacts(kinds) {
   });
 }
 
+/** What is said of a model that tells what comes next in a text. */
+function symbolFacts(version, info) {
+  const { vocabulary, training, accuracy } = info;
+  const { units } = vocabulary;
+  const wavers = accuracy && `Perplexity ${number(accuracy.perplexity)} on what was held out: it wavers as between so many ${units}. Counting triples: ${number(accuracy.trigram)}.`;
+  return make(
+    "div.about",
+    {},
+    facts({
+      Tells: `What comes next in a text, of ${count(vocabulary.size, units)} that it knows`,
+      "Learned from": `${count(training.sequences, "sequences")}, ${count(training.values, units)}`,
+      Made: madeAt(version),
+      Networks: networksOf(info),
+    }),
+    wavers ? make("p.hint", {}, wavers) : null,
+    make("p.hint", {}, "It forecasts no series. Programs ask it by ", make("code", {}, "POST /v1/next"), "."),
+  );
+}
+
 function learnedFrom({ series, values, first, last }) {
   return `${count(series, "series")}, ${count(values, "values")}, ${moment(first, true)} to ${moment(last, true)}`;
 }
 
 function networksOf({ architecture }) {
-  const { networks, weights } = architecture;
-  const sizes = [...new Set(networks.map(({ layers, hidden }) => `${count(layers, "layers")} of ${count(hidden, "units")}`))];
+  const { cell, networks, weights } = architecture;
+  const units = cell === "lstm" ? "units" : `${cell.toUpperCase()} units`;
+  const sizes = [...new Set(networks.map(({ layers, hidden }) => `${count(layers, "layers")} of ${count(hidden, units)}`))];
   return `${count(networks.length, "networks")} with ${sizes.join(" or ")}, ${count(weights, "weights")} in all`;
 }
 
 function everything({ version, loaded, sha256, info }) {
   const rows = [["version", version], ["loaded", instant(loaded)], ...flat(info)];
   return [
-    accuracyTable(info.accuracy),
+    info.kind === "symbols" ? null : accuracyTable(info.accuracy),
     region("Metadata", makeTable("The version that answers, and what its model.json holds", ["Name", "Value"], rows, { class: "text" })),
     region("Digests", makeTable("SHA-256 of its files", ["File", "Digest"], Object.entries(sha256), { class: "text" })),
   ];

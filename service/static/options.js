@@ -1,6 +1,6 @@
 // How to forecast: horizon, levels of the intervals, model, season. What is left empty is what the model has.
 
-import { isBase } from "./catalogue.js";
+import { isBase, isForecaster, usualForecaster } from "./catalogue.js";
 import { fill, make } from "./dom.js";
 import { get, onChange, set } from "./store.js";
 import { pace, unitName } from "./wording.js";
@@ -42,7 +42,7 @@ export class OptionFields {
   }
 
   #showModels() {
-    const models = [...get("models")].sort((one, other) => isBase(other) - isBase(one));
+    const models = get("models").filter(isForecaster).sort((one, other) => isBase(other) - isBase(one));
     fill(this.model, ...models.map((model) => make("option", { value: model.name, disabled: model.status !== "ready" }, modelText(model))));
     this.model.value = chosenModel()?.name ?? "";
   }
@@ -83,13 +83,15 @@ function change(changes) {
 /** Return the model that is chosen, as /v1/models describes it. */
 export function chosenModel() {
   const { model } = get("options");
-  return get("models").find((one) => (model === null ? one.default : one.name === model)) ?? null;
+  return model === null ? usualForecaster() : (get("models").find(({ name }) => name === model) ?? null);
 }
 
 /** Return the options that a request names: what is empty is left to the service, a season to models that have none. */
 export function givenOptions() {
   const { h, level, model, season } = get("options");
-  const own = { h, level, model, season: isBase(chosenModel()) ? season : null };
+  const chosen = chosenModel();
+  const named = model ?? (chosen?.default ? null : (chosen?.name ?? null)); // the service's default may forecast nothing
+  const own = { h, level, model: named, season: isBase(chosen) ? season : null };
   return Object.fromEntries(Object.entries(own).filter(([, value]) => value !== null));
 }
 

@@ -1,5 +1,6 @@
 // What a forecast says, and how much it can be trusted, in two plain sentences.
 
+import { isOwn, medianOf } from "./cell.js";
 import { roughly } from "./format.js";
 import { between, span } from "./wording.js";
 
@@ -8,7 +9,7 @@ const SAME = 0.01; // a smaller difference is none
 /** Return what a forecast says: its mean, beside that of as many steps before it. */
 export function outlookSentence(series, forecast, freq) {
   const h = forecast.ds.length;
-  const mean = meanOf(forecast.LSTM);
+  const mean = meanOf(medianOf(forecast));
   const before = meanOf(series.y.slice(-h).filter((y) => y !== null));
   const next = h === 1 ? `is expected at ${roughly(mean)} for the next step (${between(forecast.ds[0], forecast.ds[0])})` : `is expected to average ${roughly(mean)} over the next ${span(h, freq)} (${between(forecast.ds[0], forecast.ds.at(-1))})`;
   const change = before === null ? "" : `, ${changeOf(mean, before, hasRatios(series.y))} in the ${span(Math.min(h, series.y.length), freq)} before`;
@@ -17,8 +18,8 @@ export function outlookSentence(series, forecast, freq) {
 
 /** Return how far the model was off in the backtest, beside the seasonal naive forecast. */
 export function comparisonSentence(answer, freq) {
-  const error = (name) => answer.accuracy.find((row) => row.model === name)?.MAE ?? null;
-  const [model, naive] = [error("LSTM"), error("SeasonalNaive")];
+  const error = (isIt) => answer.accuracy.find(isIt)?.MAE ?? null;
+  const [model, naive] = [error(isOwn), error((row) => row.model === "SeasonalNaive")];
   if (model === null) return "";
   const tested = `Tested on the last ${span(answer.h, freq)}, the model was off by ${roughly(model)} on average`;
   return naive === null ? `${tested}.` : `${tested}, ${comparedWith(model, naive)}.`;

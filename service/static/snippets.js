@@ -17,6 +17,7 @@ const CONTROLS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g;
  * @property {object} columns  id_col, time_col, target_col; null: not needed
  * @property {object} options  of a forecast; null: not needed
  * @property {boolean} hasKey  whether the service wants a key
+ * @property {?string} cell  what columns of forecasts are called after, once there is one
  * @property {boolean} isLarge  whether the file goes to the queue
  */
 
@@ -107,7 +108,7 @@ export function pythonOf(wish) {
     ...file.lines,
     `client = Client(${literal(wish.origin)}${key})`,
     ...(hasNames ? [`names = ColumnNames(${names.join(", ")})`] : []),
-    ...(wish.isLarge ? jobLines(shown) : forecastLines(shown)),
+    ...(wish.isLarge ? jobLines(shown) : forecastLines(shown, wish.cell)),
     "",
   ].join("\n");
 }
@@ -117,11 +118,11 @@ function imports({ hasKey }, { needs }, hasNames) {
   return [...standard, ...(standard.length ? [""] : []), `from forecaster import Client${hasNames ? ", ColumnNames" : ""}`];
 }
 
-function forecastLines(shown) {
+function forecastLines(shown, cell) {
   return [
     `answer = client.forecast(${shown})`,
     "for series in answer.forecasts:",
-    '    print(series["unique_id"], dict(zip(series["ds"], series["LSTM"])))',
+    `    print(series["unique_id"], dict(zip(series["ds"], series[${literal(cell ?? "LSTM")}])))`,
     "print(answer.skipped)  # series without a forecast, and why",
   ];
 }

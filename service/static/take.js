@@ -1,6 +1,7 @@
 // What can be taken away: tables, a picture, and the same forecast by curl or Python.
 
 import { askFile } from "./api.js";
+import { cellOf } from "./cell.js";
 import { chartPicture } from "./chart-picture.js";
 import { copy } from "./clipboard.js";
 import { announce, download, fill, make, showProblem } from "./dom.js";
@@ -55,10 +56,11 @@ export class TakeAway {
   }
 
   async #wish() {
-    const { table, options } = this.now();
+    const { table, forecast, options } = this.now();
     const { source, columns, reading } = table;
+    const cell = forecast && cellOf(forecast);
     const text = source.origin === "pasted" ? await source.blob.text() : "";
-    return { origin: location.origin, source, text, columns, options: { ...options, ...reading }, hasKey: hasKey(), isLarge: table.isHead };
+    return { origin: location.origin, source, text, columns, options: { ...options, ...reading }, hasKey: hasKey(), cell, isLarge: table.isHead };
   }
 
   async #saveAll() {

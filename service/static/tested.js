@@ -2,6 +2,7 @@
 
 import { askJson } from "./api.js";
 import { isBase } from "./catalogue.js";
+import { isOwn } from "./cell.js";
 import { fill, make, makeTable, showProblem } from "./dom.js";
 import { count, number, percent } from "./format.js";
 import { Latest, whileBusy } from "./latest.js";
@@ -78,7 +79,7 @@ function caution() {
 }
 
 function tableOf(answer, caption) {
-  const shown = answer.accuracy.filter(({ model }) => model === "LSTM" || model in METHODS);
+  const shown = answer.accuracy.filter((row) => isOwn(row) || row.model in METHODS);
   const least = Math.min(...shown.map(({ MAE }) => MAE ?? Infinity));
   const levels = answer.level.slice(-2);
   const head = ["Method", "MAE", "WAPE", "MASE", ...levels.map((level) => `In ${level} %`)];

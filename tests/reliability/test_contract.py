@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -107,13 +108,22 @@ def check(service: Running, folder: Path, key: str = "") -> None:
     assert not {name for name in unserved(service) if size(0, 1) or "<job_id>" not in name}, answers
 
 
-def test_without_keys(models: Path, tmp_path: Path) -> None:
-    with running(tmp_path, models=models, **SETTINGS) as service:
+@pytest.fixture
+def every_kind(models: Path, machine: Path, tmp_path: Path) -> Path:
+    """A folder with a model for each route."""
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    shutil.copytree(machine, folder / "machine")
+    return folder
+
+
+def test_without_keys(every_kind: Path, tmp_path: Path) -> None:
+    with running(tmp_path, models=every_kind, **SETTINGS) as service:
         check(service, tmp_path)
 
 
-def test_with_keys(models: Path, tmp_path: Path) -> None:
+def test_with_keys(every_kind: Path, tmp_path: Path) -> None:
     _, token = create_key(tmp_path / "state" / "keys.json", "all", list(SCOPES))
-    with running(tmp_path, models=models, **SETTINGS) as service:
+    with running(tmp_path, models=every_kind, **SETTINGS) as service:
         check(service, tmp_path, token)
         assert token not in service.text()

@@ -12,10 +12,11 @@ import pytest
 from tests.service.processes import GUNICORN, Running, running
 
 MARK = "canary77"
-FORECAST, BACKTEST, EXPLAIN, KSERVE, CURRENT = (
+FORECAST, BACKTEST, EXPLAIN, NEXT, KSERVE, CURRENT = (
     "/v1/forecast",
     "/v1/backtest",
     "/v1/explain",
+    "/v1/next",
     "/v1/timeseries/forecast",
     "/v1/models/tiny/current",
 )
@@ -53,6 +54,10 @@ JSON = [
     (EXPLAIN, series(network=77), "network", "a network from 0 to 1", "a larger number"),
     (EXPLAIN, series(layer=-1), "layer", "greater than or equal to 0", "number"),
     (EXPLAIN, {"series": [GOOD], MARK * 4: 1}, "(unknown)", "no field of this name", "number"),
+    (NEXT, {"context": 77}, "context", "a string", "number"),
+    (NEXT, {"context": [MARK, None]}, "context[1]", "a string", "null"),
+    (NEXT, {"context": MARK, "k": MARK}, "k", "a whole number", "string"),
+    (NEXT, {"context": MARK, MARK * 4: 1}, "(unknown)", "no field of this name", "number"),
     (KSERVE, kserve(series=[[1]]), "inputs[0].series[0]", "a number", "array"),
     (KSERVE, kserve(name=None), "inputs[0].name", "a string", "null"),
     (KSERVE, kserve({}), "options.horizon", "this field to be there", "nothing"),

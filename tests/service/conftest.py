@@ -19,6 +19,7 @@ from forecaster import (
     Forecaster,
     NetworkConfig,
     Panel,
+    SymbolForecaster,
     TooShortError,
     TrainingConfig,
     open_store,
@@ -127,6 +128,15 @@ def app(tmp_path: Path) -> Flask:
 def client(app: Flask) -> Iterator[FlaskClient]:
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model of symbols, states of a machine."""
+    folder = tmp_path_factory.mktemp("symbols") / "machine"
+    model = SymbolForecaster(units="symbols", training={"steps": 100, "learning_rate": 0.02}, threads=1)
+    model.fit(["idle", "busy", "idle", "error", "reset"] * 40).save(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from flask import Flask
 
-from forecaster import Client, Forecaster, ServiceError
+from forecaster import Client, Forecaster, ServiceError, SymbolForecaster
+from service import create_app
 from service.settings import Settings
+from tests.examples import letters
 from tests.test_docs import ROOT, SERVED, blocks
 
 from .conftest import make_app, model_folder
@@ -59,6 +61,22 @@ def test_an_explanation_has_the_librarys_numbers(client: Client) -> None:
         assert (made[name].astype("float32") == expected[name]).all()
 
 
+def test_what_comes_next_is_that_of_the_library(machine: Path, tmp_path: Path) -> None:
+    shutil.copytree(machine, tmp_path / "models" / "machine")
+    model = SymbolForecaster.load(machine)
+    app = create_app(Settings(models=tmp_path / "models", state=tmp_path, reload_seconds=0))
+    with threaded(app) as url, Client(url, retries=0) as client:
+        for context in ("busy idle", ["busy", "idle"], ("busy",), ""):
+            assert client.next(context, k=3) == model.next(context, k=3)
+        assert client.next("idle", model="machine")[0].symbol in {"busy", "error"}
+        with pytest.raises(ServiceError, match="one of symbols: machine") as caught:
+            client.next("idle", model="base")
+        assert (caught.value.status, caught.value.kind) == (422, "unknown-model")
+        with pytest.raises(ServiceError, match="k") as caught:
+            client.next("idle", k=0)
+        assert caught.value.errors[0]["field"] == "k"
+
+
 def test_refusals_arrive_with_their_fields(client: Client) -> None:
     with pytest.raises(ServiceError) as caught:
         client.forecast([1, 2, 3], model="other")
@@ -90,7 +108,9 @@ def test_the_blocks_of_its_document_run(
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "document"}
-    with running(tmp_path, models=models, WORKERS="1", JOB_WORKERS="1") as service:
+    shutil.copytree(models, tmp_path / "models")
+    letters().save(tmp_path / "models" / "letters")
+    with running(tmp_path, models=tmp_path / "models", WORKERS="1", JOB_WORKERS="1") as service:
         for number, text in enumerate(blocks(SERVED, "python"), 1):
             code = text.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
             exec(compile(code, f"client.md, block {number}", "exec"), names)  # noqa: S102 - our own document
@@ -99,4 +119,5 @@ def test_the_blocks_of_its_document_run(
     assert len(table) == 1 + 29 * 14
     shown = capsys.readouterr().out
     assert "\n100.0 %" in shown
+    assert "\nout " in shown
     assert "422 limit-exceeded h: expected at most" in shown

@@ -127,6 +127,18 @@ def test_each_sequence_comes_once_a_round_and_those_of_a_shard_are_of_like_lengt
     assert task_of(rows[:3], targets[:3], config()).size == 3
 
 
+def test_of_very_many_held_out_some_of_every_length_and_class_judge() -> None:
+    rows, targets = first_symbol(5000)
+    order = np.argsort(targets.argmax(1), kind="stable")  # as data often come: one class after the other
+    task = task_of([rows[one] for one in order], targets[order], config(), held_out=np.arange(10, 4990))
+    judges = np.concatenate(task.held_out)
+    assert len(judges) == len(np.unique(judges)) == 1024
+    lengths = np.array([len(rows[one]) for one in order])
+    for of_each in (targets[order].argmax(1), lengths):
+        shares = np.bincount(of_each[judges]) / 1024 - np.bincount(of_each[10:4990]) / 4980
+        assert np.abs(shares).max() < 0.02
+
+
 def test_what_counts_more_teaches_more() -> None:
     rows, targets = first_symbol(8)
     task = task_of(rows, targets, config())

@@ -16,7 +16,7 @@ from forecaster.executors import Serial, Threads
 from forecaster.network import Network
 from forecaster.plain import enter, head, trunk
 from forecaster.shape import CELLS, Cell
-from forecaster.tasks.streams import StreamTask, stream_loss
+from forecaster.tasks.streams import Sampling, StreamTask, stream_loss
 from forecaster.training import train
 from forecaster.trunk import Packed
 from tests.sequences import config
@@ -41,9 +41,12 @@ def task_of(
     streams: int = 16,
     steps: int = 8,
     held_out: np.ndarray = NONE,
+    sampled: int = 0,
 ) -> StreamTask:
-    network = network_of(settings, count)
-    return StreamTask(network, np.asarray(symbols), config=settings, streams=streams, steps=steps, held_out=held_out)
+    return StreamTask(
+        network_of(settings, count), np.asarray(symbols), config=settings, streams=streams, steps=steps,
+        held_out=held_out, sampled=sampled,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -59,11 +62,11 @@ def test_what_follows_is_learned(cell: Cell, embedding: int) -> None:
     assert history.last.loss == pytest.approx(history.last.validation_loss, abs=0.1)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_the_same_bits_for_a_seed_with_any_number_of_threads(dropout: float) -> None:
+@pytest.mark.parametrize(("dropout", "sampled"), [(0.0, 0), (0.3, 0), (0.0, 2)])
+def test_the_same_bits_for_a_seed_with_any_number_of_threads(dropout: float, sampled: int) -> None:
     text, trained = np.random.default_rng(0).integers(0, 4, 3000), []
     for threads in (1, 2, 3):
-        task = task_of(text, config(dropout=dropout), streams=100, held_out=text[:200])
+        task = task_of(text, config(dropout=dropout), streams=100, held_out=text[:200], sampled=sampled)
         with Threads(threads) as executor:
             train(task, config=replace(STEPS, steps=7), rng=np.random.default_rng(1), executor=executor)
         trained.append(task.network.weights.tobytes())
@@ -111,6 +114,49 @@ def test_at_the_end_of_the_streams_all_begins_anew() -> None:
         assert symbols.max() < 200
     assert len(set(begins)) > 3
     assert set(begins) <= set(range(8))
+
+
+def skewed(size: int, count: int = 300) -> np.ndarray:
+    """A few symbols that come often, many that come seldom."""
+    return np.minimum(np.random.default_rng(0).pareto(0.7, size), count - 1).astype(np.int64)
+
+
+def test_what_follows_is_always_among_the_candidates() -> None:
+    text = skewed(20_000)
+    task, rng = task_of(text, config(), count=300, sampled=20), np.random.default_rng(1)
+    for _ in range(50):
+        drawn = task.draw(rng)
+        assert drawn.candidates is not None
+        chosen, shift = drawn.candidates
+        assert np.isin(drawn.symbols[1:], chosen).all()
+        assert (np.diff(chosen) > 0).all()
+        assert len(np.unique(drawn.symbols[1:])) <= len(chosen) < 150
+        assert (shift >= 0).all()
+
+
+def test_sums_over_candidates_are_on_the_mean_those_over_all_symbols() -> None:
+    text, rng = skewed(20_000), np.random.default_rng(1)
+    raised = np.exp(rng.normal(size=300))
+    sampling = Sampling(text, 300, 20, 128)
+    sums = []
+    for _ in range(4000):
+        chosen, shift = sampling.draw(rng.choice(text, 128), rng)
+        sums.append((raised[chosen] * np.exp(shift)).sum())
+    assert np.mean(sums) == pytest.approx(raised.sum(), rel=0.02)
+
+
+def test_learning_among_candidates_is_as_good_as_among_all() -> None:
+    rng = np.random.default_rng(0)
+    follow, text, losses = rng.integers(0, 200, (200, 2)), [0], []
+    for side in rng.integers(0, 2, 30_000):
+        text.append(int(follow[text[-1], side]))  # one of two, which depend on the last: log 2 is the best there is
+    for sampled in (0, 20):
+        settings, held_out = SequenceConfig(hidden=32), np.array(text[:3000])
+        task = task_of(text, settings, count=200, steps=4, held_out=held_out, sampled=sampled)
+        history = train(task, config=STEPS, rng=np.random.default_rng(0), executor=Serial())
+        losses.append(history.last.validation_loss)
+    assert losses[0] < np.log(4)
+    assert losses[1] < 1.05 * losses[0]  # it was 18 % less
 
 
 def test_states_are_carried_from_batch_to_batch() -> None:
