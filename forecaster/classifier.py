@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from forecaster.config import (
     check_horizon,
     check_seed,
     sequence_config,
+    sequence_settings,
     training_config,
 )
 from forecaster.description import named_weights, set_named_weights
@@ -105,7 +106,7 @@ class SequenceClassifier:
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
-        self.network = _checked_network(network)
+        self.network = sequence_settings(network)
         self.training = training_config(training, USUAL)
         self._batch_asked = isinstance(training, TrainingConfig) or "batch_size" in (training or {})
         if isinstance(held_out, bool) or not isinstance(held_out, (int, float)) or not 0 <= held_out < 1:
@@ -314,19 +315,6 @@ class SequenceClassifier:
             return _checked_loss(self.network, count)
         usual = "binary" if count == 2 else "categorical"
         return _checked_loss(SequenceConfig(**{"loss": usual, **self.network}), count)
-
-
-def _checked_network(asked: SequenceConfig | Mapping[str, Any] | None) -> SequenceConfig | dict[str, Any]:
-    if isinstance(asked, SequenceConfig):
-        return asked
-    if asked is not None and not isinstance(asked, Mapping):
-        raise ConfigError(f"network must be a SequenceConfig, or settings by name, got {asked!r}.", column="network")
-    known = [field.name for field in fields(SequenceConfig)]
-    for name in asked or {}:
-        if name not in known:
-            raise ConfigError(f"network has no setting {name!r}, only {', '.join(known)}.", column="network")
-    replace(SequenceConfig(), **(asked or {}))
-    return dict(asked or {})
 
 
 def _checked_loss(config: SequenceConfig, count: int) -> SequenceConfig:

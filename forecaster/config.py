@@ -284,6 +284,31 @@ def network_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> NetworkC
     return NetworkConfig(**{**settings, "quantiles": tuple(quantiles)}, cell=cell)
 
 
+def sequence_settings(asked: SequenceConfig | Mapping[str, Any] | None) -> SequenceConfig | dict[str, Any]:
+    """Return what was `asked` of a network that sees sequences: all settings, some by name, or none.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these, or a setting is wrong.
+    """
+    if isinstance(asked, SequenceConfig):
+        return asked
+    if asked is not None and not isinstance(asked, Mapping):
+        raise ConfigError(f"network must be a SequenceConfig, or settings by name, got {asked!r}.", column="network")
+    known = [field.name for field in fields(SequenceConfig)]
+    for name in asked or {}:
+        if name not in known:
+            raise ConfigError(f"network has no setting {name!r}, only {', '.join(known)}.", column="network")
+    replace(SequenceConfig(), **(asked or {}))
+    return dict(asked or {})
+
+
+def changed(usual: SequenceConfig, asked: SequenceConfig | Mapping[str, Any]) -> SequenceConfig:
+    """Return the `usual` settings with those that were `asked` for."""
+    return asked if isinstance(asked, SequenceConfig) else replace(usual, **asked)
+
+
 def sequence_config(settings: Mapping[str, Any], cell: Cell = "lstm") -> SequenceConfig:
     """Return the configuration that `as_settings` wrote of a network that sees sequences.
 

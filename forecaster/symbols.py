@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -17,22 +16,23 @@ from forecaster.config import (
     SequenceConfig,
     TrainingConfig,
     as_settings,
+    changed,
     check_cell,
     check_horizon,
     check_seed,
     check_whole,
     sequence_config,
+    sequence_settings,
     training_config,
 )
 from forecaster.description import named_weights, set_named_weights
 from forecaster.errors import ConfigError, ForecasterError, ModelFormatError, NotFittedError, TooShortError
-from forecaster.executors import Threads
 from forecaster.network import Array, Network
-from forecaster.ngrams import NAMES, NGrams
 from forecaster.plain import enter, head, trunk
 from forecaster.rounds import Integers
 from forecaster.shape import Cell, Units
 from forecaster.storage import FORMAT_VERSION, load_model, save_model
+from forecaster.symbol_learning import learn_symbols, perplexity_of, usual_network, usual_training
 from forecaster.vocabulary import (
     BOUNDARY,
     MOST_SYMBOLS,
@@ -52,35 +52,6 @@ CONTEXT = 256
 """Newest symbols of a context that are looked at."""
 MOST_GENERATED = 100_000
 
-_STEPS = 32
-"""Steps that gradients go back."""
-_STREAMS = 32
-_EPOCHS, _MOST_STEPS = 6, 20_000
-"""Times through all symbols, as long as these are not more steps: about half an hour on two processors."""
-_MOST_EPOCHS, _FEW_STEPS = 15, 1500
-"""Times through them as long as these are not more steps."""
-_LEAST_STEPS = 300
-_WORDS = ((600_000, 384, 0.4), (200_000, 256, 0.4), (60_000, 192, 0.5), (30_000, 128, 0.3), (0, 64, 0.2))
-"""Words of a text, from so many on: units and dropout.
-
-King James Bible, 896,000 words: 256 units and dropout .2 gave a perplexity of 28.2 in 358 CPU seconds, .3 and twice the
-steps 27.9, 384 units and .4 27.5 in 854; with random words in place of a tenth of those that come in 29.9. Of 100,000
-words: 128 units and .2 48.5 in 18 CPU seconds, .4 50.9, 192 and .5 with twice the steps 44.5 in 58, 256 44.0 in 98. Of
-30,000 words 128 units are as good as 256.
-"""
-_MANY, _DRAWN = 3000, 1000
-"""Of so many symbols a batch chooses among so many that are drawn, and those that follow in it."""
-_JUDGED = 1000
-"""Symbols a sequence must have for its end to be held out; what fewer would say is chance."""
-_MOST_JUDGED = 50_000
-_MOST_LOSS = 700.0
-"""Of a training that went astray; more is no perplexity that a float can hold, or a description."""
-_PIECES, _PIECE = 20, 500
-"""What is held out comes from so many places at the most, so many symbols from each at the least.
-
-Where one ends and the next begins, a symbol is followed by what may never follow it.
-"""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
@@ -90,6 +61,7 @@ class _Fitted:
     vocabulary: Vocabulary
     several: bool
     info: dict[str, Any]
+    history: History | None = None
 
 
 class SymbolForecaster:
@@ -100,8 +72,9 @@ class SymbolForecaster:
     units : str
         What a symbol is: one of the ``"words"`` of a text (punctuation marks are words too), one of its
         ``"characters"``, or one of the ``"symbols"`` of sequences that are not text, such as states of a machine.
-    network : SequenceConfig, optional
-        The shape of the network; by default one that fits how much there is to learn from.
+    network : SequenceConfig or mapping of str, optional
+        The shape of the network; by default one that fits how much there is to learn from. ``{"hidden": 128}`` changes
+        that one setting.
     cell : str, optional
         What the recurrent layers are made of: ``"lstm"``, ``"gru"`` or ``"rnn"``. By default the LSTM.
     training : TrainingConfig or mapping of str, optional
@@ -119,6 +92,15 @@ class SymbolForecaster:
     threads : int, optional
         Threads to train with; by default one for each processor this process may use.
 
+    Raises
+    ------
+    ConfigError
+        A setting is wrong, or `network` and `cell` both give a cell.
+
+    Notes
+    -----
+    docs/lstm.md derives it, (60) to (67); perplexities are e to the mean of (62) in nats.
+
     Examples
     --------
     >>> from forecaster import SymbolForecaster
@@ -131,7 +113,7 @@ class SymbolForecaster:
         self,
         *,
         units: Units = "words",
-        network: SequenceConfig | None = None,
+        network: SequenceConfig | Mapping[str, Any] | None = None,
         cell: Cell | None = None,
         training: TrainingConfig | Mapping[str, Any] | None = None,
         most: int = 20_000,
@@ -141,15 +123,15 @@ class SymbolForecaster:
         threads: int | None = None,
     ) -> None:
         self.units = check_units(units)
-        if cell is not None and network is not None:
+        self.network = sequence_settings(network)
+        config = changed(SequenceConfig(), self.network)
+        if cell is not None and (isinstance(self.network, SequenceConfig) or "cell" in self.network):
             raise ConfigError("the network has a cell of its own: leave cell out, or network.", column="cell")
-        if network is not None and not isinstance(network, SequenceConfig):
-            raise ConfigError(f"network must be a SequenceConfig, got {network!r}.", column="network")
-        self.network, self.cell = network, check_cell(cell or "lstm")
-        if network is not None and network.loss != "categorical":
+        if config.loss != "categorical":
             raise ConfigError(
-                f"symbols are learned by the categorical loss, got the network's loss {network.loss!r}.", column="loss"
+                f"symbols are learned by the categorical loss, got the network's loss {config.loss!r}.", column="loss"
             )
+        self.cell = config.cell if cell is None else check_cell(cell)
         self.training = training
         training_config(training, TrainingConfig())  # what is wrong is said here, not after the text is read
         self.most = check_whole("most", most, 1, MOST_SYMBOLS)
@@ -165,6 +147,14 @@ class SymbolForecaster:
     def info(self) -> dict[str, Any]:
         """What the model is and how well it did on what was held out: the content of ``model.json``."""
         return self._ready().info
+
+    @property
+    def history(self) -> History:
+        """The training, look by look, and how many steps' gradients were clipped; a loaded model has none."""
+        history = self._ready().history
+        if history is None:
+            raise NotFittedError("the model was loaded, not trained here; info['training'] says what is kept.")
+        return history
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -192,16 +182,12 @@ class SymbolForecaster:
         symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])
         if len(sequences) == 1:
             symbols = symbols[:-1]  # one end in all: held out, it would be the one number that nobody can foretell
-        config = self.network or _usual_network(self.units, len(vocabulary), len(symbols), self.cell)
-        training = training_config(self.training, _usual_training(len(symbols)))
-        known, held_out = _parted(symbols)
-        rng = np.random.default_rng(self.seed)
-        network = Network(config.shape(outputs=len(vocabulary), symbols=len(vocabulary), softmax=True))
-        network.initialise(rng)
-        _begin_as_often(network, known)
-        began = time.perf_counter()
-        history = self._train(network, known, held_out, config, training, rng, progress)
-        network.freeze()
+        config = self._config(len(vocabulary), len(symbols))
+        training = training_config(self.training, usual_training(len(symbols)))
+        learned = learn_symbols(
+            symbols, len(vocabulary), config, training, seed=self.seed, threads=self.threads, progress=progress
+        )
+        network, history = learned.network, learned.history
         info = {
             **_described(network, vocabulary, config),
             "training": {
@@ -211,13 +197,13 @@ class SymbolForecaster:
                 "steps": history.steps,
                 "best_step": history.best_step,
                 "clipped_steps": history.clipped,
-                "seconds": round(time.perf_counter() - began, 3),
+                "seconds": round(learned.seconds, 3),
                 "seed": self.seed,
                 "settings": as_settings(training),
             },
-            "accuracy": _accuracy(history, known, held_out, len(vocabulary)),
+            "accuracy": learned.accuracy,
         }
-        self._fitted = _Fitted(network, vocabulary, len(sequences) > 1, info)
+        self._fitted = _Fitted(network, vocabulary, len(sequences) > 1, info, history)
         return self
 
     def next(self, context: str | Sequence[str] = "", *, k: int = 5) -> list[Suggestion]:
@@ -311,7 +297,7 @@ class SymbolForecaster:
         if len(symbols) < 2:
             raise TooShortError(f"expected two {self.units} or more, got {len(symbols)}.")
         loss, count = stream_loss(Packed(fitted.network), symbols[:, None], 512)
-        return _perplexity(loss / count)
+        return perplexity_of(loss / count)
 
     def numbers(self, text: Any) -> Integers:
         """Return a text, a sequence of symbols, or a list of such, as the one sequence of numbers that is learned from.
@@ -372,32 +358,21 @@ class SymbolForecaster:
             return np.concatenate([[BOUNDARY], numbers])
         return numbers[-CONTEXT:]
 
+    def _config(self, size: int, count: int) -> SequenceConfig:
+        """Return the shape for so many symbols to learn from, of `size` different ones."""
+        usual, asked = usual_network(self.units, size, count, self.cell), self.network
+        if usual.tied and not isinstance(asked, SequenceConfig) and "tied" not in asked:
+            # Symbols go out by the numbers they come in by: as many as units, unless other ones are asked for.
+            own = "embedding" in asked or "dense" in asked
+            asked = {"tied": False} | asked if own else {"embedding": asked.get("hidden", usual.hidden)} | asked
+        return changed(usual, asked)
+
     def _vocabulary(self, sequences: Sequence[Sequence[str]]) -> Vocabulary:
         count = sum(map(len, sequences))
         if count < 2:
             raise TooShortError(f"expected two {self.units} or more to learn from, got {count}.")
         least = self.least or (2 if self.units == "words" and count >= 10_000 else 1)
         return Vocabulary.of(sequences, self.units, lowercase=self.lowercase, most=self.most, least=least)
-
-    def _train(
-        self,
-        network: Network,
-        known: Integers,
-        held_out: Integers,
-        config: SequenceConfig,
-        training: TrainingConfig,
-        rng: np.random.Generator,
-        progress: Callable[[Progress], None] | None,
-    ) -> History:
-        from forecaster.tasks.streams import StreamTask  # Numba: a suggestion needs none
-        from forecaster.training import train
-
-        task = StreamTask(
-            network, known, config=config, streams=training.batch_size, steps=_STEPS, held_out=held_out,
-            sampled=_DRAWN if network.outputs >= _MANY else 0,
-        )  # fmt: skip
-        with Threads(self.threads) as executor:
-            return train(task, config=training, rng=rng, executor=executor, progress=progress)
 
 
 def _split(text: Any, vocabulary: Vocabulary) -> list[Sequence[str]]:
@@ -428,65 +403,6 @@ def _joined(sequences: Sequence[Integers]) -> Integers:
     if not pieces:
         raise TooShortError("expected symbols, got none.")
     return np.concatenate([*pieces, boundary])
-
-
-def _parted(symbols: Integers) -> tuple[Integers, Integers]:
-    """Return what is learned from, and a twentieth that is held out: the end of each of up to twenty parts.
-
-    Texts change on their way. The last twentieth of the Bible, the Revelation, is like no other: a network that had a
-    perplexity of 53 on pages from everywhere had 101 on it.
-    """
-    if len(symbols) < _JUDGED:
-        return symbols, symbols[:0]
-    share = min(len(symbols) // 20, _MOST_JUDGED)
-    pieces = max(1, min(_PIECES, share // _PIECE))
-    ends = np.linspace(0, len(symbols), pieces + 1)[1:].astype(np.int64)
-    held_out = np.zeros(len(symbols), bool)
-    held_out[(ends[:, None] - np.arange(1, share // pieces + 1)).ravel()] = True
-    return symbols[~held_out], symbols[held_out]
-
-
-def _begin_as_often(network: Network, symbols: Integers) -> None:
-    """Let a network begin by saying each symbol as often as it comes: it takes hundreds of steps to learn that."""
-    often = 1 + np.bincount(symbols, minlength=network.outputs)
-    network.parts["head.bias"].real(network.weights)[:] = np.log(often / often.sum())
-
-
-def _usual_network(units: Units, size: int, count: int, cell: Cell) -> SequenceConfig:
-    """Return a shape for so many symbols to learn from, of `size` different ones."""
-    if units != "words" and size <= 256:  # few symbols: one-hot vectors say it all
-        hidden = 256 if count >= 300_000 else 128 if count >= 30_000 else 64
-        return SequenceConfig(cell=cell, hidden=hidden, embedding=0, dropout=0.1 if count >= _JUDGED else 0.0)
-    _, hidden, dropout = next(row for row in _WORDS if count >= row[0])
-    return SequenceConfig(cell=cell, hidden=hidden, embedding=hidden, tied=True, dropout=dropout)
-
-
-def _usual_training(count: int) -> TrainingConfig:
-    """Return how long to train: several times through all symbols, more often through few, through many once."""
-    through = count // (_STREAMS * _STEPS)
-    few, many = min(_MOST_EPOCHS * through, _FEW_STEPS), min(_EPOCHS * through, _MOST_STEPS)
-    steps = max(_LEAST_STEPS, few, many, through)
-    return TrainingConfig(
-        steps=steps,
-        batch_size=_STREAMS,
-        learning_rate=4e-3 if count >= 30_000 else 1e-2,
-        validate_every=max(10, steps // 20),
-        patience=4,
-        averaged=0.1,
-    )
-
-
-def _accuracy(history: History, known: Integers, held_out: Integers, size: int) -> dict[str, float] | None:
-    """Return the perplexity on what was held out, beside that of counting."""
-    losses = [report.validation_loss for report in history.reports if report.validation_loss is not None]
-    if not losses:
-        return None
-    counted = {name: NGrams(known, size, order).perplexity(held_out) for order, name in enumerate(NAMES, 1)}
-    return {"perplexity": _perplexity(min(losses)), **counted}
-
-
-def _perplexity(loss: float) -> float:
-    return math.exp(min(loss, _MOST_LOSS))
 
 
 def _run(network: Network, symbols: Integers, states: Array | None = None) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Self
+from unicodedata import normalize
 
 import numpy as np
 
@@ -131,6 +132,8 @@ class Vocabulary:
         """
         if isinstance(sequence, str):
             text = sequence.lower() if self.lowercase else sequence
+            if self.units != "symbols" and not text.isascii():
+                text = normalize("NFC", text)  # an accent may stand by itself, which looks the same
             if self.units == "characters":
                 return text
             return _WORD.findall(text) if self.units == "words" else text.split()

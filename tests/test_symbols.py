@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster, symbols
+from forecaster import ConfigError, Forecaster, InputError, ModelFormatError, NotFittedError, SymbolForecaster
+from forecaster import symbol_learning as learning
 from forecaster.config import SequenceConfig
 from forecaster.errors import TooShortError
 from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
-from forecaster.symbols import CONTEXT, _begin_as_often, _parted, _usual_network, _usual_training
+from forecaster.symbol_learning import _begin_as_often, _parted, usual_network, usual_training
+from forecaster.symbols import CONTEXT
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -219,13 +221,13 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_of_many_symbols_few_are_chosen_among_while_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Suggestions and perplexities are those among all, and right."""
-    monkeypatch.setattr(symbols, "_MANY", 4)
-    monkeypatch.setattr(symbols, "_DRAWN", 2)
+    monkeypatch.setattr(learning, "_MANY", 4)
+    monkeypatch.setattr(learning, "_DRAWN", 2)
     model = SymbolForecaster(units="symbols", network=SMALL, training=QUICK, threads=1).fit(STATES)
     assert model.next(["busy", "idle"], k=1)[0].symbol == "error"
     assert model.next(["reset", "idle"], k=1)[0].symbol == "busy"
     assert model.perplexity(STATES[:50]) < 1.3
-    monkeypatch.setattr(symbols, "_MANY", 7)  # four states and two that are reserved: not so many
+    monkeypatch.setattr(learning, "_MANY", 7)  # four states and two that are reserved: not so many
     all_of_them = SymbolForecaster(units="symbols", network=SMALL, training=QUICK, threads=1).fit(STATES)
     assert all_of_them.probabilities(["idle"]).tobytes() != model.probabilities(["idle"]).tobytes()
 
@@ -235,14 +237,39 @@ def test_of_many_symbols_few_are_chosen_among_while_training(monkeypatch: pytest
     [(2, 300), (20_000, 300), (100_000, 1455), (900_000, 5268), (10_000_000, 20_000), (50_000_000, 48_828)],
 )
 def test_how_long_to_train(count: int, steps: int) -> None:
-    assert _usual_training(count).steps == steps
+    assert usual_training(count).steps == steps
 
 
 def test_how_large_a_network() -> None:
-    usual = [_usual_network("words", 8000, count, "gru") for count in (2, 30_000, 60_000, 200_000, 600_000)]
+    usual = [usual_network("words", 8000, count, "gru") for count in (2, 30_000, 60_000, 200_000, 600_000)]
     assert [config.hidden for config in usual] == [64, 128, 192, 256, 384]
     assert all(config.tied and config.cell == "gru" and 0.2 <= config.dropout <= 0.5 for config in usual)
-    assert _usual_network("characters", 100, 10_000_000, "lstm").embedding == 0
+    assert usual_network("characters", 100, 10_000_000, "lstm").embedding == 0
+
+
+def test_some_settings_of_the_network_by_name() -> None:
+    text = "the cat sat on the mat . " * 10
+    quick = {"steps": 2}
+    for asked, tied, embedding in (
+        ({"hidden": 24}, True, 24),
+        ({"embedding": 8}, False, 8),
+        ({"hidden": 24, "dense": 10}, False, 64),
+        ({"cell": "gru", "hidden": 16, "tied": False}, False, 64),
+    ):
+        model = SymbolForecaster(network=asked, training=quick, threads=1).fit(text)
+        (told,) = model.info["architecture"]["networks"]
+        assert told["hidden"] == asked.get("hidden", 64)
+        assert (told["tied"], told["embedding"]) == (tied, embedding)
+        assert model.info["architecture"]["cell"] == asked.get("cell", "lstm")
+
+
+def test_how_training_went(tmp_path: Path) -> None:
+    model = SymbolForecaster(network=SMALL, training={"steps": 4, "validate_every": 2}, threads=1).fit("a b c d " * 300)
+    assert [report.step for report in model.history.reports] == [2, 4]
+    assert model.history.steps == model.info["training"]["steps"] == 4
+    model.save(tmp_path / "model")
+    with pytest.raises(NotFittedError, match="loaded"):
+        _ = SymbolForecaster.load(tmp_path / "model").history
 
 
 def test_rare_symbols_are_learned_as_unknown() -> None:
@@ -273,7 +300,9 @@ def test_what_are_no_symbols(text: Any) -> None:
         {"network": SequenceConfig(loss="binary")},
         {"most": 0},
         {"least": 0},
-        {"network": {"hidden": 8}},
+        {"network": {"hiden": 8}},
+        {"network": [8]},
+        {"cell": "gru", "network": {"cell": "rnn"}},
         {"lowercase": "no"},
         {"threads": "two"},
         {"seed": -1},

@@ -100,3 +100,10 @@ def test_symbols_of_an_array_are_plain_text() -> None:
 def test_what_cannot_be_learned_from(given: Any) -> None:
     with pytest.raises(InputError, match="expected a text"):
         as_sequences(given, "words")
+
+
+def test_an_accent_by_itself_is_that_of_the_letter() -> None:
+    words = Vocabulary.of(["un café"], "words")
+    assert words.encode("un cafe\u0301").tolist() == words.encode("un caf\u00e9").tolist() == [3, 2]
+    assert list(Vocabulary("characters", ()).split("e\u0301")) == ["\u00e9"]
+    assert Vocabulary("symbols", ()).split("e\u0301") == ["e\u0301"]  # names of states stay as they are
