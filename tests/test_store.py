@@ -675,7 +675,7 @@ def test_models_of_symbols_are_published_and_classifiers_are_not(
     assert run(["rollback", "letters", *place]) == 0
     SequenceClassifier(training={"steps": 2}).fit([["a", "b"], ["b", "a"]], [0, 1]).save(tmp_path / "labels")
     assert run(["publish", str(tmp_path / "labels"), "labels", *place]) == 2
-    assert "a model of the kind classifier, which answers in Python only" in capsys.readouterr().err
+    assert "labels is a classifier, which answers in the library only" in capsys.readouterr().err
 
 
 def test_the_command_line_puts_nothing_into_use_that_does_not_load(

@@ -45,10 +45,10 @@ def _peers(_context: click.Context, _option: click.Parameter, value: str | None)
 @click.option("--step-size", type=int, help="Steps between cutoffs. [the horizon]")
 @click.option("--refit", is_flag=True, help="Train anew at every cutoff, not at the oldest only.")
 @levels_option
-@click.option("--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta of statsforecast.")
-@click.option("--pretrained", is_flag=True, help="Also compare with the base weights as they are (Base).")
+@click.option("--peers", callback=_peers, metavar="NAMES", help="Also compare with AutoETS,Theta (statsforecast).")
+@click.option("--pretrained", is_flag=True, help="Also compare with the base weights (Base).")
 @click.option("--output", type=FILE, help="File for all forecasts: .csv, .csv.gz or .parquet.")
-@click.option("--metrics", type=FILE, help="File for the accuracy on each series: .csv, .csv.gz or .parquet.")
+@click.option("--metrics", type=FILE, help="File for the accuracy on each series, as --output.")
 @click.option("--plot", type=FILE, help="Draw up to 12 series to this .png, .svg or .pdf.")
 @reading_options
 @training_options
