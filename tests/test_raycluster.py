@@ -52,7 +52,7 @@ def test_results_come_in_the_order_of_the_items(executor: Ray) -> None:
         clock.sleep(0.05 * (item % 3))
         return item + more
 
-    assert (executor.workers, executor.threads_each) == (2, 1)
+    assert (executor.workers, executor.threads_each, executor.is_here) == (2, 1, False)
     assert executor.map(work, range(12), shared=(100,)) == [*range(100, 112)]
     assert [*executor.stream(work, range(5), shared=(1,), ahead=1)] == [*range(1, 6)]
     assert executor.map(work, [], shared=(1,)) == []
