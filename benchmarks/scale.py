@@ -51,6 +51,7 @@ class Canned:
     """
 
     threads_each = 1
+    is_here = False
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

@@ -80,7 +80,7 @@ class Engine:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process is made from, packed weights left out."""
-        return {**self.__dict__, "_packed": (), "_loaded": self._choice != "plain" and LOADER.ready.is_set()}
+        return {**self.__dict__, "_packed": (), "_loaded": self._choice != "plain" and self._loader.ready.is_set()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Become the copy; one of an engine that forecasts with kernels does so as well, to give the same numbers."""

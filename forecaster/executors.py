@@ -33,6 +33,8 @@ class Executor(Protocol):
         Pieces that run at once.
     threads_each : int or None
         Threads that a piece of work may take; None for as many as it likes, where no other runs beside it.
+    is_here : bool
+        Whether pieces run in this process, and take of its memory.
     """
 
     @property
@@ -43,6 +45,11 @@ class Executor(Protocol):
     @property
     def threads_each(self) -> int | None:
         """Threads that a piece of work may take."""
+        ...
+
+    @property
+    def is_here(self) -> bool:
+        """Whether pieces run in this process."""
         ...
 
     def map(
@@ -75,6 +82,7 @@ class Serial:
 
     workers = 1
     threads_each = None
+    is_here = True
 
     def map(
         self, function: Callable[..., Result], items: Iterable[Item], *, shared: Sequence[Any] = ()
@@ -113,6 +121,7 @@ class Threads:
     """
 
     threads_each = 1
+    is_here = True
 
     def __init__(self, count: int | None = None) -> None:
         self.count = max(1, count or usable_cpus())

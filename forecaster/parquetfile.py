@@ -76,9 +76,26 @@ def _panel_from_arrow(
     times, zone, utc = _arrow_times(table.column(columns[layout.time]), names, timezone)
     ids = None
     if layout.id is not None:
-        ids = np.array(table.column(columns[layout.id]).to_pylist(), dtype=object)
+        ids = np.array(without_bytes(table.column(columns[layout.id])).to_pylist(), dtype=object)
     targets = [(columns[i], _arrow_values(table.column(columns[i]), columns[i])) for i in layout.targets]
     return assemble(ids, times, targets, freq=freq, names=names, timezone=zone, utc=utc)
+
+
+def without_bytes(names: Any) -> Any:
+    """Return names as they are, or the texts they are if their writer did not say that they are texts.
+
+    Raises
+    ------
+    InputError
+        They are bytes, and no texts in UTF-8.
+    """
+    arrow = need_pyarrow()
+    if not (arrow.types.is_binary(names.type) or arrow.types.is_large_binary(names.type)):
+        return names
+    try:
+        return names.cast("string")
+    except arrow.ArrowException as error:
+        raise InputError("The series ids are bytes that are no text in UTF-8. Write them as text.") from error
 
 
 def _arrow_values(column: Any, name: str) -> Any:

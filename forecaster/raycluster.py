@@ -90,6 +90,7 @@ class Ray:
     """
 
     threads_each = 1
+    is_here = False
 
     def __init__(
         self, workers: int | None = None, *, address: str | None = None, usual: int = 1, retries: int = RETRIES

@@ -143,10 +143,10 @@ def test_an_executor_has_a_name() -> None:
     with executor_of(None) as one, executor_of("serial") as other:
         assert isinstance(one, Serial)
         assert isinstance(other, Serial)
-        assert (one.workers, one.threads_each) == (1, None)
+        assert (one.workers, one.threads_each, one.is_here) == (1, None, True)
     with executor_of("threads", workers=3) as threads:
         assert isinstance(threads, Threads)
-        assert (threads.workers, threads.threads_each) == (3, 1)
+        assert (threads.workers, threads.threads_each, threads.is_here) == (3, 1, True)
         with executor_of(threads) as same:
             assert same is threads
         assert threads.map(abs, [-1, -2, -3]) == [1, 2, 3], "one that was given is not ended"

@@ -18,8 +18,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from forecaster import ExecutorError, Forecaster, InputError, Panel
+from forecaster import ExecutorError, Forecaster, InputError, NetworkConfig, Panel
+from forecaster.engine import Engine
 from forecaster.executors import executor_of
+from forecaster.loading import OTHER_LOADERS, Loader
+from forecaster.network import ForecastNetwork
 from forecaster.raycluster import Ray
 from tests import clusters
 from tests.examples import trained, weekly
@@ -49,7 +52,7 @@ def test_results_come_in_the_order_of_the_items(executor: Ray) -> None:
         clock.sleep(0.05 * (item % 3))
         return item + more
 
-    assert (executor.workers, executor.threads_each) == (2, 1)
+    assert (executor.workers, executor.threads_each, executor.is_here) == (2, 1, False)
     assert executor.map(work, range(12), shared=(100,)) == [*range(100, 112)]
     assert [*executor.stream(work, range(5), shared=(1,), ahead=1)] == [*range(1, 6)]
     assert executor.map(work, [], shared=(1,)) == []
@@ -292,3 +295,18 @@ def test_copies_of_a_network_and_of_an_engine() -> None:
     panel = weekly(3)
     copied = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
     assert_array_equal(copied.forecast(panel).lower, model.forecast(panel).lower)
+
+
+def test_a_copy_of_an_engine_has_the_kernels_of_its_own_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else workers would forecast with GRU cells by NumPy, and differ from the driver in the last digits."""
+    loaded: list[str] = []
+    untouched = Loader(lambda _before: loaded.append("lstm"))
+    monkeypatch.setattr("forecaster.engine.LOADER", untouched)
+    monkeypatch.setitem(OTHER_LOADERS, "gru", Loader(lambda _before: loaded.append("gru here")))
+    config = NetworkConfig(cell="gru", hidden=4)
+    engine = Engine([ForecastNetwork(config, horizon=2)])
+    engine.load()
+    sent = pickle.dumps(engine)
+    monkeypatch.setitem(OTHER_LOADERS, "gru", Loader(lambda _before: loaded.append("gru in a worker")))
+    pickle.loads(sent)  # noqa: S301 - our own
+    assert loaded == ["gru here", "gru in a worker"]

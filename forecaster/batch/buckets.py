@@ -6,6 +6,7 @@ A bucket holds whole series, and few enough rows for a piece; one that holds mor
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,9 @@ from forecaster.parquetfile import need_pyarrow
 _MOST = 256
 """Buckets at a time: each is an open file."""
 
+_OTHER_FILES = 96
+"""What a process has open beside the buckets, at the most: libraries, input and output, those within a bucket."""
+
 _WITHIN = 16
 """Buckets that one with too many rows is scattered over."""
 
@@ -38,9 +42,11 @@ _LEVEL = np.uint64(0xA0761D6478BD642F)
 
 def bucket_count(rows: int | None, sizes: Sizes) -> int:
     """Return over how many buckets so many rows are scattered."""
-    if rows is None:
-        return _MOST
-    return max(1, min(_MOST, -(-rows // max(1, int(_FULL * sizes.rows)))))
+    most = _MOST
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if open_files != resource.RLIM_INFINITY:
+        most = max(_WITHIN, min(_MOST, open_files - _OTHER_FILES))
+    return most if rows is None else max(1, min(most, -(-rows // max(1, int(_FULL * sizes.rows)))))
 
 
 def gathered(

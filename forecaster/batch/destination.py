@@ -21,7 +21,7 @@ from forecaster.parquetfile import need_pyarrow
 from forecaster.tables import EXTENSIONS
 
 _ROWS_A_GROUP = 131_072
-_OURS = re.compile(r"part-\d+\.(csv|csv\.gz|parquet)")
+_OURS = re.compile(r"part-\d{5,}\.(csv|csv\.gz|parquet)")  # not the part-0.parquet of other programs
 _ERRORS = ".errors.csv"
 
 

@@ -17,7 +17,7 @@ from forecaster.csvrows import Limits
 from forecaster.errors import InputError, TooLargeError
 from forecaster.frequency import IntArray, TimeArray
 from forecaster.gate import shown
-from forecaster.parquetfile import need_pyarrow
+from forecaster.parquetfile import need_pyarrow, without_bytes
 from forecaster.timestamps import dates_of_numbers
 
 _BUFFER = 1 << 20
@@ -254,6 +254,7 @@ def _group_of(metadata: Any, row: int) -> tuple[int, int]:
 def _texts(names: Any) -> Any:
     """Return distinct ids of whatever type as an array of strings, as Python writes them."""
     arrow = need_pyarrow()
+    names = without_bytes(names)
     if _is_text(names.type) or arrow.types.is_integer(names.type):
         texts = names.cast("string")
         texts.validate(full=True)  # whether it is UTF-8, which files do not see to

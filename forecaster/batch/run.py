@@ -147,7 +147,9 @@ class Run:
             return
         job.model.prepare()  # or the first pieces would be forecast without them, and differ in the last digits
         shared = (replace(job, model=with_threads(job.model, self.pool.threads_each)),)
-        yield from self.pool.stream(forecast_piece, chain(first, rest), shared=shared, ahead=self.pool.workers + 1)
+        # Here each piece takes its share of the memory; a cluster has its own, and may grow with what waits for it.
+        ahead = self.pool.workers + 1 if self.pool.is_here else None
+        yield from self.pool.stream(forecast_piece, chain(first, rest), shared=shared, ahead=ahead)
 
     def _job(self, first: Piece, reading: Reading, plan: Plan, *, is_only: bool) -> Job:
         """Return what is done with every piece, by what the first one shows."""

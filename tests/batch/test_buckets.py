@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -113,3 +114,12 @@ def test_series_with_one_hash_are_told_apart_from_one_that_is_too_long_by_their_
 def test_how_many_buckets_there_are() -> None:
     of = sizes(1000, 100, 2000)
     assert [bucket_count(rows, of) for rows in (None, 1, 600, 601, 10**9)] == [256, 1, 1, 2, 256]
+
+
+@pytest.mark.parametrize(("files", "most"), [(resource.RLIM_INFINITY, 256), (1024, 256), (256, 160), (100, 16)])
+def test_there_are_no_more_buckets_than_files_that_may_be_open(
+    files: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """256 is what macOS allows a process of itself."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (files, files))
+    assert [bucket_count(rows, sizes(1000, 100, 2000)) for rows in (None, 600, 10**9)] == [most, 1, most]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from forecaster import Forecaster, read_panel, write_forecast
 from forecaster.batch import BatchProgress, forecast_file, reading
 from forecaster.columns import ColumnNames
+from forecaster.executors import Serial
 from tests.batch.tables import (
     WRITERS,
     Row,
@@ -75,6 +77,25 @@ def test_whoever_runs_it_gives_the_same(executor: str, workers: int, model: Fore
     source, output = write_parquet(tmp_path / "in.parquet", ROWS), tmp_path / "out.csv"
     forecast_file(model, source, output, executor=executor, workers=workers, quantiles=[0.1, 0.5, 0.9])
     assert_same(output, expected(model, ROWS, output, quantiles=[0.1, 0.5, 0.9]))
+
+
+@pytest.mark.parametrize(("is_here", "ahead"), [(True, 2), (False, None)])
+@pytest.mark.usefixtures("in_pieces")
+def test_how_many_pieces_are_ahead_is_left_to_a_cluster(
+    is_here: bool, ahead: int | None, model: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began with a machine or none would never grow if the number of its first processors were the limit."""
+    asked: list[int | None] = []
+
+    class Noted(Serial):
+        def stream(self, *arguments: Any, ahead: int | None = None, **more: Any) -> Iterator[Any]:
+            asked.append(ahead)
+            return super().stream(*arguments, **more)
+
+    monkeypatch.setattr(Noted, "is_here", is_here)
+    source = write_parquet(tmp_path / "in.parquet", ROWS)
+    assert forecast_file(model, source, tmp_path / "out.csv", executor=Noted()).series == 40
+    assert asked == [ahead]
 
 
 @pytest.mark.usefixtures("in_pieces")

@@ -56,6 +56,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "fractions as ids": {"unique_id": [int(name[1:]) / 2 for name, _, _ in ROWS]},
     "ids as a dictionary": {"unique_id": pa.array([name for name, _, _ in ROWS]).dictionary_encode()},
     "large text": {"unique_id": pa.array([name for name, _, _ in ROWS], pa.large_string())},
+    "bytes as ids": {"unique_id": pa.array([name.encode() for name, _, _ in ROWS], pa.binary())},
     "whole values": {"y": [int(value) for _, _, value in ROWS]},
     "missing values": {"y": [None if place % 5 == 1 else value for place, (_, _, value) in enumerate(ROWS)]},
     "exact values": {"y": pa.array([Decimal(round(value)) for _, _, value in ROWS], pa.decimal128(9, 2))},
@@ -132,6 +133,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no ids": ({"unique_id": None, "other": [1] * 56}, r"There is no column 'unique_id'"),
     "no values": ({"y": None}, r"There is no column 'y'"),
 }
+
+
+def test_ids_that_are_bytes_are_texts(tmp_path: Path) -> None:
+    """Impala and older Sparks do not say that they are texts; an id of the forecast is to be found in other tables."""
+    names = pa.array([name.encode() for name, _, _ in ROWS], pa.binary())
+    path = write_parquet(tmp_path / "table.parquet", ROWS, unique_id=names)
+    assert panel_of(source(path)).ids == ("s0", "s1", "s2", "s3")
+    path = write_parquet(tmp_path / "table.parquet", ROWS, unique_id=pa.array([b"\xff"] * len(ROWS), pa.binary()))
+    for read in (lambda: panel_of(source(path)), lambda: read_panel(path)):
+        with pytest.raises(InputError, match="ids are bytes that are no text"):
+            read()
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -79,6 +79,8 @@ def test_what_cannot_be_written_is_told_before_the_work(model: Forecaster, tmp_p
     source = write_csv(tmp_path / "in.csv", ROWS)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "part-0.parquet").touch()  # as pyarrow and Dask call theirs
     (tmp_path / "in").mkdir()
     write_csv(tmp_path / "in" / "a.csv", ROWS)
     for output, said in {
@@ -86,6 +88,7 @@ def test_what_cannot_be_written_is_told_before_the_work(model: Forecaster, tmp_p
         f"{tmp_path}/none/out/": "there is no folder",
         f"{tmp_path}/out.xls": "the format follows from the name",
         f"{tmp_path}/full": "holds thesis.txt, no part of a forecast",
+        f"{tmp_path}/other/": r"holds part-0\.parquet, no part of a forecast",
         f"{tmp_path}/in.csv/": "is a file, not a folder",
         str(source): "is the file that is read",
     }.items():
@@ -95,7 +98,7 @@ def test_what_cannot_be_written_is_told_before_the_work(model: Forecaster, tmp_p
         forecast_file(model, tmp_path / "in", tmp_path / "in" / "out.csv")
     with pytest.raises(InputError, match=r"holds thesis\.txt: expected only files named"):
         forecast_file(model, tmp_path / "full", tmp_path / "out.csv")
-    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "in", "full"}
+    assert {path.name for path in tmp_path.iterdir()} == {"in.csv", "in", "full", "other"}
 
 
 @pytest.mark.parametrize(
