@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from forecaster.batch.encoding import ARROW, dictionaries, header_text, plain_ids
 from forecaster.batch.failures import ERROR_COLUMNS
 from forecaster.batch.inputs import Input
+from forecaster.batch.joining import Joining
 from forecaster.batch.parts import Part, Parts
 from forecaster.columns import ColumnNames
 from forecaster.errors import OutputError
@@ -96,7 +98,13 @@ class Destination:
                 f"{self.path} holds {stranger}, no part of a forecast, which would be lost. Choose another folder."
             )
 
-    def put(self, parts: Parts, names: ColumnNames) -> None:
+    def joining(self, parts: Parts, names: ColumnNames) -> Joining | None:
+        """Return what joins parts while others are being made; None if they are not joined, or nothing holds them."""
+        if self.is_folder or self.is_device:
+            return None
+        return Joining(parts.folder / "result", partial(self._join, parts, names))
+
+    def put(self, parts: Parts, names: ColumnNames, joining: Joining | None) -> None:
         """Make the result of the parts, and put it and the errors in their places.
 
         The errors come first: where the result is, they are.
@@ -110,19 +118,28 @@ class Destination:
         made = [part for part in parts.done if part.bytes]
         if self.is_folder:
             self._put_folder(parts, made)
-        elif self.extension == ".parquet":
-            write_whole(self.path, lambda stream: _join_arrow(parts, made, stream, names))
+        elif joining is None:
+            write_whole(self.path, partial(self._join, parts, names, made))
         else:
-            head = header_text(made[0].columns, self.extension)
-            write_whole(self.path, lambda stream: _join_text(head, [parts.content(part) for part in made], stream))
+            joining.finish()
+            try:
+                joining.place.replace(self.path.resolve())  # a link stays a link
+            except OSError as error:
+                raise OutputError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+
+    def _join(self, parts: Parts, names: ColumnNames, made: Iterable[Part], stream: BinaryIO) -> None:
+        if self.extension == ".parquet":
+            _join_arrow(parts, made, stream, names)
+        else:
+            _join_text(self.extension, ((part.columns, parts.content(part)) for part in made), stream)
 
     def _put_errors(self, parts: Parts) -> None:
         if self.is_device:
             return
         failed = [parts.errors(part) for part in parts.done if part.error_bytes]
         if failed:
-            head = header_text(ERROR_COLUMNS, ".csv")
-            write_whole(self.errors, lambda stream: _join_text(head, failed, stream))
+            tables = [(ERROR_COLUMNS, path) for path in failed]
+            write_whole(self.errors, lambda stream: _join_text(".csv", tables, stream))
         else:
             self.errors.unlink(missing_ok=True)  # of an earlier result
 
@@ -168,28 +185,36 @@ def _link(source: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _join_text(head: bytes, paths: Sequence[Path], stream: BinaryIO) -> None:
+def _join_text(extension: str, tables: Iterable[tuple[Sequence[str], Path]], stream: BinaryIO) -> None:
     """Write lines of CSV after each other; those of packed parts are members of one gzip file."""
-    stream.write(head)
-    for path in paths:
+    for number, (columns, path) in enumerate(tables):
+        if not number:
+            stream.write(header_text(columns, extension))
         with path.open("rb") as part:
             shutil.copyfileobj(part, stream, 1 << 20)
 
 
-def _join_arrow(parts: Parts, made: Sequence[Part], stream: BinaryIO, names: ColumnNames) -> None:
+def _join_arrow(parts: Parts, made: Iterable[Part], stream: BinaryIO, names: ColumnNames) -> None:
     """Write tables as one Parquet file, some of them together as a group of rows."""
     arrow, parquet = need_pyarrow(), need_pyarrow("pyarrow.parquet")
     writer: Any = None
-    waiting: list[Any] = []
-    for part in made:
-        waiting.append(plain_ids(_read(parts.content(part))))
-        if part is made[-1] or sum(map(len, waiting)) >= _ROWS_A_GROUP:
-            if writer is None:
-                writer = parquet.ParquetWriter(stream, waiting[0].schema, use_dictionary=dictionaries(names))
-            writer.write_table(arrow.concat_tables(waiting), row_group_size=2 * _ROWS_A_GROUP)
-            waiting = []
+    for tables in _groups(plain_ids(_read(parts.content(part))) for part in made):
+        if writer is None:
+            writer = parquet.ParquetWriter(stream, tables[0].schema, use_dictionary=dictionaries(names))
+        writer.write_table(arrow.concat_tables(tables), row_group_size=2 * _ROWS_A_GROUP)
     if writer is not None:
         writer.close()
+
+
+def _groups(tables: Iterable[Any]) -> Iterator[list[Any]]:
+    waiting: list[Any] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _ROWS_A_GROUP:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _read(path: Path) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from forecaster.batch.asked import Asked, with_threads
 from forecaster.batch.destination import Destination
 from forecaster.batch.failures import Failures
 from forecaster.batch.inputs import Input
-from forecaster.batch.parts import Named, Parts
+from forecaster.batch.parts import Named, Part, Parts
 from forecaster.batch.pieces import Piece
 from forecaster.batch.progress import Watch
 from forecaster.batch.reading import SCATTERED, SMALL, Plan, Reading, parts_to_keep
@@ -104,16 +104,25 @@ class Run:
         before = len(self.parts.done)
         failures = Failures(reading.place_of, several=len(self.given.files) > 1)
         try:
-            with closing(self._made(reading, plan)) as made:
-                for one in made:
-                    self._keep(one, failures)
-            self._check()
-            self.watch.begin("joining", None)
-            self.destination.put(self.parts, self.asked.names)
+            with self.destination.joining(self.parts, self.asked.names) or nullcontext() as joining:
+                with closing(self._all_parts(reading, plan, failures)) as made:
+                    for part in made:
+                        if joining is not None:
+                            joining.add(part)
+                self._check()
+                self.watch.begin("joining", None)
+                self.destination.put(self.parts, self.asked.names, joining)
             self.parts.commit()
         except OutputError as error:
             raise OutputError(f"{error} {self._kept()}".rstrip()) from error
         return self._result(before)
+
+    def _all_parts(self, reading: Reading, plan: Plan, failures: Failures) -> Generator[Part, None, None]:
+        """Yield the parts that are done, then those that are made now."""
+        yield from self.parts.done[:]
+        with closing(self._made(reading, plan)) as made:
+            for one in made:
+                yield self._keep(one, failures)
 
     def _plan(self, reading: Reading) -> Plan:
         """Return how the input is read: as an earlier run did, if its parts are of use."""
@@ -197,8 +206,8 @@ class Run:
             chosen = panel.select(some)
             self.sample = chosen, job.model.forecast(chosen, h=job.h, level=job.level, quantiles=job.quantiles)
 
-    def _keep(self, made: Made, failures: Failures) -> None:
-        """Make a part of what has been made, and tell."""
+    def _keep(self, made: Made, failures: Failures) -> Part:
+        """Make a part of what has been made, tell, and return it."""
         part = self.parts.add(
             made.content,
             failures.text(made.failures),
@@ -210,6 +219,7 @@ class Run:
             named=tuple((one.series, failures.reason(one)) for one in made.failures[:_MOST_NAMED]),
         )
         self.watch.part(part)
+        return part
 
     def _check(self) -> None:
         """Raise InputError if there is nothing to put into the output, or it would be of several inputs."""
