@@ -93,7 +93,8 @@ def predict_frame(
     >>> predict_frame(rows, "model", h=2)["ds"].tolist()
     [8, 9]
     """
-    model = _model(os.fspath(model_path), version, threads)
+    place = os.fspath(model_path)  # as it stands now: a process may go to another folder
+    model = _model(place if "://" in place else str(Path(place).absolute()), version, threads)
     columns = {"id_col": id_col, "time_col": time_col, "target_col": target_col}
     if len(pdf):
         try:
@@ -128,6 +129,7 @@ def _without_rows(
         lower=np.zeros((1, len(levels), h)),
         upper=np.zeros((1, len(levels), h)),
         quantiles=shown,
+        alias=model.alias,
         timezone=None if zone is None else zone_name(zone),
     )
     made: pd.DataFrame = as_kind(forecast_to_frame(one, names), frame_kind(pdf, names))
@@ -157,7 +159,7 @@ def _store_of(place: str) -> tuple[ModelStore, str]:
     above, _, name = place.rstrip("/").rpartition("/")
     if "://" in above:
         return open_store(above, cache=state_folder() / "models-cache"), name
-    path = Path(place).absolute()
+    path = Path(place)
     return LocalStore(path.parent), path.name
 
 

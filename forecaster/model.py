@@ -147,6 +147,11 @@ class Forecaster:
         self._kind: FrameKind | None = None
 
     @property
+    def alias(self) -> str:
+        """What the column of its forecasts is called: ``LSTM``, or the name of another cell."""
+        return self._ready().engine.cell.upper()
+
+    @property
     def info(self) -> dict[str, Any]:
         """What the model is and how well it did on the held-out horizon: the content of ``model.json``."""
         return self._ready().info

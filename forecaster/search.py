@@ -388,7 +388,7 @@ def _identity(
         "data": digest.hexdigest(),
         **{name: getattr(asked, name) for name in ("h", "season", "metric", "seed", "steps")},
         "choice of cutoffs": cutoffs,
-        "space": {name: list(one) for name, one in choices.items()},
+        "space": {name: [type(one).__name__, *one] for name, one in choices.items()},
         "number of trials at once": at_once,
     }
 

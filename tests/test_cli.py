@@ -341,6 +341,16 @@ def test_predict_reads_and_writes_folders(model: Path, tmp_path: Path, capsys: p
     assert capsys.readouterr().out == f"{output}: 3 series, 3 steps ahead\n"
 
 
+@pytest.mark.parametrize("command", ["predict", "simulate"])
+def test_a_table_that_goes_to_stdout_is_alone_there(command: str, model: Path, table: Path) -> None:
+    arguments = [command, str(model), str(table), "--output", "/dev/stdout"]
+    asked = [sys.executable, "-m", "forecaster.cli", *arguments]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    lines = done.stdout.splitlines()
+    assert {line.count(",") for line in lines} == {lines[0].count(",")}
+    assert done.stderr.startswith("/dev/stdout: 2 series, ")
+
+
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_during_a_forecast_leaves_nothing_of_a_little_one(
     stop: signal.Signals, code: int, model: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from forecaster import (
 )
 from forecaster.store import open_store
 from forecaster.versions import new_version
-from tests.examples import H, tiny, trained, weekly
+from tests.examples import TINY, H, tiny, trained, weekly
 from tests.stores import URL, Storage
 
 
@@ -87,6 +88,23 @@ def test_columns_have_the_users_names_and_whole_numbers_stay_so(model: Path) -> 
     assert made["week"].tolist() == [20, 21]
     nothing = predict_frame(rows.iloc[:0], model, h=2, level=[80], **names)
     assert nothing.dtypes.to_dict() == made.dtypes.to_dict()
+
+
+def test_a_frame_without_rows_has_the_columns_of_the_models_cell(tmp_path: Path) -> None:
+    """Dask and Spark hold every piece against them, and some pieces have no rows."""
+    tiny(network=replace(TINY, cell="gru")).fit(weekly()).save(tmp_path / "gru")
+    made = predict_frame(frame(), tmp_path / "gru", level=80)
+    assert made.columns.tolist() == ["unique_id", "ds", "GRU", "GRU-lo-80", "GRU-hi-80"]
+    assert predict_frame(frame()[:0], tmp_path / "gru", level=80).dtypes.to_dict() == made.dtypes.to_dict()
+
+
+def test_a_path_is_below_the_folder_that_the_process_is_in_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, series in (("one", 3), ("two", 5)):
+        tiny().fit(weekly(series)).save(tmp_path / name / "sales")
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        expected = Forecaster.load("sales").predict(frame())
+        pd.testing.assert_frame_equal(predict_frame(frame(), "sales"), expected, check_exact=True)
 
 
 def test_series_too_short_have_no_rows_and_are_named(model: Path) -> None:

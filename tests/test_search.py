@@ -270,6 +270,7 @@ def test_a_search_that_is_killed_goes_on_to_the_same_end(expected: Tuned, tmp_pa
     [
         ({"h": 2}, "h"), ({"seed": 1}, "seed"), ({"metric": "MAE"}, "metric"), ({"n_windows": 2}, "choice of cutoffs"),
         ({"steps": 7}, "steps"), ({"at_once": 2}, "number of trials at once"), ({"space": {}}, "space"),
+        ({"space": {**SPACE, "layers": (1, 2)}}, "space"),
     ],
 )  # fmt: skip
 def test_a_study_does_not_go_on_with_something_else(options: dict[str, Any], name: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from forecaster.batch.asked import Asked, model_of
 from forecaster.batch.destination import Destination, destination_of
-from forecaster.batch.inputs import find_input
+from forecaster.batch.inputs import find_input, may_pass
 from forecaster.batch.parts import Parts, parts_beside, parts_elsewhere
 from forecaster.batch.progress import BatchProgress, Watch
 from forecaster.batch.run import BatchResult, Run
@@ -120,8 +120,9 @@ def forecast_file(
         allowed = parse_memory(memory, pool.workers)
         try:
             return Run(given, destination, asked, parts, pool, Watch(progress), allowed, sample).whole()
-        except InputError:  # nobody can go on from there
-            parts.forget_after(0)
+        except InputError as error:
+            if not may_pass(error):  # nobody can go on from there
+                parts.forget_after(0)
             raise
 
 

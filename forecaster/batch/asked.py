@@ -89,11 +89,13 @@ class Asked:
             Two of them are called the same, or level and quantiles are not such.
         """
         levels, shown = intervals_asked(self.level, self.quantiles)
+        alias = "LSTM" if self.model is None else self.model.alias
         point, ends = np.zeros((0, 1)), np.zeros((0, len(levels), 1))
         times, step = np.zeros((0, 1), np.int64), Frequency.parse(1)
         nothing = Forecast(
-            ids=(), times=times, frequency=step, point=point, levels=levels, lower=ends, upper=ends, quantiles=shown
-        )
+            ids=(), times=times, frequency=step, point=point, levels=levels, lower=ends, upper=ends, quantiles=shown,
+            alias=alias,
+        )  # fmt: skip
         return columns_of(nothing, self.names)
 
     def width(self) -> int:

@@ -99,6 +99,11 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
+def may_pass(error: InputError) -> bool:
+    """Whether the system could not read an input now, which says nothing of what is in it: such as a lost network."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
+
+
 def find_input(path: str | os.PathLike[str]) -> Input:
     """Return the files that a path names: the file itself, or all in a folder and the folders in it.
 

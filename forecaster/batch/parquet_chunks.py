@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -113,6 +114,8 @@ class ParquetSource:
             told = f"{file.path}: {error}"
             raise type(error)(told, series=error.series, row=error.row, column=error.column) from None
         except (arrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise InputError(f"{file.path} cannot be read: {os.strerror(error.errno)}.") from error
             raise InputError(f"{file.path} is not a Parquet file, or it is damaged ({str(error)[:100]}).") from error
 
     def _look_at(self, file: InputFile, parquet: Any, limits: Limits) -> None:

@@ -14,7 +14,7 @@ from forecaster.batch.ahead import read_ahead
 from forecaster.batch.asked import Asked, with_threads
 from forecaster.batch.destination import Destination
 from forecaster.batch.failures import Failures
-from forecaster.batch.inputs import Input
+from forecaster.batch.inputs import Input, may_pass
 from forecaster.batch.parts import Named, Part, Parts
 from forecaster.batch.pieces import Piece
 from forecaster.batch.progress import Watch
@@ -115,6 +115,10 @@ class Run:
             self.parts.commit()
         except OutputError as error:
             raise OutputError(f"{error} {self._kept()}".rstrip()) from error
+        except InputError as error:
+            if not may_pass(error):
+                raise
+            raise InputError(f"{error} {self._kept()}".rstrip()) from error.__cause__
         return self._result(before)
 
     def _all_parts(self, reading: Reading, plan: Plan, failures: Failures) -> Generator[Part, None, None]:

@@ -23,7 +23,7 @@ from forecaster.cli.options import (
     spread_asked,
     workers_option,
 )
-from forecaster.cli.shown import BatchBar, count, name_left_out
+from forecaster.cli.shown import BatchBar, count, name_left_out, tell_written
 
 
 @click.command(
@@ -81,7 +81,7 @@ def predict(
         click.echo(f"Interrupted.{_kept(output)}", err=True)
         return TERMINATED if isinstance(stopped, TerminatedError) else INTERRUPTED
     ahead = f"{count(result.series, 'series')}, {count(result.h, 'steps')} ahead"
-    click.echo(f"{output}: {ahead}{'' if result.model is None else said_of(result.model)}")
+    tell_written(output, f"{ahead}{'' if result.model is None else said_of(result.model)}")
     if plot is not None and result.sample is not None:
         from forecaster.plots import plot_forecast
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+
+from forecaster.outputs import is_device
 
 if TYPE_CHECKING:
     from forecaster.batch import BatchProgress, BatchResult
@@ -191,6 +194,11 @@ def clipped_in(clipped: int, steps: int) -> str:
 def count(number: int, noun: str) -> str:
     """Return such as ``1,204 series`` or ``1 step``; `noun` is the plural."""
     return f"{number:,} {noun if number != 1 or noun == 'series' else noun.removesuffix('s')}"
+
+
+def tell_written(output: str | Path, said: str) -> None:
+    """Say what has been written where; on stderr where it went to a device or pipe, which may be stdout itself."""
+    click.echo(f"{output}: {said}", err=is_device(Path(output)))
 
 
 def name_skipped(skipped: Mapping[str, str]) -> int:

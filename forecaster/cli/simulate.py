@@ -17,7 +17,7 @@ from forecaster.cli.options import (
     said_of,
     season_option,
 )
-from forecaster.cli.shown import count, name_skipped
+from forecaster.cli.shown import count, name_skipped, tell_written
 
 
 @click.command(
@@ -45,5 +45,5 @@ def simulate(model: Path, csv: Path, output: Path, paths: int, h: int | None, se
     drawn = forecaster.paths(panel, n_paths=paths, h=h, seed=seed)
     write_forecast(drawn, output, column_names(options))
     ahead = f"{count(len(drawn), 'series')}, {count(paths, 'paths')}, {count(drawn.h, 'steps')} ahead"
-    click.echo(f"{output}: {ahead}{said_of(forecaster)}")
+    tell_written(output, f"{ahead}{said_of(forecaster)}")
     return name_skipped(drawn.skipped)

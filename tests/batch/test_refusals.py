@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from forecaster.batch import BatchProgress, forecast_file, reading
 from forecaster.batch.inputs import find_input
 from forecaster.columns import ColumnNames
 from tests.batch.tables import series_rows, write_csv, write_parquet
+from tests.examples import TINY, tiny, weekly
 
 ROWS = series_rows([20 + number % 13 for number in range(40)])
 
@@ -118,6 +120,15 @@ def test_what_is_asked_wrong_is_told(asked: dict[str, Any], said: str, model: Fo
     with pytest.raises(ConfigError, match=said):
         forecast_file(model, source, tmp_path / "out.csv", **asked)
     assert nothing_left(tmp_path)
+
+
+def test_a_column_called_as_the_forecasts_of_another_cell_is_refused(tmp_path: Path) -> None:
+    model = tiny(network=replace(TINY, cell="gru")).fit(weekly())
+    source = write_csv(tmp_path / "in.csv", ROWS)
+    with pytest.raises(ConfigError, match="'GRU' of the ids or times would be lost"):
+        forecast_file(model, source, tmp_path / "out.csv", names=ColumnNames("unique_id", "GRU"))
+    with pytest.raises(InputError, match="There is no column 'LSTM'"):
+        forecast_file(model, source, tmp_path / "out.csv", names=ColumnNames("unique_id", "LSTM"))
 
 
 def test_text_that_is_not_utf8_in_parquet_is_told(model: Forecaster, tmp_path: Path) -> None:

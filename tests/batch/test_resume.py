@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from forecaster import ConfigError, Forecaster, OutputError
+from forecaster import ConfigError, Forecaster, InputError, OutputError
 from forecaster.batch import BatchProgress, forecast_file
+from forecaster.batch.csv_chunks import CsvSource
+from forecaster.batch.parquet_chunks import ParquetSource
 from forecaster.batch.parts import _sealed
-from tests.batch.tables import assert_same, expected, scattered, series_rows, set_sizes, write_csv
+from tests.batch.tables import WRITERS, assert_same, expected, scattered, series_rows, set_sizes, write_csv
 from tests.examples import tiny, weekly
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -187,4 +190,30 @@ def test_two_runs_at_once_do_not_write_one_output(model: Forecaster, tmp_path: P
 
     forecast_file(model, source, output, progress=run_another)
     assert len(refused) == 2
+    assert_same(output, expected(model, ROWS, output))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.usefixtures("in_pieces")
+def test_what_is_done_is_kept_when_the_input_cannot_be_read_for_a_while(
+    ending: str, model: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that is lost for a minute says nothing of the input."""
+    source, output = WRITERS[ending](tmp_path / f"in{ending}", ROWS), tmp_path / "out.csv"
+    kind = CsvSource if ending == ".csv" else ParquetSource
+    read, chunks = kind._chunk, 0
+
+    def lost(*arguments: Any, **more: Any) -> Any:
+        nonlocal chunks
+        chunks += 0 if more.get("ids_alone") else 1
+        if chunks > 8:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(*arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "_chunk", lost)
+        with pytest.raises(InputError, match=r"cannot be read: Input/output error\. \d+ series are done and kept in"):
+            forecast_file(model, source, output)
+    result = forecast_file(model, source, output, resume=True)
+    assert (result.series, result.resumed > 0) == (40, True)
     assert_same(output, expected(model, ROWS, output))
