@@ -22,6 +22,7 @@ __all__ = [
     "clean_beside",
     "extension_of",
     "flush_folder",
+    "flush_name",
     "is_device",
     "put_folder",
     "replaced_beside",
@@ -94,6 +95,13 @@ def _write_beside(place: Path, write: Callable[[BinaryIO], None]) -> None:
         beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
+    flush_name(place)
+
+
+def flush_name(place: Path) -> None:
+    """Bring the name of a file to the disk, where that can be done: else a power cut could take it."""
+    with suppress(OSError):  # a folder that may be written to but not read, or a file system that knows no such thing
+        flush_folder(place.parent)
 
 
 def is_device(path: Path) -> bool:

@@ -18,7 +18,7 @@ from forecaster.batch.joining import Joining
 from forecaster.batch.parts import Part, Parts
 from forecaster.columns import ColumnNames
 from forecaster.errors import OutputError
-from forecaster.outputs import check_output, extension_of, is_device, put_folder, write_whole
+from forecaster.outputs import check_output, extension_of, flush_name, is_device, put_folder, write_whole
 from forecaster.parquetfile import need_pyarrow
 from forecaster.tables import EXTENSIONS
 
@@ -124,6 +124,7 @@ class Destination:
             joining.finish()
             try:
                 joining.place.replace(self.path.resolve())  # a link stays a link
+                flush_name(self.path.resolve())
             except OSError as error:
                 raise OutputError(f"{self.path} cannot be written: {error.strerror or error}.") from error
 

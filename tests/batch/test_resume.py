@@ -217,3 +217,18 @@ def test_what_is_done_is_kept_when_the_input_cannot_be_read_for_a_while(
     result = forecast_file(model, source, output, resume=True)
     assert (result.series, result.resumed > 0) == (40, True)
     assert_same(output, expected(model, ROWS, output))
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_the_name_of_the_output_is_on_the_disk_before_the_parts_are_removed(
+    model: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could take the one and the other."""
+    source, output = write_csv(tmp_path / "in.csv", ROWS), tmp_path / "out.csv"
+    flushed: list[tuple[Path, bool, bool]] = []
+    monkeypatch.setattr(
+        "forecaster.outputs.flush_folder",
+        lambda folder: flushed.append((folder, output.exists(), any(tmp_path.glob("out.csv.parts/0*")))),
+    )
+    forecast_file(model, source, output)
+    assert flushed == [(tmp_path, True, True)]
