@@ -13,6 +13,7 @@ from playwright.sync_api import (
     Page,
     Request,
     WebError,
+    expect,
 )
 
 from tests.service.processes import Running
@@ -20,7 +21,8 @@ from tests.service.processes import Running
 from .pages import SPY
 
 PATIENCE = 20_000.0
-"""Milliseconds until a wait in a page is given up."""
+"""Milliseconds until a wait in a page is given up; a service that has just begun may share processors."""
+expect.set_options(timeout=PATIENCE)
 VIEW = {"width": 1200, "height": 900}
 
 
