@@ -58,10 +58,10 @@ class Task(Protocol[Drawn, Space, Piece]):
     def network(self) -> Network: ...  # noqa: D102 - described above, as are the next two
 
     @property
-    def size(self) -> int: ...  # noqa: D102
+    def size(self) -> int: ...  # noqa: D102 - described above
 
     @property
-    def held_out(self) -> Sequence[Piece]: ...  # noqa: D102
+    def held_out(self) -> Sequence[Piece]: ...  # noqa: D102 - described above
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """Return what the rows of a batch are."""

@@ -37,7 +37,7 @@ def test_norms_are_those_of_the_slopes(cell: Cell) -> None:
         states = states.copy()
         states[0, 0] += moved
         y = states[0, 0] if after == steps else trunk(network, x[after:], states)[0][-1]
-        return (targets.astype(float) - head(network, y)) ** 2  # type: ignore[no-any-return]
+        return (targets.astype(float) - head(network, y)) ** 2  # type: ignore[no-any-return]  # of arrays without types
 
     norms, little = [], 0.02
     for after in range(1, steps + 1):

@@ -85,7 +85,7 @@ def test_the_sizes_of_the_notes() -> None:
         (HALF, SHUT, 50, [0, 0, 0]),  # 0.5^50: forgotten
     ],
 )
-def test_what_becomes_of_the_memory(run, forget: float, write: float, steps: int, expected: list[float]) -> None:  # type: ignore[no-untyped-def]
+def test_what_becomes_of_the_memory(run, forget: float, write: float, steps: int, expected: list[float]) -> None:  # type: ignore[no-untyped-def]  # run is what a document defines
     network = with_gates(forget, write, np.arctanh([0.1, 0.2, 0.3]).tolist())
     assert_allclose(run(network, steps), expected, rtol=1e-4, atol=1e-6)
 

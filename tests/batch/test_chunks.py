@@ -66,7 +66,7 @@ def test_of_too_many_series_only_those_in_order_are_known_to_be_together(monkeyp
         def __init__(self, names: list[str]) -> None:
             self.names = names
 
-        def ids(self):  # type: ignore[no-untyped-def]
+        def ids(self):  # type: ignore[no-untyped-def]  # as the class it stands for
             for at in range(0, len(self.names), 4):
                 yield compact(pa.array(self.names[at : at + 4]), np.arange(4)), at
 
@@ -74,5 +74,5 @@ def test_of_too_many_series_only_those_in_order_are_known_to_be_together(monkeyp
     seen: list[int] = []
     assert are_together(Ids(names), seen.append)  # type: ignore[arg-type]  # as much of a source as is needed
     assert seen[-1] == 40
-    assert not are_together(Ids(names[::-1]), lambda _rows: None)  # type: ignore[arg-type]
-    assert are_together(Ids(names[:8][::-1]), lambda _rows: None)  # type: ignore[arg-type]
+    assert not are_together(Ids(names[::-1]), lambda _rows: None)  # type: ignore[arg-type]  # has what is asked of it
+    assert are_together(Ids(names[:8][::-1]), lambda _rows: None)  # type: ignore[arg-type]  # has what is asked of it
