@@ -78,9 +78,7 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", forecaster.__all__)
-def test_the_examples_of_its_documentation_are_true(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_examples_of_its_documentation_are_true(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # some write a model
     thing = getattr(forecaster, name)
     for example in doctest.DocTestFinder(recurse=False).find(thing, name, globs={}):
