@@ -16,6 +16,7 @@ from forecaster.config import (
     SequenceConfig,
     TrainingConfig,
     as_settings,
+    changed,
     check_cell,
     check_horizon,
     check_seed,
@@ -25,12 +26,12 @@ from forecaster.config import (
 )
 from forecaster.description import named_weights, set_named_weights
 from forecaster.encoders import Encoded, Given, NumberEncoder, SymbolEncoder, encoder_of, given, learn_encoder
-from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
+from forecaster.errors import ConfigError, InputError, NotFittedError
 from forecaster.executors import Threads
 from forecaster.gate import shown
 from forecaster.network import Network
 from forecaster.rounds import Integers
-from forecaster.storage import FORMAT_VERSION, load_model, save_model
+from forecaster.storage import FORMAT_VERSION, described_by, load_model, save_model
 
 if TYPE_CHECKING:
     from forecaster.training import History, Progress
@@ -290,7 +291,7 @@ class SequenceClassifier:
             The folder is missing, incomplete, changed, of a newer format, or holds a model of another kind.
         """
         info, weights = load_model(path, kind="classifier")
-        try:
+        with described_by(path, "a classifier"):
             (settings,) = info["architecture"]["networks"]
             config = sequence_config(settings, check_cell(info["architecture"]["cell"]))
             classes, encoder = _known_classes(info["classes"]), encoder_of(info["inputs"])
@@ -298,9 +299,6 @@ class SequenceClassifier:
             network = Network(encoder.shape(config, outputs))
             set_named_weights([network], weights)
             model = cls(network=config, threads=threads)
-        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ModelFormatError(f"{path} does not describe a classifier: {reason}") from error
         model._fitted = _Fitted(network, encoder, classes, info, None)
         return model
 
@@ -311,10 +309,8 @@ class SequenceClassifier:
 
     def _config(self, count: int) -> SequenceConfig:
         """Return the settings of a network for so many classes."""
-        if isinstance(self.network, SequenceConfig):
-            return _checked_loss(self.network, count)
-        usual = "binary" if count == 2 else "categorical"
-        return _checked_loss(SequenceConfig(**{"loss": usual, **self.network}), count)
+        usual = SequenceConfig(loss="binary" if count == 2 else "categorical")
+        return _checked_loss(changed(usual, self.network), count)
 
 
 def _checked_loss(config: SequenceConfig, count: int) -> SequenceConfig:

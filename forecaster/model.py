@@ -26,7 +26,7 @@ from forecaster.config import (
 )
 from forecaster.description import describe, described, fingerprint_of, named_weights
 from forecaster.engine import Engine
-from forecaster.errors import ConfigError, ForecasterError, InputError, ModelFormatError, NotFittedError
+from forecaster.errors import ConfigError, InputError, NotFittedError
 from forecaster.executors import Executor, Threads, executor_of
 from forecaster.explanation import Explanation, explain_panel
 from forecaster.forecast import Forecast, SamplePaths
@@ -40,7 +40,7 @@ from forecaster.pretrained import base_for, with_horizon
 from forecaster.recipes import recipe_for, shapes
 from forecaster.shape import Cell
 from forecaster.simulation import simulate_panel
-from forecaster.storage import load_model, save_model
+from forecaster.storage import described_by, load_model, save_model
 from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, frame_kind, has_times
 
 if TYPE_CHECKING:
@@ -500,7 +500,7 @@ class Forecaster:
             The folder is missing, incomplete, changed, or of a newer format.
         """
         info, weights = load_model(path, kind="forecaster")
-        try:
+        with described_by(path):
             engine, frequency, scale = described(info, weights)
             model = cls(
                 h=info["horizon"],
@@ -509,9 +509,6 @@ class Forecaster:
                 network=() if _is_adapted(info) else [network.config for network in engine.networks],
                 threads=threads,
             )
-        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
         model._fitted = _Fitted(engine, frequency, scale, info)
         return model
 

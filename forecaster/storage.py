@@ -19,14 +19,15 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.errors import ModelFormatError, NewerFormatError, OutputError
+from forecaster.errors import ForecasterError, ModelFormatError, NewerFormatError, OutputError
 from forecaster.gate import shown
 from forecaster.outputs import replaced_beside, write_folder
 from forecaster.scaling import RULE
@@ -175,6 +176,22 @@ def save_model(
         write_folder(path, {**contents, SUMS: sums.encode()})
     except OSError as error:
         raise OutputError(f"the model cannot be written to {path}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def described_by(folder: str | os.PathLike[str], what: str = "a model") -> Iterator[None]:
+    """Tell what is wrong as a fault of the folder while a model is made of what `load_model` read there.
+
+    Raises
+    ------
+    ModelFormatError
+        Something is missing, or does not fit.
+    """
+    try:
+        yield
+    except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ModelFormatError(f"{folder} does not describe {what}: {reason}") from error
 
 
 def load_model(

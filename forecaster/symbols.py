@@ -26,12 +26,12 @@ from forecaster.config import (
     training_config,
 )
 from forecaster.description import named_weights, set_named_weights
-from forecaster.errors import ConfigError, ForecasterError, ModelFormatError, NotFittedError, TooShortError
+from forecaster.errors import ConfigError, NotFittedError, TooShortError
 from forecaster.network import Array, Network
 from forecaster.plain import enter, head, trunk
 from forecaster.rounds import Integers
 from forecaster.shape import Cell, Units
-from forecaster.storage import FORMAT_VERSION, load_model, save_model
+from forecaster.storage import FORMAT_VERSION, described_by, load_model, save_model
 from forecaster.symbol_learning import learn_symbols, perplexity_of, usual_network, usual_training
 from forecaster.vocabulary import (
     BOUNDARY,
@@ -331,7 +331,7 @@ class SymbolForecaster:
             The folder is missing, incomplete, changed, of a newer format, or a model of another kind.
         """
         info, weights = load_model(path, kind="symbols")
-        try:
+        with described_by(path):
             held, architecture = info["vocabulary"], info["architecture"]
             vocabulary = Vocabulary(held["units"], tuple(held["symbols"]), held["lowercase"] is True)
             (settings,) = architecture["networks"]
@@ -339,9 +339,6 @@ class SymbolForecaster:
             network = Network(config.shape(outputs=len(vocabulary), symbols=len(vocabulary), softmax=True))
             set_named_weights([network], weights)
             model = cls(units=vocabulary.units, network=config, lowercase=vocabulary.lowercase, threads=threads)
-        except (ForecasterError, KeyError, TypeError, ValueError, MemoryError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ModelFormatError(f"{path} does not describe a model: {reason}") from error
         model._fitted = _Fitted(network, vocabulary, info["training"]["sequences"] > 1, info)
         return model
 
