@@ -25,6 +25,12 @@ errors on the console too: `visit.allow` takes a pattern of what a test wants.
 `breaches(page)` (axe.py) asks axe-core. Pages run in New York's time zone, so that a date which passes through a
 browser's clock is seen to move.
 
+A page shows what it was asked for when it is ready, so what a test expects is waited for: with Playwright's `expect`,
+or with `eventually(page, read, wanted)` (pages.py) where no locator can tell. That something does not happen is looked
+at after `at_rest(page)`: then all answers have been taken up and drawn. ``FORECASTER_SLOW_PAGE=4`` makes the processor
+of pages four times slower, and has their answers come up to 0.6 s late, in any order: a test that fails then, and only
+then, is impatient.
+
 Where there is no Chromium, or no axe-core (``npm ci --prefix tests/browser``), tests are skipped and say so;
 ``FORECASTER_REQUIRE_BROWSER=1`` makes that a failure. ``FORECASTER_CHROMIUM`` names another executable.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -18,10 +19,11 @@ from playwright.sync_api import (
 
 from tests.service.processes import Running
 
-from .pages import SPY
+from .pages import PATIENCE, SPY, answered
 
-PATIENCE = 20_000.0
-"""Milliseconds until a wait in a page is given up; a service that has just begun may share processors."""
+SLOWNESS = int(os.environ.get("FORECASTER_SLOW_PAGE") or 0)
+"""How many times slower a page is than it could be; above 0 its answers come late as well."""
+LATE = 600 if SLOWNESS else 0
 expect.set_options(timeout=PATIENCE)
 VIEW = {"width": 1200, "height": 900}
 
@@ -44,6 +46,8 @@ class Visit:
         origin = f"http://127.0.0.1:{(service or self._service).port}"
         self._origins.add(origin)
         page = self.context(origin, **options).new_page()
+        if SLOWNESS:
+            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWNESS})
         page.goto(f"{origin}{path}")
         return page
 
@@ -59,7 +63,7 @@ class Visit:
         context.on("request", self._asked)
         context.on("dialog", self._asked_the_user)
         context.expose_binding("__breach", lambda _, text: self._faults.append(f"policy: {text}"))
-        context.add_init_script(SPY)
+        context.add_init_script(f"globalThis.__late = {LATE};\n{SPY}")
         return context
 
     def allow(self, pattern: str) -> None:
@@ -71,9 +75,12 @@ class Visit:
         return [fault for fault in self._faults if not any(re.search(pattern, fault) for pattern in self._allowed)]
 
     def close(self) -> None:
-        """Close all pages."""
+        """Close all pages, each at rest: what is wrong with an answer that comes late is no matter of luck."""
         while self._contexts:
-            self._contexts.pop().close()
+            context = self._contexts.pop()
+            for page in context.pages:
+                answered(page)
+            context.close()
 
     # --- what is held against a page
 

@@ -1,13 +1,17 @@
-"""What tests do with a page: hand it files, read its charts, hold its requests back."""
+"""What tests do with a page: hand it files, read its charts, wait for it, hold its requests back."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import time
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Error, Locator, Page, Route
+
+PATIENCE = 20_000.0
+"""Milliseconds until a wait in a page is given up; a service that has just begun may share processors."""
 
 SPY = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -27,8 +31,30 @@ Object.defineProperty(globalThis, "uPlot", {
     });
   },
 });
+globalThis.__underWay = 0;
+{
+  const { fetch, setTimeout } = globalThis; // a test may stop the clocks
+  const { json, blob } = Response.prototype;
+  const late = () => new Promise((goOn) => setTimeout(goOn, globalThis.__late * Math.random()));
+  const counted = (does) =>
+    async function (...given) {
+      globalThis.__underWay += 1;
+      try {
+        return await does.apply(this, given);
+      } finally {
+        setTimeout(() => (globalThis.__underWay -= 1)); // whoever waits for it has gone on by then
+      }
+    };
+  globalThis.fetch = counted(async (...given) => {
+    const answer = await fetch(...given);
+    if (globalThis.__late) await late();
+    return answer;
+  });
+  Object.assign(Response.prototype, { json: counted(json), blob: counted(blob) });
+}
 """
-"""Runs before a page's own scripts: tells of breaches of the policy, and keeps the charts that are made."""
+"""Runs before a page's own scripts: tells of breaches of the policy, keeps the charts that are made, and counts what
+the page has asked for and not taken up yet; answers are up to `__late` milliseconds late."""
 
 READ = """
 (root) => globalThis.__charts.filter((chart) => chart.root.isConnected && root.contains(chart.root)).map((chart) => ({
@@ -76,6 +102,33 @@ def choose(field: Locator, name: str, content: bytes) -> None:
     field.set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
 
 
+# --- waiting
+
+
+def eventually(page: Page, read: Callable[[], Any], wanted: Any) -> None:
+    """Wait until `read` returns what is wanted; fail with what it returned last."""
+    end = time.monotonic() + PATIENCE / 1000
+    while (found := read()) != wanted and time.monotonic() < end:
+        page.wait_for_timeout(20)
+    assert found == wanted
+
+
+def answered(page: Page) -> None:
+    """Wait until the page has taken up the answers to all that it has asked; `networkidle` is true once and for all."""
+    eventually(page, lambda: page.evaluate("globalThis.__underWay ?? 0"), 0)  # there are no scripts without JavaScript
+
+
+def at_rest(page: Page) -> None:
+    """Wait until the page shows what has been answered to all that it has asked."""
+    answered(page)
+    painted(page)
+
+
+def painted(page: Page) -> None:
+    """Wait until the page has drawn what it knows."""
+    page.evaluate("new Promise((goOn) => requestAnimationFrame(() => setTimeout(goOn)))")
+
+
 class Held:
     """Holds the first request for a path back until it is let go; later ones pass."""
 
@@ -92,15 +145,11 @@ class Held:
 
     def wait(self) -> None:
         """Return when the first request is under way."""
-        for _ in range(400):
-            if self.first is not None:
-                return
-            self._page.wait_for_timeout(20)
-        pytest.fail("nothing was asked")
+        eventually(self._page, lambda: self.first is not None, wanted=True)
 
     def let_go(self) -> None:
-        """Let the first request go on; it may have been given up meanwhile."""
+        """Let the first request go on, and wait for what comes of it; it may have been given up meanwhile."""
         assert self.first is not None
         with contextlib.suppress(Error):
             self.first.continue_()
-        self._page.wait_for_timeout(500)
+        at_rest(self._page)

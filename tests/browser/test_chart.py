@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.service.processes import ROOT
 
 from .chromium import Visit
-from .pages import charts
+from .pages import charts, eventually
 from .states import FLIGHTS, take
 
 WEATHER = ROOT / "data" / "seattle_weather_daily.csv"
@@ -32,6 +32,12 @@ def view(page: Page) -> tuple[float, float]:
     return (low - now) / DAY, (high - now) / DAY
 
 
+def width(page: Page) -> float:
+    """Return how many days are seen."""
+    low, high = view(page)
+    return high - low
+
+
 @pytest.fixture
 def weather(page: Page) -> Page:
     """The page with four years of daily temperatures."""
@@ -48,13 +54,12 @@ def test_the_newest_stretch_is_seen_at_first_and_not_all_years(weather: Page) ->
 
 def test_buttons_go_closer_along_and_back(weather: Page) -> None:
     first = view(weather)
-    width = first[1] - first[0]
 
     def press(name: str) -> None:
         weather.get_by_role("button", name=name, exact=True).click()
 
     press("Zoom in")
-    assert view(weather)[1] - view(weather)[0] == pytest.approx(0.6 * width)
+    assert width(weather) == pytest.approx(0.6 * (first[1] - first[0]))
     press("Earlier")
     assert view(weather)[1] < first[1]
     press("Reset the view")
@@ -78,16 +83,15 @@ def test_a_drag_zooms_to_what_it_passes_and_a_double_click_resets(weather: Page)
     weather.mouse.down()
     weather.mouse.move(*at(0.75), steps=5)
     weather.mouse.up()
-    low, high = view(weather)
-    width = first[1] - first[0]
-    assert low == pytest.approx(first[0] + 0.25 * width, abs=0.01 * width)
-    assert high == pytest.approx(first[0] + 0.75 * width, abs=0.01 * width)
+    (low, high), days = view(weather), first[1] - first[0]
+    assert low == pytest.approx(first[0] + 0.25 * days, abs=0.01 * days)
+    assert high == pytest.approx(first[0] + 0.75 * days, abs=0.01 * days)
     weather.keyboard.down("Shift")
     weather.mouse.down()
     weather.mouse.move(*at(0.85), steps=5)
     weather.mouse.up()
     weather.keyboard.up("Shift")
-    assert view(weather) == pytest.approx((low - 0.1 * (high - low), high - 0.1 * (high - low)), abs=0.02 * width)
+    assert view(weather) == pytest.approx((low - 0.1 * (high - low), high - 0.1 * (high - low)), abs=0.02 * days)
     weather.mouse.dblclick(*at(0.5))
     assert view(weather) == first
 
@@ -96,16 +100,13 @@ def test_the_wheel_scrolls_the_page_until_the_chart_is_clicked(weather: Page) ->
     first = view(weather)
     over = weather.locator("#chart-place .u-over")
     over.hover()
+    weather.evaluate("document.addEventListener('scrollend', () => (globalThis.__scrolled = scrollY), { once: true })")
     weather.mouse.wheel(0, 200)
-    expect(over).to_be_visible()
-    weather.wait_for_timeout(200)
+    weather.wait_for_function("() => globalThis.__scrolled > 0")  # what comes before its end belongs to it
     assert view(weather) == first
-    assert weather.evaluate("scrollY") > 0
     over.click()
     weather.mouse.wheel(0, -200)
-    weather.wait_for_timeout(100)
-    low, high = view(weather)
-    assert high - low < first[1] - first[0]
+    eventually(weather, lambda: width(weather) < first[1] - first[0], wanted=True)
 
 
 def test_the_strip_below_moves_what_is_seen(weather: Page) -> None:
@@ -180,8 +181,7 @@ def test_keys_go_beyond_what_is_seen(weather: Page) -> None:
     weather.keyboard.press("Home")
     weather.keyboard.press("ArrowLeft")
     expect(weather.locator("#chart-place .chart-when")).to_contain_text("2015")
-    weather.wait_for_timeout(50)
-    assert view(weather)[0] < low
+    eventually(weather, lambda: view(weather)[0] < low, wanted=True)
 
 
 def test_an_entry_of_the_legend_is_a_switch(weather: Page) -> None:
@@ -250,6 +250,5 @@ def test_colours_follow_the_theme(weather: Page, visit: Visit) -> None:
     weather.locator("#theme").click()
     weather.locator("#theme").click()
     assert weather.evaluate("document.documentElement.dataset.theme") == "dark"
-    weather.wait_for_timeout(100)
     assert "39,55,77" in light  # --observed
-    assert "39,55,77" not in set(weather.evaluate(read))
+    eventually(weather, lambda: "39,55,77" in weather.evaluate(read), wanted=False)

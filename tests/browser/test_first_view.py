@@ -55,7 +55,7 @@ def test_a_section_has_an_address(visit: Visit, section: str) -> None:
     expect(page.locator(f"#{section}-title")).to_be_visible()
     expect(page.locator(".view:visible")).to_have_count(1)
     heading = page.locator(f"#{section}-title").inner_text()
-    assert page.title() == f"{heading}: Forecaster"
+    expect(page).to_have_title(f"{heading}: Forecaster")
     expect(page.locator("nav [aria-current=page]")).to_have_text(heading)
 
 

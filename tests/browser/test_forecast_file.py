@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from .chromium import Visit
-from .pages import choose, drop
+from .pages import choose, drop, eventually
 from .states import FLIGHTS, take
 
 PASTE = """
@@ -28,6 +30,11 @@ def table(*rows: tuple[object, ...]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
+
+
+def observed(page: Page, place: int) -> Any:
+    """Return one of the values that the chart shows as observed."""
+    return page.locator("#chart-place .chart").evaluate("(element, at) => element.drawn.lines.Observed[at]", place)
 
 
 def daily(count: int, first: date = date(2024, 1, 1)) -> list[tuple[str, int]]:
@@ -126,7 +133,7 @@ def test_columns_are_guessed_and_can_be_changed(page: Page) -> None:
     expect(values.locator("option:checked")).to_have_text("sold")
     values.select_option("left")
     expect(form).to_contain_text("“left” how much")
-    assert page.locator("#chart-place .chart").evaluate("(element) => element.drawn.lines.Observed[0]") == 90
+    eventually(page, lambda: observed(page, 0), 90)
 
 
 def test_a_wide_table_is_explained(page: Page) -> None:
@@ -137,7 +144,7 @@ def test_a_wide_table_is_explained(page: Page) -> None:
     expect(form.get_by_label("Values").locator("option:checked")).to_have_text("Every other column is a series")
     form.get_by_label("Values").select_option("south")
     expect(page.locator("#source-facts")).to_contain_text("1 series")
-    assert page.locator("#chart-place .chart").evaluate("(element) => element.drawn.lines.Observed[1]") == 22
+    eventually(page, lambda: observed(page, 1), 22)
 
 
 def test_there_may_be_no_column_of_names(page: Page) -> None:
@@ -159,8 +166,8 @@ def test_offsets_that_change_ask_for_their_time_zone(page: Page) -> None:
     field.fill("Europe/Berlin")
     field.press("Enter")
     expect(page.locator("#says")).to_contain_text("hours")
-    chart = page.locator("#chart-place .chart").evaluate("(element) => element.drawn")
-    assert {later - earlier for earlier, later in zip(chart["x"], chart["x"][1:], strict=False)} == {3_600}
+    x = page.locator("#chart-place .chart").evaluate("(element) => element.drawn.x")
+    assert {later - earlier for earlier, later in itertools.pairwise(x)} == {3_600}
 
 
 def test_a_frequency_that_cannot_be_told_is_asked_for(visit: Visit) -> None:

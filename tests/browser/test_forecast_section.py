@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.service.processes import Running
 
 from .chromium import Visit
-from .pages import charts, drop
+from .pages import at_rest, charts, drop, eventually
 from .states import FLIGHTS, drawn, take, wait_until_drawn
 
 Redrawn = Callable[[Callable[[], Any]], Any]
@@ -163,6 +163,7 @@ def test_a_horizon_that_is_none_is_not_asked_for(flown: Page, visit: Visit) -> N
     visit.requests.clear()
     flown.get_by_label("Horizon, days").fill("0")
     expect(flown.get_by_label("Horizon, days")).to_have_attribute("aria-invalid", "true")
+    at_rest(flown)
     assert [line for line in visit.requests if "forecast" in line] == []
 
 
@@ -214,8 +215,7 @@ def test_an_answer_that_comes_late_is_not_drawn(flown: Page) -> None:
 
     flown.route("**/v1/forecast", hold)
     flown.get_by_label("Horizon, days").fill("3")
-    flown.wait_for_timeout(600)
-    assert held
+    eventually(flown, lambda: bool(held), wanted=True)
     before = drawn(flown)
     flown.get_by_label("Horizon, days").fill("5")
     wait_until_drawn(flown, before)

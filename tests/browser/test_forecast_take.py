@@ -19,7 +19,8 @@ from tests.service.processes import ROOT, Running
 
 from .chromium import Visit
 from .copying import CLIPBOARD, copied, run
-from .states import FLIGHTS, take, wait_until_drawn
+from .pages import eventually
+from .states import FLIGHTS, drawn, take, wait_until_drawn
 
 Start = Callable[..., Running]
 TEXT = {"Content-Type": "text/csv"}
@@ -172,8 +173,8 @@ def test_pasted_text_travels_in_the_line(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Forecast this").click()
     expect(page.locator("#says")).not_to_be_empty()
     rows = rows_of(run(["sh", "-c", copied(page, "curl")], tmp_path))
-    drawn = page.locator("#chart-place .chart").evaluate("(element) => element.drawn.lines.Forecast")
-    expected = pytest.approx([value for value in drawn if value is not None], rel=1e-4, abs=1e-4)
+    line = page.locator("#chart-place .chart").evaluate("(element) => element.drawn.lines.Forecast")
+    expected = pytest.approx([value for value in line if value is not None], rel=1e-4, abs=1e-4)
     assert [float(row["LSTM"]) for row in rows] == expected
     assert told(copied(page, "Python"), tmp_path)[0]["LSTM"] == expected
     assert (tmp_path / "pasted.csv").read_text(encoding="utf-8") == text
@@ -216,7 +217,7 @@ def test_copying_works_without_the_clipboard_of_safe_origins(flown: Page) -> Non
     expect(flown.get_by_role("button", name="Copied")).to_be_focused()
     expect(flown.locator("#announcer")).to_have_text("Copied")
     flown.evaluate("delete navigator.clipboard")
-    assert flown.evaluate(CLIPBOARD) == flown.locator("#take pre").text_content()
+    eventually(flown, lambda: flown.evaluate(CLIPBOARD), flown.locator("#take pre").text_content())
 
 
 def test_the_code_that_is_seen_follows_the_options(flown: Page) -> None:
@@ -226,7 +227,7 @@ def test_the_code_that_is_seen_follows_the_options(flown: Page) -> None:
     expect(code).to_contain_text("level=80&")
     flown.get_by_role("button", name="Copy as Python").click()
     expect(code).to_contain_text("level=[80]")
-    before = flown.evaluate("performance.getEntriesByName('forecaster:drawn').length")
+    before = drawn(flown)
     flown.get_by_label("Horizon, days").fill("9")
     wait_until_drawn(flown, before)
     expect(code).to_contain_text("h=9")

@@ -15,6 +15,7 @@ from tests.service.processes import Running
 
 from .athand import at_hand
 from .chromium import Visit
+from .pages import at_rest, eventually, painted
 from .states import FLIGHTS
 
 GATES = ("forget_gate", "input_gate", "output_gate", "candidate", "cell_state")
@@ -49,8 +50,14 @@ def explained(service: Running, name: str, **options: Any) -> dict[str, Any]:
 def look(visit: Visit, **options: Any) -> Page:
     page = visit("/#gates", **options)
     at_hand(page)
-    expect(page.locator(".heat canvas").first).to_be_visible()
+    looked(page)
     return page
+
+
+def looked(page: Page) -> None:
+    """Wait until the maps are seen, and drawn to the width of the chart above them."""
+    expect(page.locator(".heat canvas").first).to_be_visible()
+    painted(page)
 
 
 def drawn(page: Page, gate: str) -> dict[str, Any]:
@@ -77,9 +84,9 @@ def share(value: float) -> str:
     return f"{math.floor(100 * value + 0.5)} %"
 
 
-def chosen(page: Page) -> int:
-    """Return the unit at the cursor."""
-    return int(page.locator(".cross-mark").first.text_content() or "")
+def mark(page: Page) -> Locator:
+    """Return what tells the unit at the cursor."""
+    return page.locator(".cross-mark").first
 
 
 def test_without_a_file_samples_are_offered(visit: Visit) -> None:
@@ -137,7 +144,7 @@ def test_sentences_have_the_numbers(visit: Visit, service: Running) -> None:
     page = look(visit)
     told = explained(service, page.locator("#gates-series input").input_value())
     unit, step = told["movers"][0]["unit"], len(told["ds"]) - 1
-    assert chosen(page) == unit
+    expect(mark(page)).to_have_text(str(unit))
     at = {gate: told[gate][unit][step] for gate in (*GATES, "hidden_state")}
     before = told["cell_state"][unit][step - 1]
     when = f"31 {MONTH}"
@@ -175,9 +182,9 @@ def test_the_keyboard_goes_over_time_and_units_and_says_it(visit: Visit, service
         "Home": (0, 20), "PageUp": (0, 10),
     }.items():  # fmt: skip
         page.keyboard.press(key)
-        assert chosen(page) == order[place], key
-        cursor = page.locator("#gates-strip .chart-when").text_content()
-        assert cursor == f"{int(told['ds'][step][8:10])} {MONTH}", key
+        expect(mark(page), key).to_have_text(str(order[place]))
+        cursor = f"{int(told['ds'][step][8:10])} {MONTH}"
+        expect(page.locator("#gates-strip .chart-when"), key).to_have_text(cursor)
         expect(page.locator("#announcer")).to_contain_text(f"{cursor}, unit {order[place]}: kept ")
 
 
@@ -213,7 +220,7 @@ def test_a_series_shorter_than_the_network_looks_back(visit: Visit, service: Run
     page = visit("/#gates")
     ds, y = [f"2024-01-{day:02d}" for day in range(1, 11)], [3, 4, 5, 3, 9, 8, 3, 4, 6, 3]
     at_hand(page, "\n".join(["ds,y", *map("{},{}".format, ds, y)]).encode())
-    expect(page.locator(".heat canvas").first).to_be_visible()
+    looked(page)
     body = {"series": [{"unique_id": "1", "ds": ds, "y": y}], "freq": "D", "model": "base", "network": 0, "layer": 0}
     (network,) = service.ask("POST", "/v1/explain", body).json["explanations"][0]["networks"]
     (layer,) = network["layers"]
@@ -240,7 +247,7 @@ def test_those_that_moved_most_are_listed_and_chosen(visit: Visit, service: Runn
         expect(buttons.nth(place)).to_contain_text(f"{before} → {after}, moved {change}")
     expect(buttons.first).to_have_attribute("aria-pressed", "true")
     buttons.nth(2).click()
-    assert chosen(page) == told["movers"][2]["unit"]
+    expect(mark(page)).to_have_text(str(told["movers"][2]["unit"]))
     expect(buttons.nth(2)).to_have_attribute("aria-pressed", "true")
     expect(buttons.first).to_have_attribute("aria-pressed", "false")
 
@@ -255,7 +262,7 @@ def test_units_are_ordered_by_how_much_they_moved_or_by_number(visit: Visit, ser
     assert order[: len(told["movers"])] == [mover["unit"] for mover in told["movers"]]
     assert order == sorted(order, key=lambda unit: -moved[unit])
     page.locator("#gates-order").select_option("by number")
-    assert drawn(page, "cell_state")["order"] == sorted(order)
+    eventually(page, lambda: drawn(page, "cell_state")["order"], sorted(order))
 
 
 def test_another_network_layer_series_and_model(visit: Visit, service: Running) -> None:
@@ -283,6 +290,7 @@ def test_what_was_seen_is_not_asked_for_again(visit: Visit) -> None:
     asked = visit.requests.count("POST /v1/explain")
     page.locator("#gates-network").select_option("0")
     expect(page.locator("#gates-says")).to_contain_text("Network 0")
+    at_rest(page)
     assert visit.requests.count("POST /v1/explain") == asked
 
 
@@ -290,7 +298,7 @@ def test_a_unit_can_be_read_as_a_table(visit: Visit, service: Running) -> None:
     page = look(visit)
     told = explained(service, page.locator("#gates-series input").input_value())
     page.get_by_text("The chosen unit as a table").click()
-    unit = chosen(page)
+    unit = told["movers"][0]["unit"]
     rows = page.locator("#gates-table tbody tr")
     expect(rows).to_have_count(len(told["ds"]))
     columns = ("forget_gate", "input_gate", "candidate", "cell_state", "output_gate", "hidden_state")

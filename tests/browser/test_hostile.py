@@ -15,6 +15,7 @@ from tests.service.processes import Running
 
 from .chromium import Visit
 from .copying import copied, run
+from .pages import at_rest
 from .states import SECTIONS, drawn, go_to, take, wait_until_drawn
 
 TRAPS = {
@@ -62,7 +63,7 @@ def stays_text(page: Page) -> None:
     """Hold every section to what there should not be; the watch sees what would have run."""
     for section in SECTIONS:
         go_to(page, section)
-        page.wait_for_timeout(50)
+        at_rest(page)
         assert page.locator(SHOULD_NOT_BE).count() == 0, section
         assert page.evaluate(BESIDE) <= 0, f"{section} is wider than the window"
     go_to(page, "forecast")

@@ -14,7 +14,7 @@ from tests.service.processes import Running, running
 
 from .chromium import Visit
 from .conftest import USUAL, Start
-from .pages import Held, charts, choose
+from .pages import Held, at_rest, charts, choose
 from .states import FLIGHTS, drawn, go_to, take, wait_until_drawn
 
 CSV = {"Content-Type": "text/csv", "Accept": "text/csv"}
@@ -103,14 +103,14 @@ def test_a_service_that_ends_is_told_and_the_page_goes_on_when_it_is_back(
     page.locator(".top nav a[href='#forecast']").click()
     with again(models, tmp_path / "again", service):
         take(page, "three.csv", days("a", "b", "c"))
-        assert page.get_by_role("alert").locator("visible=true").count() == 0
+        expect(page.get_by_role("alert").filter(visible=True)).to_have_count(0)
         before = drawn(page)
         page.get_by_role("button", name="Series: next").click()
         wait_until_drawn(page, before)
         for section in ("models", "jobs", "gates"):
             go_to(page, section)
-            page.wait_for_load_state("networkidle")
-            assert page.get_by_role("alert").locator("visible=true").count() == 0, section
+            at_rest(page)
+            expect(page.get_by_role("alert").filter(visible=True), section).to_have_count(0)
         go_to(page, "models")
         expect(page.locator("#models-list")).to_contain_text("flights")
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from .athand import at_hand
 from .chromium import Visit
 from .conftest import Start
-from .pages import Held, choose, drop
+from .pages import Held, at_rest, choose, drop, eventually
 from .states import FLIGHTS, go_to, take
 
 DRAG = """
@@ -32,7 +32,6 @@ def test_a_comparison_ends_with_its_file(visit: Visit) -> None:
     held.wait()
     at_hand(page, ROWS.encode(), "other.csv")
     held.let_go()
-    page.wait_for_load_state("networkidle")
     expect(page.locator("#compare-file")).to_contain_text("other.csv")
     expect(page.locator("#compare-result")).to_be_empty()
     expect(page.locator("#compare-problem")).to_be_empty()
@@ -45,7 +44,7 @@ def test_pressing_twice_trains_once(visit: Visit, start: Start) -> None:
     train = page.locator("#train-form").get_by_role("button", name="Train")
     train.dblclick()
     expect(page.locator("#trainings > *")).to_have_count(1)
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
     assert len([line for line in visit.requests if line.startswith("POST /v1/jobs")]) == 1
     train.click()
     expect(page.locator("#trainings > *")).to_have_count(2)
@@ -53,14 +52,20 @@ def test_pressing_twice_trains_once(visit: Visit, start: Start) -> None:
 
 def test_a_job_that_is_no_longer_followed_leaves_the_next_one_alone(visit: Visit, start: Start) -> None:
     page = visit("/", start(MAX_BYTES="65536", JOB_WORKERS="0"))
+    page.clock.install()
     choose(page.locator("#source-file"), FLIGHTS.name, FLIGHTS.read_bytes())
     whole = page.get_by_role("region", name="Forecast of the whole file")
     expect(whole.get_by_role("progressbar")).to_be_visible()
-    page.wait_for_timeout(2_000)  # by now it is looked at every other second
+    for _ in range(4):  # by now it is looked at every other second
+        with page.expect_response("**/v1/jobs/*"):
+            page.clock.run_for(2_000)
+    at_rest(page)
     page.get_by_label("Horizon, days").fill("3")
     page.get_by_role("button", name="Forecast the whole file again").click()
     expect(whole.get_by_role("button", name="Forecast the whole file again")).to_be_hidden()
-    page.wait_for_timeout(2_500)
+    with page.expect_response("**/v1/jobs/*"):
+        page.clock.run_for(2_500)  # the first job would be looked at again as well
+    at_rest(page)
     expect(whole.get_by_role("progressbar")).to_be_visible()
 
 
@@ -88,10 +93,10 @@ def test_another_file_is_seen_from_its_own_beginning(page: Page) -> None:
     view = "document.querySelector('#chart-place .chart').drawn.view"
     first = page.evaluate(view)
     page.get_by_role("button", name="Zoom in", exact=True).click()
-    assert page.evaluate(view) != first
+    eventually(page, lambda: page.evaluate(view) != first, wanted=True)
     take(page, "other.csv", ROWS.replace("day,y", "day,other").encode())
     expect(page.locator("#says")).to_contain_text("other is expected")
-    assert page.evaluate(view) == first
+    eventually(page, lambda: page.evaluate(view), first)
 
 
 def test_the_accuracy_fits_beside_what_can_be_taken(visit: Visit) -> None:
