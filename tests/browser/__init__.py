@@ -13,6 +13,9 @@ A test takes one of these (conftest.py)::
         service = start(MAX_BYTES="4096")
         page = visit("/", service)
 
+    def test_together(visit: Visit, share: Start) -> None:  # the same, for all tests of a module that ask for it
+        page = visit("/", share(JOB_WORKERS="0"))
+
 `service` is the one that the tests of this folder share: two models ("flights", of two versions, and "shop"), the base
 weights, and a job worker. Whoever publishes, rolls back or trains starts one of their own.
 

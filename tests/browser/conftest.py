@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -67,19 +68,35 @@ def service(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 USUAL: dict[str, Any] = {"JOB_WORKERS": "1", "THREADS": "8", "RELOAD_SECONDS": "1", "ENGINE": "compiled"}
 """Compiled kernels from the first answer on: NumPy, until they are ready, agrees with them to six digits only."""
+ALONE = {"WORKERS": "1"}
+"""A service for one test is asked by one page: a second process would take a second to start, and help nobody."""
+
+
+@contextlib.contextmanager
+def starting(models: Path, place: Path) -> Iterator[Start]:
+    """Start services with settings, each in a folder with a copy of the models; end them together."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(**settings: str) -> Running:
+            folder = place / f"service-{len(list(place.glob('service-*')))}"
+            shutil.copytree(models, folder / "models")
+            return stack.enter_context(running(folder, models=folder / "models", **(USUAL | ALONE | settings)))
+
+        yield begin
 
 
 @pytest.fixture
 def start(models: Path, tmp_path: Path) -> Iterator[Start]:
     """Start services with settings, and models of their own to change; all end with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**settings: str) -> Running:
-            folder = tmp_path / f"service-{len(list(tmp_path.glob('service-*')))}"
-            shutil.copytree(models, folder / "models")
-            return stack.enter_context(running(folder, models=folder / "models", **(USUAL | settings)))
-
+    with starting(models, tmp_path) as begin:
         yield begin
+
+
+@pytest.fixture(scope="module")
+def share(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start services as `start` does, but once for each settings: the tests of a module have it together."""
+    with starting(models, tmp_path_factory.mktemp("shared")) as begin:
+        yield functools.cache(begin)
 
 
 @pytest.fixture

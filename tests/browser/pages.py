@@ -115,7 +115,7 @@ def eventually(page: Page, read: Callable[[], Any], wanted: Any) -> None:
 
 def answered(page: Page) -> None:
     """Wait until the page has taken up the answers to all that it has asked; `networkidle` is true once and for all."""
-    eventually(page, lambda: page.evaluate("globalThis.__underWay ?? 0"), 0)  # there are no scripts without JavaScript
+    page.wait_for_function("() => !globalThis.__underWay")  # it is not there where scripts are switched off
 
 
 def at_rest(page: Page) -> None:

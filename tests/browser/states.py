@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from playwright.sync_api import Page, expect
 
 from tests.service.processes import ROOT
 
 from .chromium import Visit
-from .pages import choose
+from .pages import at_rest, choose, painted
 
 SECTIONS = ("forecast", "models", "jobs", "gates")
+STATES = ("empty", "loaded")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FLIGHTS = ROOT / "data" / "flights_daily.csv"
 SETTLED = {
     "forecast": "#forecast-title",
@@ -25,6 +28,7 @@ DRAWN = "performance.getEntriesByName('forecaster:drawn').length"
 
 def drawn(page: Page) -> int:
     """Return how many forecasts the page has drawn so far."""
+    painted(page)
     return int(page.evaluate(DRAWN))
 
 
@@ -52,14 +56,20 @@ def settled(page: Page, section: str) -> None:
     expect(page.locator(SETTLED[section]).filter(visible=True).first).to_be_visible()
 
 
-def prepared(visit: Visit, section: str, state: str, **options: Any) -> Page:
-    """Open the page and bring a section into a state: "empty", or "loaded" with the flights at hand."""
-    if state == "empty":
-        page = visit(f"/#{section}", **options)
-        settled(page, section)
-    else:
-        page = visit("/", **options)
+def in_every_section(visit: Visit, state: str, **options: Any) -> Iterator[tuple[Page, str]]:
+    """Open the page in a state ("loaded": with the flights at hand), and go from section to section of it."""
+    page = visit("/", **options)
+    if state == "loaded":
         take(page, FLIGHTS.name, FLIGHTS.read_bytes())
+    for section in SECTIONS:
         go_to(page, section)
-    page.wait_for_load_state("networkidle")
-    return page
+        at_rest(page)
+        yield page, section
+
+
+def in_both_themes(page: Page) -> Iterator[str]:
+    """Have the page in the one theme, then in the other, each until what follows is done."""
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        painted(page)
+        yield theme

@@ -29,9 +29,9 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 
 
 def test_a_file_too_large_for_a_request_goes_to_the_queue_by_itself(
-    visit: Visit, start: Start, service: Running
+    visit: Visit, share: Start, service: Running
 ) -> None:
-    page = visit("/", start(**SMALL))
+    page = visit("/", share(**SMALL))
     drop(page.locator("#drop"), (FLIGHTS.name, FLIGHTS.read_bytes()))
     whole = page.get_by_role("region", name="Forecast of the whole file")
     expect(whole).to_contain_text("with 221 kB it is too large for one request (66 kB)")
@@ -48,9 +48,9 @@ def test_a_file_too_large_for_a_request_goes_to_the_queue_by_itself(
 
 
 def test_what_is_copied_of_a_large_file_hands_it_in_and_fetches_the_result(
-    visit: Visit, start: Start, tmp_path: Path
+    visit: Visit, share: Start, tmp_path: Path
 ) -> None:
-    page = visit("/", start(**SMALL))
+    page = visit("/", share(**SMALL))
     page.get_by_role("button", name="Flights from New York").click()
     expect(page.locator("#says")).to_contain_text("is expected to average")
     for kind, command in {"curl": ["sh", "-c"], "Python": [sys.executable, "-c"]}.items():
@@ -64,8 +64,8 @@ def test_what_is_copied_of_a_large_file_hands_it_in_and_fetches_the_result(
         assert len(rows_of((made / "forecast.csv").read_bytes())) == 29 * 28
 
 
-def test_with_other_options_the_whole_file_is_forecast_again(visit: Visit, start: Start) -> None:
-    page = visit("/", start(**SMALL))
+def test_with_other_options_the_whole_file_is_forecast_again(visit: Visit, share: Start) -> None:
+    page = visit("/", share(**SMALL))
     choose(page.locator("#source-file"), FLIGHTS.name, FLIGHTS.read_bytes())
     again = page.get_by_role("button", name="Forecast the whole file again")
     expect(page.get_by_role("button", name="Download the forecast")).to_be_visible(timeout=PATIENCE)

@@ -44,12 +44,6 @@ def row(page: Page, name: str) -> Locator:
     return page.locator(f"[data-job='{name}']")
 
 
-def test_without_jobs_it_says_how_there_come_to_be_any(visit: Visit, start: Start) -> None:
-    page = visit("/#jobs", start(JOB_WORKERS="0"))
-    expect(page.locator("#jobs-empty")).to_be_visible()
-    expect(page.locator("#jobs-older")).to_be_hidden()
-
-
 def test_the_list_is_that_of_the_service_newest_first(visit: Visit, service: Running) -> None:
     names = [hand_in(service), hand_in(service, b"unique_id,ds,y\na,1,oops\n", "kind=train&h=3&name=never")]
     for name in names:
@@ -83,8 +77,11 @@ def test_files_are_those_of_the_service(visit: Visit, service: Running, tmp_path
 
 def test_a_waiting_job_is_cancelled_and_then_deleted(visit: Visit, start: Start) -> None:
     service = start(JOB_WORKERS="0")
-    name = hand_in(service)
     page = visit("/#jobs", service)
+    expect(page.locator("#jobs-empty")).to_be_visible()
+    expect(page.locator("#jobs-older")).to_be_hidden()
+    name = hand_in(service)
+    page.reload()
     expect(row(page, name)).to_contain_text("Waiting for its turn")
     row(page, name).get_by_role("button", name="Cancel").click()
     expect(row(page, name)).to_contain_text("⊘ cancelled")
@@ -104,9 +101,9 @@ def test_a_waiting_job_is_cancelled_and_then_deleted(visit: Visit, start: Start)
     expect(page.locator("#jobs-empty")).to_be_visible()
 
 
-def test_what_the_service_refuses_is_said_at_the_job(visit: Visit, start: Start) -> None:
+def test_what_the_service_refuses_is_said_at_the_job(visit: Visit, share: Start) -> None:
     visit.allow("status of 404")
-    service = start(JOB_WORKERS="0")
+    service = share(JOB_WORKERS="0")
     name = hand_in(service)
     page = visit("/#jobs", service)
     page.route("**/cancel", lambda route: route.continue_(url=route.request.url.replace(name, "0" * 32)))
@@ -147,13 +144,13 @@ def looks(visit: Visit) -> int:
     return sum(request.startswith("GET /v1/jobs") for request in visit.requests)
 
 
-def test_nobody_looks_at_a_list_that_nobody_sees(visit: Visit, start: Start) -> None:
-    service = start(JOB_WORKERS="0")
-    hand_in(service)
+def test_nobody_looks_at_a_list_that_nobody_sees(visit: Visit, share: Start) -> None:
+    service = share(JOB_WORKERS="0")
+    name = hand_in(service)
     page = visit("/", service)
     page.clock.install()  # before there are timers
     page.locator(".top a[href='#jobs']").click()
-    expect(page.locator("[data-job]")).to_have_count(1)
+    expect(row(page, name)).to_be_visible()
     page.locator(".top a[href='#gates']").click()
     before = looks(visit)
     page.clock.run_for(60_000)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .chromium import Visit
-from .states import FLIGHTS, SECTIONS, prepared, wait_until_drawn
+from .states import FLIGHTS, STATES, in_every_section, wait_until_drawn
 
 STOPS = """
 () => {
@@ -66,21 +66,17 @@ def walk(page: Page, key: str, most: int = 400) -> list[dict[str, Any]]:
     pytest.fail(f"the focus never leaves the page: {[stop['name'] for stop in passed[-12:]]}")
 
 
-@pytest.mark.parametrize("state", ["empty", "loaded"])
-@pytest.mark.parametrize("section", SECTIONS)
-def test_tab_goes_through_everything_in_reading_order(visit: Visit, section: str, state: str) -> None:
-    page = prepared(visit, section, state)
-    page.evaluate(DESCRIBE)
-    stops = page.evaluate(STOPS)
-    first = 0
-    if state == "loaded":  # what was clicked is where Tab would begin
-        page.evaluate("__stops[0].focus()")
-        first = 1
-    passed = walk(page, "Tab")
-    assert [stop["name"] for stop in passed] == stops[first:]
-    assert [stop["place"] for stop in passed] == list(range(first, len(stops)))
-    assert [stop["name"] for stop in passed if not stop["seen"]] == []
-    assert [stop["name"] for stop in passed if not stop["marked"]] == []
+@pytest.mark.parametrize("state", STATES)
+def test_tab_goes_through_everything_in_reading_order(visit: Visit, state: str) -> None:
+    for page, section in in_every_section(visit, state):
+        page.evaluate(DESCRIBE)
+        stops = page.evaluate(STOPS)
+        page.evaluate("__stops[0].focus()")  # what was clicked is where Tab would begin
+        passed = walk(page, "Tab")
+        assert [stop["name"] for stop in passed] == stops[1:], section
+        assert [stop["place"] for stop in passed] == list(range(1, len(stops))), section
+        assert [stop["name"] for stop in passed if not stop["seen"]] == [], section
+        assert [stop["name"] for stop in passed if not stop["marked"]] == [], section
 
 
 def test_the_skip_link_goes_past_the_navigation(visit: Visit) -> None:

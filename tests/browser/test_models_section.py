@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.service.processes import Running, wait_for
 
 from .athand import at_hand
 from .chromium import Visit
-from .conftest import Start
+from .conftest import Start, starting
 from .states import FLIGHTS, drawn, wait_until_drawn
 
 CSV = {"Content-Type": "text/csv"}
@@ -69,11 +69,16 @@ def test_all_that_a_model_says_is_there_on_demand(visit: Visit, service: Running
 BROKEN = "99990101T000000Z-deadbeef"
 
 
-@pytest.fixture
-def troubled(start: Start, tmp_path: Path) -> Running:
+@pytest.fixture(scope="module")
+def troubled(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service with a model that cannot be read, and "flights" whose newest version should answer and cannot."""
-    service = start(WORKERS="1")
-    folder = tmp_path / "service-0" / "models"
+    place = tmp_path_factory.mktemp("troubled")
+    with starting(models, place) as begin:
+        yield trouble(begin(), place / "service-0" / "models")
+
+
+def trouble(service: Running, folder: Path) -> Running:
+    """Damage the models of a service, and wait until it has noticed."""
     shutil.copytree(folder / "flights" / models(service)["flights"]["version"], folder / "flights" / BROKEN)
     (folder / "flights" / BROKEN / "weights.safetensors").write_bytes(b"nothing")
     (folder / "flights" / "current").write_text(BROKEN, encoding="ascii")
@@ -116,7 +121,7 @@ def answers(service: Running, name: str) -> str:
 
 
 def test_rolling_back_and_publishing_change_who_answers(visit: Visit, start: Start) -> None:
-    service = start(WORKERS="1")
+    service = start()
     newest, oldest = (one["version"] for one in service.ask("GET", "/v1/models/flights").json["versions"])
     page = visit("/#models", service)
     flights = row(page, "flights")
@@ -164,8 +169,8 @@ def test_without_a_file_nothing_can_be_trained(page: Page) -> None:
     expect(page.locator("#compare-form").get_by_role("button", name="Compare")).to_be_disabled()
 
 
-def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, start: Start) -> None:
-    service = start(WORKERS="1")
+def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, share: Start) -> None:
+    service = share()
     page = visit("/#models", service)
     at_hand(page)
     expect(page.locator("#train-name")).to_have_value("flights_daily")
@@ -194,8 +199,8 @@ def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, start
     expect(card).to_have_count(0)
 
 
-def test_a_training_need_not_be_published(visit: Visit, start: Start) -> None:
-    service = start(WORKERS="1")
+def test_a_training_need_not_be_published(visit: Visit, share: Start) -> None:
+    service = share()
     before = models(service)["flights"]["version"]
     page = visit("/#models", service)
     at_hand(page)
@@ -208,8 +213,8 @@ def test_a_training_need_not_be_published(visit: Visit, start: Start) -> None:
     expect(row(page, "flights").get_by_role("button", name=f"Publish: {made}")).to_be_visible()
 
 
-def test_a_training_outlives_a_reload_and_is_cancelled(visit: Visit, start: Start) -> None:
-    service = start()
+def test_a_training_outlives_a_reload_and_is_cancelled(visit: Visit, share: Start) -> None:
+    service = share()
     page = visit("/#models", service)
     at_hand(page)
     page.get_by_text("random weights").click()

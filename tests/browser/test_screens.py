@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.service.processes import ROOT, Running, wait_for
 
 from .chromium import Visit
-from .states import FLIGHTS, SECTIONS, go_to, prepared
+from .states import FLIGHTS, STATES, in_both_themes, in_every_section
 
 FOLDER = ROOT / "out" / "screens"
 WIDTHS = {390: 844, 820: 1180, 1440: 900}
@@ -34,25 +34,22 @@ def job(service: Running) -> None:
     wait_for(lambda: bool(service.ask("GET", f"/v1/jobs/{answer.json['id']}").json["finished"]))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("state", ["empty", "loaded"])
+@pytest.mark.parametrize("state", STATES)
 def test_a_picture_of_every_section_and_nothing_lies_beside_it(
-    visit: Visit, folder: Path, request: pytest.FixtureRequest, state: str, width: int, theme: str
+    visit: Visit, folder: Path, request: pytest.FixtureRequest, state: str, width: int
 ) -> None:
-    view = {"viewport": {"width": width, "height": WIDTHS[width]}, "color_scheme": theme}
+    view = {"viewport": {"width": width, "height": WIDTHS[width]}}
     finger = {"has_touch": True, "is_mobile": True} if width == PHONE else {}
     if state == "loaded":
         request.getfixturevalue("job")
-    page = prepared(visit, "forecast", state, **view, **finger)
-    for section in SECTIONS:
-        go_to(page, section)
+    for page, section in in_every_section(visit, state, **view, **finger):
         if (section, state) == ("models", "loaded"):
             page.get_by_role("button", name="Compare", exact=True).click()
             expect(page.locator("#compare-result table").first).to_be_attached()
-        page.wait_for_load_state("networkidle")
         page.evaluate("scrollTo(0, 0)")
-        path = folder / f"{section}-{state}-{width}-{theme}.png"
-        page.screenshot(path=path, full_page=True)
-        assert path.read_bytes()[:4] == b"\x89PNG"
+        for theme in in_both_themes(page):
+            path = folder / f"{section}-{state}-{width}-{theme}.png"
+            page.screenshot(path=path, full_page=True)
+            assert path.read_bytes()[:4] == b"\x89PNG"
         assert page.evaluate(BESIDE) == 0, f"{section} is wider than {width} pixels"
