@@ -15,7 +15,7 @@ from forecaster import ConfigError, Forecaster, InputError, OutputError, TooShor
 from forecaster.batch import BatchProgress, forecast_file, reading
 from forecaster.batch.inputs import find_input
 from forecaster.columns import ColumnNames
-from tests.batch.tables import series_rows, write_csv, write_parquet
+from tests.batch.tables import errors_of, series_rows, write_csv, write_parquet
 from tests.examples import TINY, tiny, weekly
 
 ROWS = series_rows([20 + number % 13 for number in range(40)])
@@ -32,9 +32,28 @@ def test_where_no_series_can_be_forecast_nothing_is_written(
     if not at_once:
         request.getfixturevalue("in_pieces")
     source = write_csv(tmp_path / "in.csv", [(f"a{number:02}", "2024-01-01", 1.0) for number in range(30)])
-    with pytest.raises(TooShortError, match=r"No series is long enough\. Series 'a00' has 1 observed values"):
+    said = r"No series is long enough\. Series 'a00' has 1 observed values.*Each is named in .*out\.csv\.errors\.csv\."
+    with pytest.raises(TooShortError, match=said):
         forecast_file(model, source, tmp_path / "out.csv", freq="D")
+    assert sorted(line["unique_id"] for line in errors_of(tmp_path / "out.csv")) == [f"a{n:02}" for n in range(30)]
+    (tmp_path / "out.csv.errors.csv").unlink()
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("base", [False, True])
+def test_where_every_series_has_a_fault_all_of_them_are_named(
+    at_once: bool, base: bool, model: Forecaster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not at_once:
+        request.getfixturevalue("in_pieces")
+    rows: list[Any] = [(f"a{n:02}", f"2024-01-{day:02}", "many") for n in range(9) for day in (1, 2, 3)]
+    freq = None if at_once or not base else "D"  # the first of several pieces shows none
+    with pytest.raises(InputError, match=r"column 'y': expected a number, got 'many'"):
+        forecast_file("base" if base else model, write_csv(tmp_path / "in.csv", rows), tmp_path / "out.csv", freq=freq)
+    found = {line["unique_id"]: (line["row"], line["column"]) for line in errors_of(tmp_path / "out.csv")}
+    assert found == {f"a{n:02}": (str(2 + 3 * n), "y") for n in range(9)}
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.usefixtures("in_pieces")
