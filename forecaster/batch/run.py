@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
@@ -119,6 +120,9 @@ class Run:
             if not may_pass(error):
                 raise
             raise InputError(f"{error} {self._kept()}".rstrip()) from error.__cause__
+        later = self.given.count_later()
+        if later:
+            warnings.warn(f"{later:,} files came into {self.given.path} meanwhile, and were not read.", stacklevel=3)
         return self._result(before)
 
     def _all_parts(self, reading: Reading, plan: Plan, failures: Failures) -> Generator[Part, None, None]:
@@ -230,8 +234,7 @@ class Run:
 
     def _check(self) -> None:
         """Raise InputError if there is nothing to put into the output, or it would be of several inputs."""
-        if self.given.fingerprint() != self.parts.identity["input"]:
-            raise InputError(f"{self.given.path} has changed while it was read. Nothing was written; run it again.")
+        self.given.check_same(self.parts.identity["input"])
         if not any(part.series for part in self.parts.done):
             name, reason = next((one for part in self.parts.done for one in part.named), ("", "There are none."))
             self.destination.put_errors(self.parts)
