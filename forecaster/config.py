@@ -395,7 +395,16 @@ def training_config(asked: TrainingConfig | Mapping[str, Any] | None, usual: Tra
     return replace(usual, **(asked or {}))
 
 
-INITS = ("base", "random")
+BASE = "base"
+"""What the base weights of the package are called where a model is asked for."""
+
+
+def is_base(model: str | os.PathLike[str]) -> bool:
+    """Whether the base weights are meant: by their name, unless a folder of this name holds a model."""
+    return str(model) == BASE and not any((Path(model) / name).is_file() for name in ("model.json", "current"))
+
+
+INITS = (BASE, "random")
 """Weights that training can start from: those in the package, or random ones."""
 
 

@@ -10,21 +10,21 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.config import check_horizon, intervals_asked, state_folder
-from forecaster.errors import ModelFormatError, TooShortError
+from forecaster.config import BASE, check_horizon, intervals_asked, is_base, state_folder
+from forecaster.errors import ConfigError, ModelFormatError, TooShortError
 from forecaster.forecast import Forecast
-from forecaster.frames import zone_name
+from forecaster.frames import Freq, zone_name
 from forecaster.frequency import Frequency
 from forecaster.model import Forecaster
 from forecaster.otherframes import as_kind
 from forecaster.store import ModelStore, open_store
-from forecaster.tables import ColumnNames, forecast_to_frame, frame_kind
+from forecaster.tables import ColumnNames, as_panel, forecast_to_frame, frame_kind
 from forecaster.versions import LocalStore
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def predict_frame(
     model_path: str | os.PathLike[str],
     *,
     version: str | None = None,
+    freq: Freq = None,
+    season: int | None = None,
     h: int | None = None,
     level: float | Sequence[float] | None = None,
     quantiles: Sequence[float] | None = None,
@@ -62,10 +64,13 @@ def predict_frame(
         frame without rows gives one without rows, whose columns say what results are like.
     model_path : str or path
         A model folder that every worker can read, or a model in a store: ``s3://bucket/models/sales`` (extra
-        ``remote``).
+        ``remote``). ``"base"`` stands for the base weights of the package.
     version : str, optional
         Which version, if the model has several; by default that in use. Named, it is the same for all workers, however
         long they run.
+    freq, season : str or int, int, optional
+        Frequency and season of the series, for the base weights only: by default those that the rows of each piece
+        show. Named, they are the same for all pieces.
     h, level, quantiles, id_col, time_col, target_col
         As for `Forecaster.predict`.
     threads : int
@@ -82,7 +87,8 @@ def predict_frame(
     ModelFormatError, UnknownVersionError, StoreError
         There is no such model, or it cannot be read.
     InputError, ConfigError
-        The data or arguments are wrong; the message names the series and row.
+        The data or arguments are wrong; the message names the series and row. The frequency of a piece is asked for and
+        cannot be told from its rows.
 
     Examples
     --------
@@ -94,8 +100,18 @@ def predict_frame(
     [8, 9]
     """
     place = os.fspath(model_path)  # as it stands now: a process may go to another folder
-    model = _model(place if "://" in place else str(Path(place).absolute()), version, threads)
     columns = {"id_col": id_col, "time_col": time_col, "target_col": target_col}
+    if is_base(place):
+        if version is not None:
+            raise ConfigError(f"version is for models of a store, and {BASE} has none: leave it out.", column="version")
+        model = _base(_frequency_of(pdf, freq, ColumnNames(**columns)), season, threads)
+    elif freq is not None or season is not None:
+        raise ConfigError(
+            f"freq and season are for {BASE} only: {place} was trained on series with one of each. Leave them out.",
+            column="season" if freq is None else "freq",
+        )
+    else:
+        model = _model(place if "://" in place else str(Path(place).absolute()), version, threads)
     if len(pdf):
         try:
             return model.predict(pdf, h=h, level=level, quantiles=quantiles, **columns)
@@ -134,6 +150,19 @@ def _without_rows(
     )
     made: pd.DataFrame = as_kind(forecast_to_frame(one, names), frame_kind(pdf, names))
     return made[:0]  # of the library that pdf is of, each of which takes rows so
+
+
+def _frequency_of(pdf: Any, freq: Freq, names: ColumnNames) -> str:
+    """Return the frequency asked for, or that of the rows; without rows any will do, since no forecast is made."""
+    if freq is None and len(pdf):
+        return as_panel(pdf, names=names).frequency.alias
+    return Frequency.parse("D" if freq is None else freq).alias
+
+
+@lru_cache(_KEPT)
+def _base(freq: str, season: int | None, threads: int) -> Forecaster:
+    """Return the base weights for a frequency and a season, with the kernels that all are to have."""
+    return Forecaster.pretrained(freq, season=season, threads=threads).prepare()
 
 
 def _model(place: str, version: str | None, threads: int) -> Forecaster:

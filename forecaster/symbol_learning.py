@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecaster.config import SequenceConfig, TrainingConfig
 from forecaster.executors import Threads
@@ -20,7 +21,7 @@ from forecaster.shape import Cell, Units
 if TYPE_CHECKING:
     from forecaster.training import History, Progress
 
-__all__ = ["LearnedSymbols", "learn_symbols", "perplexity_of", "usual_network", "usual_training"]
+__all__ = ["LearnedSymbols", "held_out_places", "learn_symbols", "perplexity_of", "usual_network", "usual_training"]
 
 _STEPS = 32
 """Steps that gradients go back."""
@@ -64,6 +65,7 @@ class LearnedSymbols:
         The training, look by look.
     accuracy
         Perplexity on what was held out, of the network and of counted symbols, pairs and triples; None if nothing was.
+        That of the network is the best of all looks, by which its weights were chosen.
     seconds
         How long it took.
     """
@@ -75,7 +77,8 @@ class LearnedSymbols:
 
 
 def learn_symbols(
-    symbols: Integers,
+    known: Integers,
+    held_out: Integers,
     size: int,
     config: SequenceConfig,
     training: TrainingConfig,
@@ -84,12 +87,11 @@ def learn_symbols(
     threads: int | None,
     progress: Callable[[Progress], None] | None = None,
 ) -> LearnedSymbols:
-    """Train a network to tell which of `size` symbols follows, on all `symbols` (N,) but a twentieth that judges it."""
+    """Train a network to tell which of `size` symbols follows, on `known` (N,), judged on what is `held_out` (M,)."""
     from forecaster.tasks.streams import StreamTask  # Numba: a suggestion needs none
     from forecaster.training import train
 
     began = time.perf_counter()
-    known, held_out = _parted(symbols)
     rng = np.random.default_rng(seed)
     network = Network(config.shape(outputs=size, symbols=size, softmax=True))
     network.initialise(rng)
@@ -105,20 +107,19 @@ def learn_symbols(
     return LearnedSymbols(network, history, _accuracy(history, known, held_out, size), seconds)
 
 
-def _parted(symbols: Integers) -> tuple[Integers, Integers]:
-    """Return what is learned from, and a twentieth that is held out: the end of each of up to twenty parts.
+def held_out_places(count: int) -> NDArray[np.bool_]:
+    """Return which of `count` symbols are held out, (N,): a twentieth, the end of each of up to twenty parts.
 
     Texts change on their way. The last twentieth of the Bible, the Revelation, is like no other: a network that had a
     perplexity of 53 on pages from everywhere had 101 on it.
     """
-    if len(symbols) < _JUDGED:
-        return symbols, symbols[:0]
-    share = min(len(symbols) // 20, _MOST_JUDGED)
-    pieces = max(1, min(_PIECES, share // _PIECE))
-    ends = np.linspace(0, len(symbols), pieces + 1)[1:].astype(np.int64)
-    held_out = np.zeros(len(symbols), bool)
-    held_out[(ends[:, None] - np.arange(1, share // pieces + 1)).ravel()] = True
-    return symbols[~held_out], symbols[held_out]
+    held_out = np.zeros(count, bool)
+    if count >= _JUDGED:
+        share = min(count // 20, _MOST_JUDGED)
+        pieces = max(1, min(_PIECES, share // _PIECE))
+        ends = np.linspace(0, count, pieces + 1)[1:].astype(np.int64)
+        held_out[(ends[:, None] - np.arange(1, share // pieces + 1)).ravel()] = True
+    return held_out
 
 
 def _begin_as_often(network: Network, symbols: Integers) -> None:

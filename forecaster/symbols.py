@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -32,7 +33,7 @@ from forecaster.plain import enter, head, trunk
 from forecaster.rounds import Integers
 from forecaster.shape import Cell, Units
 from forecaster.storage import FORMAT_VERSION, described_by, load_model, save_model
-from forecaster.symbol_learning import learn_symbols, perplexity_of, usual_network, usual_training
+from forecaster.symbol_learning import held_out_places, learn_symbols, perplexity_of, usual_network, usual_training
 from forecaster.vocabulary import (
     BOUNDARY,
     MOST_SYMBOLS,
@@ -83,8 +84,8 @@ class SymbolForecaster:
     most : int
         Symbols in the vocabulary at the most; rarer ones are learned as one "unknown" symbol.
     least : int, optional
-        How often a symbol has to come to be in it: by default twice for the words of a text of 10,000 words or more,
-        else once.
+        How often a symbol has to come to be in it: by default twice where a part is held out (see `fit`), else once.
+        Those that come once are then what the "unknown" symbol is learned from.
     lowercase : bool, optional
         Whether text is made lower case: by default that of words.
     seed : int
@@ -165,8 +166,10 @@ class SymbolForecaster:
         """Learn from a text, from a sequence of symbols, or from a list of such.
 
         Of several, the network also learns where they begin and end. A twentieth, from up to twenty places, is held
-        out: it decides when to stop, and gives the perplexity in `info`, beside that of counted pairs and triples. Of
-        fewer than 1,000 symbols nothing is held out, and the perplexity is not known.
+        out: it decides when to stop and which weights stay, and gives the perplexity in `info`, beside that of counted
+        pairs and triples. Since the best weights are chosen by it, it is a little lower than on other text: that is
+        what `perplexity` tells. The vocabulary is that of what is learned from; what else is held out counts as the
+        "unknown" symbol. Of fewer than 1,000 symbols nothing is held out, and the perplexity is not known.
 
         Raises
         ------
@@ -178,15 +181,22 @@ class SymbolForecaster:
             There are too many symbols for one-hot vectors.
         """
         sequences = _split(text, Vocabulary(self.units, (), self.lowercase))
-        vocabulary = self._vocabulary(sequences)
-        symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])
-        if len(sequences) == 1:
-            symbols = symbols[:-1]  # one end in all: held out, it would be the one number that nobody can foretell
+        count = sum(map(len, sequences))
+        if count < 2:
+            raise TooShortError(f"expected two {self.units} or more to learn from, got {count}.")
+        # One end in all, held out, would be the one number that nobody can foretell: a single sequence has none.
+        held_out = held_out_places(count + len(sequences) + (len(sequences) > 1))
+        least = self.least or (2 if held_out.any() else 1)
+        vocabulary = Vocabulary.of(
+            _learned(sequences, held_out), self.units, lowercase=self.lowercase, most=self.most, least=least
+        )
+        symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])[: len(held_out)]
         config = self._config(len(vocabulary), len(symbols))
         training = training_config(self.training, usual_training(len(symbols)))
         learned = learn_symbols(
-            symbols, len(vocabulary), config, training, seed=self.seed, threads=self.threads, progress=progress
-        )
+            symbols[~held_out], symbols[held_out], len(vocabulary), config, training,
+            seed=self.seed, threads=self.threads, progress=progress,
+        )  # fmt: skip
         network, history = learned.network, learned.history
         info = {
             **_described(network, vocabulary, config),
@@ -364,18 +374,21 @@ class SymbolForecaster:
             asked = {"tied": False} | asked if own else {"embedding": asked.get("hidden", usual.hidden)} | asked
         return changed(usual, asked)
 
-    def _vocabulary(self, sequences: Sequence[Sequence[str]]) -> Vocabulary:
-        count = sum(map(len, sequences))
-        if count < 2:
-            raise TooShortError(f"expected two {self.units} or more to learn from, got {count}.")
-        least = self.least or (2 if self.units == "words" and count >= 10_000 else 1)
-        return Vocabulary.of(sequences, self.units, lowercase=self.lowercase, most=self.most, least=least)
-
 
 def _split(text: Any, vocabulary: Vocabulary) -> list[Sequence[str]]:
     """Return the sequences of what was given, empty ones left out, as symbols."""
     pieces = [vocabulary.split(sequence) for sequence in as_sequences(text, vocabulary.units)]
     return [piece for piece in pieces if len(piece)]
+
+
+def _learned(sequences: Sequence[Sequence[str]], held_out: NDArray[np.bool_]) -> list[list[str]]:
+    """Return what is learned from of sequences, which lie as `_joined` puts them: a boundary before each."""
+    kept, at = [], 0
+    for sequence in sequences:
+        at += 1
+        kept.append(list(compress(sequence, (~held_out[at : at + len(sequence)]).tolist())))
+        at += len(sequence)
+    return kept
 
 
 def _described(network: Network, vocabulary: Vocabulary, config: SequenceConfig) -> dict[str, Any]:

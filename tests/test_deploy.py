@@ -160,6 +160,8 @@ def test_the_batch_on_kubernetes_runs_a_command_that_there_is() -> None:
     assert (context.params["executor"], context.params["resume"]) == ("ray", True)
     for code, comes_of_it in {0: 0, 2: 1, 3: 0, 137: 1}.items():  # 3: some series have no forecast, all else is done
         assert subprocess.call(["sh", "-c", f"(exit {code}) || {otherwise}"]) == comes_of_it  # noqa: S603, S607 - ours
+    assert job["spec"]["backoffLimit"] == 1  # wrong input is not tried again and again: no rule goes by exit codes
+    assert "podFailurePolicy" not in str(job), "a field of Kubernetes' own jobs, which a RayJob does not have"
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     containers = [one for group in groups for one in group["template"]["spec"]["containers"]]

@@ -98,6 +98,36 @@ def test_a_frame_without_rows_has_the_columns_of_the_models_cell(tmp_path: Path)
     assert predict_frame(frame()[:0], tmp_path / "gru", level=80).dtypes.to_dict() == made.dtypes.to_dict()
 
 
+@pytest.mark.parametrize("asked", [{}, {"freq": "D"}, {"season": 4}, {"h": 30, "level": 80}], ids=str)
+def test_the_base_weights_by_their_name(asked: dict[str, Any]) -> None:
+    rows = frame()
+    freq = weekly().frequency.alias
+    options = {name: asked[name] for name in ("h", "level") if name in asked}
+    expected = Forecaster.pretrained(asked.get("freq", freq), season=asked.get("season")).predict(rows, **options)
+    groups = rows.groupby(rows["unique_id"].isin(["s1", "s4"]))
+    made = pd.concat([predict_frame(piece, "base", **asked) for _, piece in groups])
+    made = made.sort_values(["unique_id", "ds"], ignore_index=True)
+    pd.testing.assert_frame_equal(made, expected.sort_values(["unique_id", "ds"], ignore_index=True), check_exact=True)
+    assert predict_frame(rows[:0], "base", **asked).dtypes.to_dict() == expected.dtypes.to_dict()
+
+
+def test_a_folder_called_base_is_the_model_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained().save("base")
+    pd.testing.assert_frame_equal(predict_frame(frame(), "base"), Forecaster.load("base").predict(frame()))
+
+
+def test_frequency_and_season_are_for_the_base_weights_and_versions_for_models(model: Path) -> None:
+    for place, asked in ((model, {"freq": "D"}), (model, {"season": 7}), ("base", {"version": "20260102"})):
+        with pytest.raises(ConfigError, match=r"eave (them|it) out") as caught:
+            predict_frame(frame(), place, **asked)
+        assert caught.value.column in asked
+    with pytest.raises(InputError, match="freq"):
+        predict_frame(frame()[:1], "base")  # a row has no frequency
+    with pytest.raises(ConfigError, match="season"):
+        predict_frame(frame(), "base", season=0)
+
+
 def test_a_path_is_below_the_folder_that_the_process_is_in_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, series in (("one", 3), ("two", 5)):
         tiny().fit(weekly(series)).save(tmp_path / name / "sales")

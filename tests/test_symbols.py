@@ -19,8 +19,8 @@ from forecaster.errors import TooShortError
 from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
-from forecaster.symbol_learning import _begin_as_often, _parted, usual_network, usual_training
-from forecaster.symbols import CONTEXT
+from forecaster.symbol_learning import _begin_as_often, held_out_places, usual_network, usual_training
+from forecaster.symbols import CONTEXT, _learned
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -171,6 +171,31 @@ def test_the_end_of_a_single_sequence_is_not_held_out() -> None:
     assert model.info["accuracy"]["perplexity"] < 1.1  # with an end among the 70 held out it was 1.3
 
 
+def test_the_vocabulary_is_that_of_what_is_learned_from() -> None:
+    """Words of the held-out end are unknown, as they would be in any other text."""
+    text = "the cat sat on the mat . " * 200 + "nobody saw the dog . " * 4 + "a rat ran"
+    model = SymbolForecaster(network=SMALL, training=QUICK, threads=1).fit(text)
+    assert set(model.vocabulary.symbols) == {"the", "cat", "sat", "on", "mat", "."}
+    assert model.info["training"]["unknown"] == 4 * 3 + 3
+    learned_only = SymbolForecaster(network=SMALL, training=QUICK, threads=1).fit("the cat sat on the mat . " * 203)
+    assert model.info["accuracy"]["perplexity"] > learned_only.info["accuracy"]["perplexity"]
+
+
+@pytest.mark.parametrize(("count", "known"), [(300, {"a", "b", "c"}), (1200, {"a", "b"})])
+def test_what_comes_once_is_learned_as_unknown_where_some_is_held_out(count: int, known: set[str]) -> None:
+    """Else nothing would teach how likely the unknown symbol is, and those held out would end the training."""
+    model = SymbolForecaster(training={"steps": 2}, threads=1).fit("c " + "a b " * (count // 2))
+    assert set(model.vocabulary.symbols) == known
+    model = SymbolForecaster(training={"steps": 2}, least=1, threads=1).fit("c " + "a b " * (count // 2))
+    assert set(model.vocabulary.symbols) == {"a", "b", "c"}
+
+
+def test_what_is_learned_from_lies_between_what_is_held_out() -> None:
+    sequences = [["a", "b", "c"], ["d", "e"]]
+    held_out = np.array([False, True, False, False, False, False, True, True])  # | a b c | d e |
+    assert _learned(sequences, held_out) == [["b", "c"], ["d"]]
+
+
 def test_a_training_that_goes_astray_has_a_perplexity_too(tmp_path: Path) -> None:
     model = SymbolForecaster(network=SMALL, training={"steps": 3, "learning_rate": 1e6}, threads=1)
     model.fit("a b c d " * 400).save(tmp_path / "model")
@@ -183,9 +208,8 @@ def test_a_training_that_goes_astray_has_a_perplexity_too(tmp_path: Path) -> Non
     [(999, 0, 0), (1000, 1, 50), (4000, 1, 200), (90_000, 9, 4500), (900_000, 20, 45_000), (2_000_000, 20, 50_000)],
 )
 def test_what_is_held_out_comes_from_everywhere(count: int, pieces: int, share: int) -> None:
-    known, held_out = _parted(np.arange(count))
+    held_out = np.flatnonzero(held_out_places(count))
     assert len(held_out) == share
-    assert_array_equal(np.sort(np.concatenate([known, held_out])), np.arange(count))
     begins = held_out[np.flatnonzero(np.diff(held_out, prepend=-2) > 1)]
     assert len(begins) == pieces
     if pieces:
@@ -315,7 +339,7 @@ def test_wrong_settings(settings: dict[str, Any]) -> None:
 
 
 def test_too_many_symbols_for_one_hot_vectors() -> None:
-    states = [f"s{k}" for k in range(1100)]
+    states = [f"s{k}" for k in range(1100)] * 3
     with pytest.raises(ConfigError, match="one-hot"):
         SymbolForecaster(units="symbols", network=SMALL).fit(states)
 

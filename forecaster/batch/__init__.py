@@ -86,6 +86,11 @@ def forecast_file(
     progress : callable, optional
         Is told where the run is.
 
+    Warns
+    -----
+    UserWarning
+        Files came into the folder meanwhile, and were not read.
+
     Raises
     ------
     InputError

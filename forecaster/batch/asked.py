@@ -6,7 +6,6 @@ import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,11 @@ import numpy as np
 from forecaster import __version__
 from forecaster.batch.encoding import columns_of
 from forecaster.columns import ColumnNames
-from forecaster.config import check_horizon, engine_choice, intervals_asked
+from forecaster.config import BASE, check_horizon, engine_choice, intervals_asked, is_base
 from forecaster.errors import ConfigError
 from forecaster.forecast import Forecast
 from forecaster.frequency import Frequency
 from forecaster.model import Forecaster
-
-BASE = "base"
-"""What the base weights of the package are called where a model is asked for."""
 
 _USUAL_HORIZON, _USUAL_QUANTILES = 48, 9
 """At the most, of base weights that are not chosen yet."""
@@ -125,12 +121,10 @@ class Asked:
 
 
 def model_of(model: Forecaster | str | os.PathLike[str]) -> Forecaster | None:
-    """Return a model, or the one in a folder; None for `BASE`, unless a folder of this name holds one."""
+    """Return a model, or the one in a folder; None for the base weights."""
     if isinstance(model, Forecaster):
         return model
-    if str(model) == BASE and not (Path(model) / "model.json").is_file():
-        return None
-    return Forecaster.load(model)
+    return None if is_base(model) else Forecaster.load(model)
 
 
 def with_threads(model: Forecaster, threads: int | None) -> Forecaster:

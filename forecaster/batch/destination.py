@@ -114,7 +114,7 @@ class Destination:
         OutputError
             It cannot be written.
         """
-        self._put_errors(parts)
+        self.put_errors(parts)
         made = [part for part in parts.done if part.bytes]
         if self.is_folder:
             self._put_folder(parts, made)
@@ -134,7 +134,14 @@ class Destination:
         else:
             _join_text(self.extension, ((part.columns, parts.content(part)) for part in made), stream)
 
-    def _put_errors(self, parts: Parts) -> None:
+    def put_errors(self, parts: Parts) -> None:
+        """Write the table of errors; without any, remove that of an earlier result.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
         if self.is_device:
             return
         failed = [parts.errors(part) for part in parts.done if part.error_bytes]
@@ -142,7 +149,7 @@ class Destination:
             tables = [(ERROR_COLUMNS, path) for path in failed]
             write_whole(self.errors, lambda stream: _join_text(".csv", tables, stream))
         else:
-            self.errors.unlink(missing_ok=True)  # of an earlier result
+            self.errors.unlink(missing_ok=True)
 
     def _put_folder(self, parts: Parts, made: Sequence[Part]) -> None:
         folder = parts.folder / "result"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,33 @@ class Input:
         """
         with readable(self.path):
             return [file.fingerprint() for file in self.files]
+
+    def check_same(self, before: Sequence[Any]) -> None:
+        """Raise InputError unless the files are those of which `fingerprint` gave `before`."""
+        for file, now, then in zip(self.files, self.fingerprint(), before, strict=True):
+            if now != then:
+                raise InputError(f"{file.path} has changed while it was read. Nothing was written; run it again.")
+
+    def count_later(self) -> int:
+        """Return how many files are in the folder by now that were not there when it was looked into."""
+        if not self.path.is_dir():
+            return 0
+        with suppress(InputError, OSError):  # what is wrong with those that came does not concern those that were read
+            return len(set(_walk(self.path)) - {file.path for file in self.files})
+        return 0
+
+
+def difference(before: Iterable[Sequence[Any]], now: Iterable[Sequence[Any]]) -> str:
+    """Return in words what is different between two fingerprints of an input; nothing if they are the same."""
+    earlier, later = ({name: facts for name, *facts in one} for one in (before, now))
+    changed = [name for name, facts in earlier.items() if later.get(name, facts) != facts]
+    gone, new = (list(one.keys() - other.keys()) for one, other in ((earlier, later), (later, earlier)))
+    told = ((changed, "has changed", "have changed"), (gone, "is gone", "are gone"), (new, "is new", "are new"))
+    return ", ".join(
+        f"{min(names)} {one}" if len(names) == 1 else f"{len(names):,} files such as {min(names)} {several}"
+        for names, one, several in told
+        if names
+    )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from forecaster.batch.inputs import difference
 from forecaster.errors import ConfigError, OutputError
 
 _JOURNAL = "journal"
@@ -205,9 +206,10 @@ class Parts:
         now = json.loads(json.dumps(self.identity))
         other = [name for name in now if identity.get(name) != now[name]]
         if other:
+            files = f" ({difference(identity['input'], now['input'])})" if "input" in other else ""
             raise ConfigError(
-                f"{self.folder} is of a run with another {' and '.join(other)}, which cannot be gone on with. Ask for "
-                "the same again, or leave out --resume to begin anew.",
+                f"{self.folder} is of a run with another {' and '.join(other)}{files}, which cannot be gone on with. "
+                "Ask for the same again, or leave out --resume to begin anew.",
                 column="resume",
             )
 

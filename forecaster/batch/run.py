@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
@@ -119,6 +120,9 @@ class Run:
             if not may_pass(error):
                 raise
             raise InputError(f"{error} {self._kept()}".rstrip()) from error.__cause__
+        later = self.given.count_later()
+        if later:
+            warnings.warn(f"{later:,} files came into {self.given.path} meanwhile, and were not read.", stacklevel=3)
         return self._result(before)
 
     def _all_parts(self, reading: Reading, plan: Plan, failures: Failures) -> Generator[Part, None, None]:
@@ -194,10 +198,13 @@ class Run:
         """Return the frequency and the time zone of the first series; where they cannot be told, those of the model."""
         asked = self.asked
         zone = asked.timezone or reading.timezone
+        faults = dict(first.faults)
         try:
-            panel = first.table.panel(freq=asked.frequency, timezone=zone, faults=dict(first.faults))
+            panel = first.table.panel(freq=asked.frequency, timezone=zone, faults=faults)
         except InputError as error:
             usual = asked.usual_frequency()
+            if is_only and all(name in faults for name in first.table.names):
+                return usual or Frequency.parse("D"), zone  # any will do: each has a fault, which is to be named
             if is_only or usual is None:
                 told = f"{self.given.path}: {error}"
                 raise type(error)(told, series=error.series, row=error.row, column=error.column) from None
@@ -227,13 +234,15 @@ class Run:
 
     def _check(self) -> None:
         """Raise InputError if there is nothing to put into the output, or it would be of several inputs."""
-        if self.given.fingerprint() != self.parts.identity["input"]:
-            raise InputError(f"{self.given.path} has changed while it was read. Nothing was written; run it again.")
+        self.given.check_same(self.parts.identity["input"])
         if not any(part.series for part in self.parts.done):
-            name, reason = next((one for part in self.parts.done for one in part.named), ("", "there are none"))
+            name, reason = next((one for part in self.parts.done for one in part.named), ("", "There are none."))
+            self.destination.put_errors(self.parts)
+            errors = self._errors()
+            named = "" if errors is None else f" Each is named in {errors}."
             if reason.startswith("has "):
-                raise TooShortError(f"No series is long enough. Series {name!r} {reason}.", series=name)
-            raise InputError(f"{self.given.path}: no series can be forecast. {reason}", series=name)
+                raise TooShortError(f"No series is long enough. Series {name!r} {reason}.{named}", series=name)
+            raise InputError(f"{self.given.path}: no series can be forecast. {reason}{named}", series=name)
 
     def _kept(self) -> str:
         if self.destination.is_device or not self.parts.done:
@@ -241,16 +250,20 @@ class Run:
         count = sum(part.series + part.skipped for part in self.parts.done)
         return f"{count:,} series are done and kept in {self.parts.folder}: go on with --resume (resume=True)."
 
+    def _errors(self) -> Path | None:
+        """Return where the series without a forecast are named, if there are any, and a place for that."""
+        skipped = any(part.skipped for part in self.parts.done)
+        return self.destination.errors if skipped and not self.destination.is_device else None
+
     def _result(self, before: int) -> BatchResult:
         done = self.parts.done
-        skipped = sum(part.skipped for part in done)
         result = BatchResult(
             output=self.destination.path,
             h=int((self.parts.plan or {}).get("h", 0)),
             series=sum(part.series for part in done),
-            skipped=skipped,
+            skipped=sum(part.skipped for part in done),
             rows=sum(part.rows for part in done),
-            errors=self.destination.errors if skipped and not self.destination.is_device else None,
+            errors=self._errors(),
             named=tuple(one for part in done for one in part.named)[:_MOST_NAMED],
             resumed=sum(part.series + part.skipped for part in done[:before]),
             model=self.model,

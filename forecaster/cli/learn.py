@@ -46,7 +46,8 @@ from forecaster.textfile import PARTS
 def learn(text: Path, model: Path, parts: Any, steps: int | None, **options: Any) -> None:
     """Train a model on TEXT, a file in UTF-8 (.txt, .txt.gz), that tells which word, character or state comes next.
 
-    A twentieth is held out, and how well it is guessed is told beside what counting pairs and triples would do.
+    A twentieth is held out. The weights that guess it best are kept, and how well is told beside what counting pairs
+    and triples would do.
     """
     from forecaster import SymbolForecaster
     from forecaster.storage import check_model_target
@@ -70,5 +71,5 @@ def _describe(info: dict[str, Any], units: str) -> str:
     told += f", knows {count(len(info['vocabulary']['symbols']), units)}"
     if accuracy is not None:
         counted = ", ".join(f"{name} {accuracy[name]:.1f}" for name in ("unigram", "bigram", "trigram"))
-        told += f"; held-out perplexity {accuracy['perplexity']:.1f} ({counted})"
+        told += f"; held-out perplexity {accuracy['perplexity']:.1f}, by which the weights were chosen ({counted})"
     return told + clipped_in(training["clipped_steps"], training["steps"])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.cli.options import BASE, example, models_store
+from forecaster.cli.options import example, models_store
 from forecaster.cli.shown import PARTIAL, show_table
+from forecaster.config import BASE
 from forecaster.errors import ModelFormatError, UnknownVersionError
 
 if TYPE_CHECKING:

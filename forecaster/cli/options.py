@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from forecaster.config import INITS, LOSSES, check_levels, check_quantiles, state_folder
+from forecaster.config import BASE, INITS, LOSSES, check_levels, check_quantiles, is_base, state_folder
 from forecaster.errors import ConfigError, InputError, ModelFormatError, OutputError
 from forecaster.shape import CELLS
 
@@ -24,9 +24,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
-
-BASE = "base"
-"""What the base weights of the package are called where a model folder is asked for."""
 
 EXECUTORS = ("serial", "threads", "ray")
 """As in `forecaster.executors`, which ``--help`` has no need to import."""
@@ -213,7 +210,7 @@ def load_and_read(model: Path, csv: Path, options: dict[str, Any]) -> tuple[Fore
     from forecaster import Forecaster
 
     season = options["season"]
-    if str(model) == BASE and not (model / "model.json").is_file():
+    if is_base(model):
         panel = read(csv, options)
         return Forecaster.pretrained(panel.frequency.alias, season=season), panel
     forecaster = Forecaster.load(model)  # first, so that a wrong name is told before a long table is read

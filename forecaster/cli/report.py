@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from forecaster.cli.options import (
-    BASE,
     FILE,
     check_not_the_source,
     example,
@@ -27,7 +26,7 @@ from forecaster.cli.options import (
     training_options,
 )
 from forecaster.cli.shown import TrainingProgress, count, name_skipped
-from forecaster.config import LOSSES
+from forecaster.config import BASE, LOSSES
 from forecaster.errors import ConfigError
 from forecaster.shape import CELLS
 

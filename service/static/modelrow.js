@@ -105,7 +105,7 @@ function baseFacts(kinds) {
 function symbolFacts(version, info) {
   const { vocabulary, training, accuracy } = info;
   const { units } = vocabulary;
-  const wavers = accuracy && `Perplexity ${number(accuracy.perplexity)} on what was held out: it wavers as between so many ${units}. Counting triples: ${number(accuracy.trigram)}.`;
+  const wavers = accuracy && `Perplexity ${number(accuracy.perplexity)} on what was held out, by which its weights were chosen: it wavers as between so many ${units}. Counting triples: ${number(accuracy.trigram)}.`;
   return make(
     "div.about",
     {},

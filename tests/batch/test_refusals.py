@@ -13,9 +13,9 @@ import pytest
 
 from forecaster import ConfigError, Forecaster, InputError, OutputError, TooShortError
 from forecaster.batch import BatchProgress, forecast_file, reading
-from forecaster.batch.inputs import find_input
+from forecaster.batch.inputs import difference, find_input
 from forecaster.columns import ColumnNames
-from tests.batch.tables import series_rows, write_csv, write_parquet
+from tests.batch.tables import errors_of, series_rows, write_csv, write_parquet
 from tests.examples import TINY, tiny, weekly
 
 ROWS = series_rows([20 + number % 13 for number in range(40)])
@@ -32,9 +32,28 @@ def test_where_no_series_can_be_forecast_nothing_is_written(
     if not at_once:
         request.getfixturevalue("in_pieces")
     source = write_csv(tmp_path / "in.csv", [(f"a{number:02}", "2024-01-01", 1.0) for number in range(30)])
-    with pytest.raises(TooShortError, match=r"No series is long enough\. Series 'a00' has 1 observed values"):
+    said = r"No series is long enough\. Series 'a00' has 1 observed values.*Each is named in .*out\.csv\.errors\.csv\."
+    with pytest.raises(TooShortError, match=said):
         forecast_file(model, source, tmp_path / "out.csv", freq="D")
+    assert sorted(line["unique_id"] for line in errors_of(tmp_path / "out.csv")) == [f"a{n:02}" for n in range(30)]
+    (tmp_path / "out.csv.errors.csv").unlink()
     assert nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("base", [False, True])
+def test_where_every_series_has_a_fault_all_of_them_are_named(
+    at_once: bool, base: bool, model: Forecaster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not at_once:
+        request.getfixturevalue("in_pieces")
+    rows: list[Any] = [(f"a{n:02}", f"2024-01-{day:02}", "many") for n in range(9) for day in (1, 2, 3)]
+    freq = None if at_once or not base else "D"  # the first of several pieces shows none
+    with pytest.raises(InputError, match=r"column 'y': expected a number, got 'many'"):
+        forecast_file("base" if base else model, write_csv(tmp_path / "in.csv", rows), tmp_path / "out.csv", freq=freq)
+    found = {line["unique_id"]: (line["row"], line["column"]) for line in errors_of(tmp_path / "out.csv")}
+    assert found == {f"a{n:02}": (str(2 + 3 * n), "y") for n in range(9)}
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.usefixtures("in_pieces")
@@ -56,6 +75,49 @@ def test_an_input_that_changes_meanwhile_is_refused(model: Forecaster, tmp_path:
     with pytest.raises(InputError, match="has changed while it was read"):
         forecast_file(model, source, tmp_path / "out.csv", progress=touch)
     assert nothing_left(tmp_path)
+
+
+def folder_of(path: Path, names: str) -> Path:
+    path.mkdir()
+    for name in names:
+        write_csv(path / f"{name}.csv", [(f"{name}{one}", day, value) for one, day, value in ROWS])
+    return path
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_the_file_of_a_folder_that_changes_meanwhile_is_named(model: Forecaster, tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "abc")
+
+    def touch(progress: BatchProgress) -> None:
+        if progress.stage == "forecasting" and progress.series > 20:
+            os.utime(source / "b.csv", ns=(1, 1))
+
+    with pytest.raises(InputError, match=r"in/b\.csv has changed while it was read"):
+        forecast_file(model, source, tmp_path / "out.csv", progress=touch)
+    assert nothing_left(tmp_path)
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_files_that_come_into_a_folder_meanwhile_are_counted(model: Forecaster, tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "ab")
+
+    def add(progress: BatchProgress) -> None:
+        if progress.stage == "forecasting" and progress.series > 20:
+            for name in ("new.csv", "other.tmp", ".hidden"):
+                (source / name).touch()
+
+    with pytest.warns(UserWarning, match=r"2 files came into .*in meanwhile, and were not read"):
+        result = forecast_file(model, source, tmp_path / "out.csv", progress=add)
+    assert result.series == 80
+
+
+def test_what_is_different_between_two_inputs() -> None:
+    before = [["a.csv", 1, 2, "x"], ["b.csv", 3, 4, "y"]]
+    assert difference(before, before) == ""
+    assert difference(before, [["a.csv", 1, 9, "x"], before[1]]) == "a.csv has changed"
+    assert difference(before, before[1:]) == "a.csv is gone"
+    now = [before[0], ["d.csv", 1, 1, ""], ["c.csv", 1, 1, ""]]
+    assert difference(before, now) == "b.csv is gone, 2 files such as c.csv are new"
 
 
 @pytest.mark.parametrize("ending", [".csv.gz"])
