@@ -16,6 +16,9 @@ from forecaster.raycluster import Ray
 
 STORE_BYTES = 78_643_200
 """Of the object store of a node: the least that Ray takes."""
+HEALTH = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 5}
+"""How soon a node that was killed is missed: after a few seconds instead of fifteen. One that lives has as long for its
+answer as ever, ten seconds, so that a busy machine loses none."""
 
 
 def need_ray() -> None:
@@ -31,7 +34,8 @@ class Nodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self.cluster = Cluster(initialize_head=True, head_node_args=self._arguments(cpus=0))
+        head = {**self._arguments(cpus=0), "_system_config": HEALTH}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes: list[Any] = []
 
     @staticmethod

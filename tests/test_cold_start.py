@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from forecaster import Forecaster
 from tests.examples import trained, weekly
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 120.0
+PATIENCE = 300.0
+"""Seconds for what takes twenty where nothing else runs."""
 
 
 def run(code: str, *, cache: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +67,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     trained().save(folder)
     return folder
+
+
+LATER = "from forecaster import loading\nloading._GRACE = 3600.0\n"
+"""Has kernels begun an hour after the first forecast: whoever waits for them is seen, however slow the machine is."""
 
 
 def forecast_code(model: Path, *, after: str = "") -> str:
@@ -126,15 +130,14 @@ def warm(folder: Path) -> None:
 @pytest.mark.parametrize("make", [absent, in_the_way, read_only, broken, warm])
 def test_the_first_forecast_waits_for_no_kernel(make: Any, tmp_path: Path, model: Path, expected: Any) -> None:
     make(tmp_path / "cache")
-    answer = answer_of(forecast_code(model), cache=tmp_path / "cache")
+    answer = answer_of(LATER + forecast_code(model), cache=tmp_path / "cache")
     assert answer["numba"] is False
     assert_allclose(answer["point"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [in_the_way, broken])
-def test_forecasts_go_on_compiled_and_stay_right(make: Any, tmp_path: Path, model: Path, expected: Any) -> None:
-    """Through the same damage, when the kernels have been compiled in the background."""
-    make(tmp_path / "cache")
+def test_forecasts_go_on_compiled_and_stay_right(tmp_path: Path, model: Path, expected: Any) -> None:
+    """Through a damaged cache, when the kernels have been compiled in the background."""
+    broken(tmp_path / "cache")
     after = (
         "from forecaster.loading import LOADER\n"
         "first = point\n"
@@ -170,15 +173,17 @@ def test_a_process_may_end_while_it_compiles(tmp_path: Path, model: Path) -> Non
     wait = (
         f"import pathlib, time\nwhile not list(pathlib.Path({str(tmp_path)!r}).glob('cache/*.bin')): time.sleep(0.01)"
     )
-    began = time.monotonic()
-    done = run(forecast_code(model, after=wait), cache=tmp_path / "cache")
+    # What is registered first is called last, when the loader has been ended.
+    last = "import atexit\natexit.register(lambda: print(LOADER.ready.is_set()))\n"
+    code = last + "from forecaster.loading import LOADER\n" + forecast_code(model, after=wait)
+    done = run(code, cache=tmp_path / "cache")
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "False", "it did not wait for the other kernels"
     assert list((tmp_path / "cache").glob("*.bin"))
-    assert time.monotonic() - began < PATIENCE / 2
 
 
 def test_the_service_answers_before_it_has_kernels(tmp_path: Path, model: Path) -> None:
-    code = (
+    code = LATER + (
         "import json, sys\n"
         "from pathlib import Path\n"
         "from service import create_app\n"

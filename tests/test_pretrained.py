@@ -328,7 +328,7 @@ def test_what_makes_them_worse_is_not_kept() -> None:
     assert_allclose(model.forecast(level=[]).point, Forecaster.pretrained("D").forecast(panel, level=[]).point)
 
 
-def worlds(count: int = 1500, length: int = 120) -> dict[str, Floats]:
+def worlds(count: int = 800, length: int = 120) -> dict[str, Floats]:
     """Return series whose errors are known: about a level with a season, walks, and noise."""
     noise = np.random.default_rng(7).standard_normal((count, length))
     pulled = noise.copy()
@@ -342,7 +342,7 @@ def worlds(count: int = 1500, length: int = 120) -> dict[str, Floats]:
 def test_intervals_cover_what_they_say_on_simulated_series(world: str) -> None:
     panel = numbered({f"s{i}": row for i, row in enumerate(worlds()[world])})
     known, actual = panel.head(14), panel.tail_values(14)
-    said = Forecaster(h=14, season=7).fit(known).forecast(known, level=(80, 95))
+    said = Forecaster(h=14, season=7, training={"steps": 40}).fit(known).forecast(known, level=(80, 95))
     inside = [((actual >= said.lower[:, k]) & (actual <= said.upper[:, k])).mean() for k in range(2)]
     assert_allclose(inside, [0.80, 0.95], atol=0.02)
 

@@ -22,8 +22,8 @@ clusters.need_ray()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.Nodes]:
-    """A head and four nodes of one processor each, two of which are to die."""
-    with clusters.nodes(4) as running:
+    """A head and two nodes of one processor each; a test that kills one adds another."""
+    with clusters.nodes(2) as running:
         yield running
 
 
@@ -51,6 +51,7 @@ class Killer:
         if self.nodes and not self._over.wait(0.5):
             self.cluster.kill_node()
             self.killed += 1
+            self.cluster.add()
 
     def __enter__(self) -> Killer:
         self._thread.start()

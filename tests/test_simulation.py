@@ -96,10 +96,16 @@ def simulated(kind: str) -> tuple[Forecaster, Floats]:
     return model.fit(numbered({f"s{i}": row[:LENGTH] for i, row in enumerate(values)})), values[:, LENGTH:]
 
 
+@cache
+def drawn(kind: str) -> tuple[SamplePaths, Floats]:
+    """Return paths of these series, and what came."""
+    model, actual = simulated(kind)
+    return model.paths(n_paths=500), actual
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_step_is_covered_as_stated(kind: str) -> None:
-    model, actual = simulated(kind)
-    paths = model.paths(n_paths=500)
+    paths, actual = drawn(kind)
     for level in (80.0, 95.0):
         # two points, and half of one for chance
         assert coverage(actual, *quantiles_of(paths, level)) == pytest.approx(level / 100, abs=0.025)
@@ -108,25 +114,24 @@ def test_each_step_is_covered_as_stated(kind: str) -> None:
 @pytest.mark.parametrize("of_all_steps", [np.sum, np.max])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_depends_on_all_steps_is_covered_as_stated(kind: str, of_all_steps: Any) -> None:
-    model, actual = simulated(kind)
-    drawn = of_all_steps(model.paths(n_paths=500).values, axis=2)
+    paths, actual = drawn(kind)
+    totals = of_all_steps(paths.values, axis=2)
     for level in (80.0, 95.0):
-        lower, upper = np.quantile(drawn, [0.5 - level / 200, 0.5 + level / 200], axis=1)
+        lower, upper = np.quantile(totals, [0.5 - level / 200, 0.5 + level / 200], axis=1)
         # 2,000 of them, and as many held-out ones behind the paths: the share inside varies by more than a point
         assert coverage(of_all_steps(actual, axis=1), lower, upper) == pytest.approx(level / 100, abs=0.05)
 
 
 def test_steps_that_know_nothing_of_each_other_would_give_sums_far_too_narrow_an_interval() -> None:
-    model, actual = simulated("walks")
-    alone = np.random.default_rng(0).permuted(model.paths(n_paths=500).values, axis=1)
+    paths, actual = drawn("walks")
+    alone = np.random.default_rng(0).permuted(paths.values, axis=1)
     lower, upper = np.quantile(alone.sum(axis=2), [0.1, 0.9], axis=1)
     assert coverage(actual.sum(axis=1), lower, upper) < 0.6
 
 
 def test_neighbouring_steps_of_a_walk_hang_together_and_far_ones_less() -> None:
-    model, _ = simulated("walks")
-    paths = model.paths(n_paths=2000).values
-    errors = (paths - np.median(paths, axis=1, keepdims=True))[:20]
+    paths = drawn("walks")[0].values[:80]
+    errors = paths - np.median(paths, axis=1, keepdims=True)
     said = np.mean([np.corrcoef(one, rowvar=False) for one in errors], axis=0)
     steps = np.arange(1, AHEAD + 1)
     truth = np.sqrt(np.minimum.outer(steps, steps) / np.maximum.outer(steps, steps))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from forecaster.cli import run
 from tests.examples import trained
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,15 @@ class Batch:
     def run(self, *more: str) -> Done:
         """Run it to its end."""
         return self.end(self.start(*more))
+
+    def here(self, *more: str) -> Done:
+        """Do in this process what `run` does, where neither its end nor its memory matters: in a fifth of the time.
+
+        That time is Python's, to import all that is needed.
+        """
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            code = run(["predict", str(self.model), str(self.source), "--output", self.output, *self.options, *more])
+        return Done(code, out.getvalue(), err.getvalue(), 0)
 
 
 def _most_memory(pid: int) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TypeVar
+
+Size = TypeVar("Size")
 
 
-def size(small: int, full: int) -> int:
+def size(small: Size, full: Size) -> Size:
     """Return the full size where FORECASTER_SOAK is set."""
     return full if os.environ.get("FORECASTER_SOAK") else small
 

@@ -75,7 +75,7 @@ def test_with_enough_memory_it_is_forecast(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scattered", [False, True])
 def test_very_many_series_of_one_row_are_named(scattered: bool, model: Path, tmp_path: Path) -> None:
-    lonely = size(60_000, 1_000_000)
+    lonely = size(20_000, 1_000_000)
     lengths = [1] * (lonely // 2) + [20] * GOOD + [1] * (lonely // 2)
     source = draw_parquet(tmp_path / "in.parquet", lengths, scattered=scattered)
     done = Batch(model, source, f"{tmp_path}/out.parquet", tmp_path / "said").run()
@@ -92,7 +92,7 @@ def test_very_many_series_of_one_row_are_named(scattered: bool, model: Path, tmp
 
 def test_a_packed_file_that_was_cut_short_is_refused_before_any_work(model: Path, tmp_path: Path) -> None:
     lines = (
-        f"s{number:06},2024-01-{day:02},{day}\n" for number in range(size(20_000, 400_000)) for day in range(1, 31)
+        f"s{number:06},2024-01-{day:02},{day}\n" for number in range(size(10_000, 400_000)) for day in range(1, 31)
     )
     source = tmp_path / "in.csv.gz"
     with gzip.open(source, "wt", compresslevel=1) as file:
@@ -124,7 +124,7 @@ def test_ids_in_several_files_of_a_folder_are_one_series(model: Path, tmp_path: 
     assert (error["unique_id"], error["file"], error["row"]) == ("series 0000000", "part-9.parquet", "1")
     assert "row 1: duplicate timestamp 1800-01-01, already in row 1 of part-0.parquet" in error["reason"]
     alone = Batch(model, tmp_path / "whole.parquet", f"{tmp_path}/alone.parquet", tmp_path / "said")
-    assert alone.run().code == 0
+    assert alone.here().code == 0
     expected = pq.read_table(tmp_path / "alone.parquet").slice(3)  # without the first series
     keys = [("unique_id", "ascending"), ("ds", "ascending")]
     assert pq.read_table(tmp_path / "out.parquet").sort_by(keys).equals(expected.sort_by(keys))
@@ -147,14 +147,14 @@ def test_a_disk_that_fills_up_leaves_what_was_there_and_what_is_done(
     series, is_scattered = size(4_000, 20_000), source == "scattered"
     table = draw_parquet(tmp_path / "in.parquet", [30] * series, scattered=is_scattered)
     batch = Batch(model, table, f"{disk.path}/out.parquet", tmp_path / "said")
-    assert batch.run().code == 0
+    assert batch.here().code == 0
     clean = contents(disk.path, "out.parquet")
     need = 3 * len(clean["out.parquet"]) + 6 * 2**20 + 60 * 30 * series * is_scattered
     outcomes = {"full": 0, "written": 0}
     (disk.path / "out.parquet").write_bytes(b"an earlier result")
-    for leave in range(0, need, need // size(4, 40)):
+    for leave in range(0, need, need // size(3, 40)):
         disk.fill(leave=leave // PAGE * PAGE)
-        done = batch.run("--resume")
+        done = batch.here("--resume")
         outcomes["written" if done.code == 0 else "full"] += 1
         if done.code:
             assert done.code == 2, done.err
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there_and_what_is_done(
             (disk.path / "out.parquet").write_bytes(b"an earlier result")
         disk.empty()
     disk.empty()
-    done = batch.run("--resume")
+    done = batch.here("--resume")
     assert done.code == 0, done.err
     assert contents(disk.path, "out.parquet") == clean
     assert [path.name for path in disk.path.iterdir()] == ["out.parquet"]
@@ -177,12 +177,12 @@ def test_a_disk_that_fills_up_leaves_what_was_there_and_what_is_done(
 def test_a_disk_without_room_for_another_file(disk: Disk, model: Path, tmp_path: Path) -> None:
     table = draw_parquet(tmp_path / "in.parquet", [30] * 4_000)
     batch = Batch(model, table, f"{disk.path}/out.parquet", tmp_path / "said")
-    for left in range(0, 12, size(3, 1)):
+    for left in range(0, 12, size(6, 1)):
         disk.use_files(leave=left)
-        done = batch.run("--resume")
+        done = batch.here("--resume")
         assert done.code in (0, 2), done.err
         assert (done.code == 2) == ("cannot be written" in done.err)
         assert (done.code == 0) == (disk.path / "out.parquet").exists()
         (disk.path / "out.parquet").unlink(missing_ok=True)
         disk.empty()
-    assert batch.run("--resume").code == 0
+    assert batch.here("--resume").code == 0

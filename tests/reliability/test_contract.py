@@ -117,6 +117,7 @@ def every_kind(models: Path, machine: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.skipif(not size(0, 1), reason="make soak tries it without keys too")
 def test_without_keys(every_kind: Path, tmp_path: Path) -> None:
     with running(tmp_path, models=every_kind, **SETTINGS) as service:
         check(service, tmp_path)

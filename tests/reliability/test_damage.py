@@ -15,7 +15,7 @@ from tests.reliability.constants import FILES, Files, columnar, constant, put, s
 from tests.reliability.sizes import say, size
 from tests.service.processes import Running, running, wait_for
 
-CUTS = FLIPS = size(4, 60)
+CUTS = FLIPS = size(1, 60)
 """Places in each file."""
 GIANT = 2**40
 Damage = Callable[[Path, Files], None]

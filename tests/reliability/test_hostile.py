@@ -27,7 +27,7 @@ from tests.service.test_tracing import Collector, collecting
 
 ATTACKS = {**FRAMING, **TEXTS, **VALUES, **TABLES, **QUERIES, **TYPES, **FILES}
 ROUNDS = size(1, 5)
-AT_ONCE = size(2, 8)
+AT_ONCE = size(4, 8)
 SECONDS_OF_WAITING = 0.2
 LONGEST_PROBLEM = 20_000
 PLAIN = {"Content-Type": "application/json"}

@@ -29,8 +29,8 @@ from .fleet import Monkey, fleet, start_worker, wait_until_gone
 from .history import FINISHED, History, violations
 from .sizes import size
 
-JOBS, KILLS = size(40, 1_000), size(6, 60)
-SHARED_JOBS = size(16, 300)
+JOBS, KILLS = size(20, 1_000), size(3, 60)
+SHARED_JOBS = size(8, 300)
 CUSTOMERS, WORKERS = 4, 3
 LEASE, PAUSE = 1, 2.5
 ATTEMPTS = 3

@@ -16,10 +16,10 @@ from tests.reliability.load import Ask, Load
 from tests.reliability.sizes import say, size
 from tests.service.processes import Running, running, wait_for
 
-REQUESTS = size(2_000, 100_000)
-MODELS = size(60, 200)
+REQUESTS = size(1_000, 100_000)
+MODELS = size(20, 200)
 BODY = columnar(1)
-SETTINGS = {"DEFAULT_MODEL": "m", "LOG_LEVEL": "WARNING"}
+SETTINGS = {"DEFAULT_MODEL": "m", "LOG_LEVEL": "WARNING", "ENGINE": "compiled"}
 
 
 def resident(service: Running) -> list[int]:

@@ -33,8 +33,11 @@ from werkzeug.serving import make_server
 import service
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-"""Seconds after which a test gives up on a process; far more than any of them takes."""
+PATIENCE = 180.0
+"""Seconds after which a test gives up on a process; far more than any of them takes, on a busy machine too."""
+
+DEFAULTS = {"WORKERS": "2", "THREADS": "2", "JOB_WORKERS": "0"}
+"""Settings of services, where a test says nothing of them."""
 
 GUNICORN = ("-P", "-m", "gunicorn", "-c", str(Path(service.__file__).with_name("gunicorn.conf.py")))
 SERVE = ("-P", "-m", "forecaster.cli", "serve")
@@ -181,7 +184,7 @@ def running(
     ready
         False: do not wait for it.
     settings
-        Settings without ``FORECASTER_``. Default: two workers with two threads, no job worker.
+        Settings without ``FORECASTER_``, beside `DEFAULTS`: two workers with two threads, no job worker.
 
     Yields
     ------
@@ -190,7 +193,7 @@ def running(
     """
     port = free_port()
     given = {"MODELS": str(models), "PORT": str(port), "STATE": str(folder / "state")}
-    given |= {"WORKERS": "2", "THREADS": "2", "JOB_WORKERS": "0"} | settings
+    given |= DEFAULTS | settings
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FORECASTER_")}
     variables |= {name: os.environ[name] for name in KEPT if name in os.environ}
     variables |= {f"FORECASTER_{name}": value for name, value in given.items()}
