@@ -6,7 +6,8 @@
 
 `inputs` finds the files; `parquet_chunks` and `csv_chunks` read them; `survey` tells whether the rows of each series
 are together, and `buckets` brings them together if they are not; `pieces` cuts chunks into whole series; `work` and
-`encoding` make the part of a piece, on any executor; `parts` keeps what is done, and `destination` joins it.
+`encoding` make the part of a piece, on any executor; `parts` keeps what is done, and `destination` joins it. A process
+that does nothing else asks `allocation` to keep its memory.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -24,22 +24,40 @@ _MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of s
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ids:
-    """The ids of some rows, in their order.
+    """The ids of some rows, in their order, by runs of rows with one id: rows of a series are often together.
 
     Attributes
     ----------
     names : pyarrow array of strings
-        The distinct ids; each of them occurs.
-    codes : (rows,) int64
-        Which of them each row has.
+        The distinct ids, in the order in which they come; each of them occurs.
+    of_runs : (runs,) int64
+        Which of them each run has.
+    begins : (runs,) int64
+        Where each run begins.
+    count : int
+        Rows.
     """
 
     names: Any
-    codes: IntArray
+    of_runs: IntArray
+    begins: IntArray
+    count: int
 
-    def runs(self) -> IntArray:
-        """Return where each run of rows with one id begins."""
-        return np.flatnonzero(np.diff(self.codes, prepend=-1))
+    @property
+    def codes(self) -> IntArray:
+        """Which of the names each row has, (count,)."""
+        return np.repeat(self.of_runs, np.diff(self.begins, append=self.count))
+
+    def name(self, row: int) -> str:
+        """Return the id of a row."""
+        run = np.searchsorted(self.begins, row, "right") - 1
+        return str(self.names[int(self.of_runs[run])].as_py())
+
+    def rows(self, start: int, stop: int) -> Ids:
+        """Return the ids of the rows from `start` to before `stop`."""
+        first, after = np.searchsorted(self.begins, (start, stop - 1), "right") + (-1, 0)
+        begins = np.maximum(self.begins[first:after] - start, 0)
+        return _in_order(self.names, self.of_runs[first:after], begins, stop - start)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +99,7 @@ class Chunk:
         within = {name: fault for name, fault in self.faults.items() if lines[0] <= (fault.row or 0) <= lines[-1]}
         return replace(
             self,
-            ids=compact(self.ids.names, self.ids.codes[start:stop]),
+            ids=self.ids.rows(start, stop),
             times=self.times[start:stop],
             values=self.values[start:stop],
             lines=lines,
@@ -141,27 +159,42 @@ def names_list(names: Any) -> list[str]:
     return found
 
 
-def compact(names: Any, codes: NDArray[np.integer[Any]]) -> Ids:
-    """Return ids each of which occurs, once, in the order in which they come: what files hold promises none of it."""
+def compact(
+    names: Any, codes: NDArray[np.integer[Any]], as_texts: Callable[[Any], Any] = lambda values: values
+) -> Ids:
+    """Return ids each of which occurs, once, in the order in which they come: what files hold promises none of it.
+
+    `as_texts` makes strings of those of the `names` that occur; there may be many more.
+    """
     begins = np.flatnonzero(codes[1:] != codes[:-1]) + 1
     begins = np.concatenate((np.zeros(min(1, len(codes)), np.int64), begins))
-    ids = _compact(names, codes[begins].astype(np.int64))  # rows of a series are often together
-    return Ids(ids.names, np.repeat(ids.codes, np.diff(begins, append=len(codes))))
+    ids = _in_order(names, codes[begins].astype(np.int64), begins, len(codes))
+    texts = as_texts(ids.names)
+    if len(need_pyarrow("pyarrow.compute").unique(texts)) == len(texts):
+        return replace(ids, names=texts)
+    once = texts.dictionary_encode()
+    of_runs = once.indices.to_numpy().astype(np.int64)[ids.of_runs]
+    begin = np.diff(of_runs, prepend=-1) != 0
+    return Ids(once.dictionary, of_runs[begin], begins[begin], len(codes))
 
 
-def _compact(names: Any, codes: IntArray) -> Ids:
-    arrow, compute = need_pyarrow(), need_pyarrow("pyarrow.compute")
-    used, codes = np.unique(codes, return_inverse=True)
-    names = names.take(arrow.array(used))
-    if len(compute.unique(names)) < len(names):
-        once = names.dictionary_encode()
-        names, codes = once.dictionary, once.indices.to_numpy().astype(np.int64)[codes]
-    firsts = np.full(len(names), len(codes))
-    firsts[codes[::-1]] = np.arange(len(codes))[::-1]
+def runs_of(names: Any, each: int) -> Ids:
+    """Return the ids of a table in which each of some names has `each` rows, one after the other."""
+    numbers = np.arange(len(names))
+    return Ids(names, numbers, each * numbers, each * len(names))
+
+
+def _in_order(names: Any, of_runs: IntArray, begins: IntArray, count: int) -> Ids:
+    """Return ids with those of some distinct `names` that runs have, in the order in which they come."""
+    arrow = need_pyarrow()
+    steps = np.diff(of_runs)
+    if len(of_runs) and (steps == 1).all():
+        return Ids(names.slice(of_runs[0], len(of_runs)), np.arange(len(of_runs)), begins, count)
+    used, firsts, of_runs = np.unique(of_runs, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
-    places = np.empty(len(names), np.int64)
-    places[order] = np.arange(len(order))
-    return Ids(names.take(arrow.array(order)), places[codes])
+    places = np.empty(len(used), np.int64)
+    places[order] = np.arange(len(used))
+    return Ids(names.take(arrow.array(used[order])), places[of_runs], begins, count)
 
 
 def hashes(names: Any) -> NDArray[np.uint64]:
@@ -187,9 +220,9 @@ def hashes(names: Any) -> NDArray[np.uint64]:
 
 def refuse_empty(ids: Ids, first: int, word: str, column: str) -> None:
     """Raise InputError if an id is an empty text; `first` is the number of the first row."""
-    empty = np.flatnonzero(need_pyarrow("pyarrow.compute").equal(ids.names, "").to_numpy(zero_copy_only=False))
-    if empty.size:
-        raise no_id(first + int(np.argmax(ids.codes == empty[0])), word, column)
+    empty = need_pyarrow("pyarrow.compute").index(ids.names, "").as_py()
+    if empty >= 0:
+        raise no_id(first + int(ids.begins[np.argmax(ids.of_runs == empty)]), word, column)
 
 
 def no_id(row: int, word: str, column: str) -> InputError:
@@ -203,7 +236,7 @@ def chunk_of(table: LongTable, mark: Mark, faults: dict[str, InputError]) -> Chu
     if table.lines is None:
         raise ValueError("the rows have no numbers")
     return Chunk(
-        Ids(need_pyarrow().array(table.names, "string"), table.codes),
+        compact(need_pyarrow().array(table.names, "string"), table.codes),
         table.times,
         table.values,
         table.lines,

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.batch.chunks import Chunk, Ids, Mark, chunk_of, compact, names_list, refuse_empty
+from forecaster.batch.chunks import Chunk, Ids, Mark, chunk_of, compact, names_list, refuse_empty, runs_of
 from forecaster.batch.inputs import Input, InputFile
 from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvfile import CsvColumns
@@ -122,7 +122,7 @@ class CsvSource:
         """Yield the ids of all rows, and the line of the first of them."""
         rows, self._begins = 0, []
         for chunk in self._chunks(_Place(0, 0, 0, 1), ids_alone=True):
-            rows += len(chunk.ids.codes)
+            rows += chunk.ids.count
             yield chunk.ids, int(chunk.lines[0])
         if not rows:
             raise InputError(f"{self._given.path}: there is a header but no row below it. Expected one for each value.")
@@ -250,7 +250,7 @@ class CsvSource:
         lines = np.arange(place.line, place.line + count) + place.begin
         if layout.id is None:
             names = need_pyarrow().array([head.columns[at] for at in layout.targets], "string")
-            ids = Ids(names, np.repeat(np.arange(len(names)), count))
+            ids = runs_of(names, count)
         else:
             ids = _numbered(table.column(f"c{layout.id}"))
             refuse_empty(ids, int(lines[0]), self.word, self._names.id_col)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.batch.chunks import Chunk, Ids, Mark, compact, names_list, no_id, refuse_empty
+from forecaster.batch.chunks import Chunk, Ids, Mark, compact, names_list, no_id, refuse_empty, runs_of
 from forecaster.batch.inputs import Input, InputFile
 from forecaster.columns import ColumnNames, Layout, choose_layout
 from forecaster.csvrows import Limits
@@ -181,13 +181,13 @@ class ParquetSource:
         targets = [self._columns[place] for place in layout.targets]
         values = np.concatenate([_floats(self._column(batch, number, name)) for name in targets])
         if layout.id is None:
-            codes = np.repeat(np.arange(len(targets)), len(batch))
-            ids, lines = Ids(need_pyarrow().array(targets, "string"), codes), np.tile(lines, len(targets))
+            ids = runs_of(need_pyarrow().array(targets, "string"), len(batch))
         else:
             ids = self._ids_of(self._column(batch, number, self._columns[layout.id]), first)
         times, stamps, faulty = self._times(self._column(batch, number, self._columns[layout.time]))
-        faults = self._time_faults(np.flatnonzero(np.tile(faulty, len(ids.codes) // len(batch))), ids, lines)
-        times = np.tile(times, len(ids.codes) // len(batch))
+        if len(targets) > 1:
+            times, faulty, lines = (np.tile(one, len(targets)) for one in (times, faulty, lines))
+        faults = self._time_faults(np.flatnonzero(faulty), ids, lines)
         mark = {"file": number, "rows": row, "dates": self._dates}
         return Chunk(ids, times, values, lines, mark, stamps, utc=self.timezone is not None, faults=faults)
 
@@ -196,7 +196,7 @@ class ParquetSource:
             row = first + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
             raise no_id(row, self.word, self._names.id_col)
         encoded = column if _is_dictionary(column.type) else column.dictionary_encode()
-        ids = compact(_texts(encoded.dictionary), encoded.indices.to_numpy())
+        ids = compact(encoded.dictionary, encoded.indices.to_numpy(), _texts)
         refuse_empty(ids, first, self.word, self._names.id_col)
         return ids
 
@@ -214,7 +214,7 @@ class ParquetSource:
             numbers = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
             return (*self._numbers(numbers, missing), missing)
         encoded = column if _is_dictionary(kind) else column.dictionary_encode()
-        ids = compact(_texts(encoded.dictionary), encoded.indices.fill_null(0).to_numpy())
+        ids = compact(encoded.dictionary, encoded.indices.fill_null(0).to_numpy(), _texts)
         missing = encoded.indices.is_null().to_numpy(zero_copy_only=False)
         return ids.codes, tuple(names_list(ids.names)), missing
 
@@ -234,10 +234,10 @@ class ParquetSource:
     def _time_faults(self, rows: IntArray, ids: Ids, lines: IntArray) -> dict[str, InputError]:
         if not rows.size:
             return {}
-        names, column = names_list(ids.names), self._names.time_col
+        column = self._names.time_col
         faults: dict[str, InputError] = {}
         for row in rows.tolist():
-            name, line = names[ids.codes[row]], int(lines[row])
+            name, line = ids.name(row), int(lines[row])
             text = f"Row {line}: the timestamp is missing. Fill it in."
             faults.setdefault(name, InputError(text, series=name, row=line, column=column))
         return faults

@@ -98,8 +98,8 @@ class _Gathered:
 
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """Take rows; yield the pieces that they complete."""
-        begins, at = chunk.ids.runs(), 0
-        if self._name(chunk, 0) == self.open:
+        begins, at = chunk.ids.begins, 0
+        if chunk.ids.name(0) == self.open:
             begins = begins[1:]
             at = self._go_on(int(begins[0]) if begins.size else len(chunk))
         if self.long and at < len(chunk):
@@ -108,7 +108,7 @@ class _Gathered:
         for place in np.flatnonzero(ends - begins > self.sizes.longest).tolist():
             begin, end = int(begins[place]), int(ends[place])
             yield from self._gather(chunk, begins, at, begin)
-            self.open, self.first = self._name(chunk, begin), int(chunk.lines[begin])
+            self.open, self.first = chunk.ids.name(begin), int(chunk.lines[begin])
             self.long, self.passed, at = end - begin, self.passed + end - begin, end
             if end < len(chunk):
                 self._blame()
@@ -120,9 +120,6 @@ class _Gathered:
             self._blame()
         if self.rows or self.passed:
             yield self._close({})
-
-    def _name(self, chunk: Chunk, row: int) -> str:
-        return str(chunk.ids.names[int(chunk.ids.codes[row])].as_py())
 
     def _go_on(self, stop: int) -> int:
         """Pass by the next `stop` rows if their series, which came last, is left out; return where to go on."""
@@ -162,7 +159,7 @@ class _Gathered:
         self.parts.append(chunk.rows(at, stop))
         self.rows += stop - at
         self.series += len(begun)
-        self.open = self._name(chunk, stop - 1)
+        self.open = chunk.ids.name(stop - 1)
 
     def _close(self, end: Mark) -> Piece:
         piece = piece_of(self.parts, self.word, end, passed=self.passed)

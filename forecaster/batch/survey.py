@@ -26,7 +26,7 @@ def are_together(source: Source, seen: Callable[[int], None]) -> bool:
     for ids, _ in source.ids():
         if not together.still(ids) and source.rows is not None:
             return False
-        passed += len(ids.codes)
+        passed += ids.count
         seen(passed)
     return together.at_the_end()
 
@@ -42,11 +42,10 @@ class _Together:
 
     def still(self, ids: Ids) -> bool:
         """Take more ids; return whether all may still be together."""
-        runs = ids.codes[ids.runs()]
-        self._come_back |= len(runs) > len(ids.names)
+        self._come_back |= len(ids.of_runs) > len(ids.names)
         if self._come_back:
             return False
-        names = ids.names.take(need_pyarrow().array(runs))
+        names = ids.names
         if self._last is not None and names[0].equals(self._last):
             names = names.slice(1)
         if len(names):

@@ -67,7 +67,9 @@ def predict(
     training. Series that cannot be forecast are named in OUTPUT.errors.csv, the others are written.
     """
     from forecaster.batch import forecast_file
+    from forecaster.batch.allocation import keep_freed_memory
 
+    keep_freed_memory()
     check_outputs(csv, None if _is_folder(output) else Path(output), plot)
     try:
         with terminated_as_error(), BatchBar() as bar:
