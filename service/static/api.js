@@ -41,11 +41,13 @@ export class Problem extends Error {
  */
 export async function ask(method, path, asked = {}) {
   for (;;) {
+    const { Authorization: sent } = keyHeaders();
     const response = await send(method, path, asked);
     if (response.ok) return response;
     const problem = await problemOf(response);
     const needsKey = problem.status === 401 || problem.status === 403;
-    if (!needsKey || !(await askForKey(problem))) throw problem;
+    const isOther = keyHeaders().Authorization !== sent; // a key was given while this was on its way
+    if (!needsKey || !(isOther || (await askForKey(problem)))) throw problem;
   }
 }
 

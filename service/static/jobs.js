@@ -10,6 +10,7 @@ const BUSY_MS = 2_000;
 const CALM_MS = 10_000;
 
 const rows = new Map(); // by id, the newest job first
+const deleted = new Set(); // here, by id: an answer that was asked for before may still list them
 let hasMore = false; // whether there are jobs older than those of the list
 let timer = null;
 
@@ -56,8 +57,8 @@ async function showOlder() {
 }
 
 function show(jobs) {
-  for (const job of jobs) {
-    if (!rows.has(job.id)) rows.set(job.id, new JobRow(job, () => drop(job.id)));
+  for (const job of jobs.filter(({ id }) => !deleted.has(id))) {
+    if (!rows.has(job.id)) rows.set(job.id, new JobRow(job, () => (deleted.add(job.id), drop(job.id))));
     rows.get(job.id).show(job);
   }
   const wanted = [...rows.values()].sort((a, b) => (a.job.created < b.job.created ? 1 : -1)).map((row) => row.element);
@@ -69,7 +70,7 @@ function show(jobs) {
 
 function drop(id) {
   const row = rows.get(id);
-  rows.delete(id);
+  if (!rows.delete(id)) return; // the list said so first
   const held = row.element.contains(document.activeElement);
   const next = row.element.nextElementSibling ?? row.element.previousElementSibling;
   row.element.remove();

@@ -107,8 +107,9 @@ def key(tmp_path: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def visit(browser: Browser, service: Running) -> Iterator[Visit]:
+def visit(browser: Browser, service: Running, start: Start) -> Iterator[Visit]:
     """Open watched pages; the test fails if anything was wrong with them."""
+    assert start  # begun before, ended after: a page that is still open would miss its service
     visit = Visit(browser, service)
     yield visit
     visit.close()

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.service.processes import ROOT, Running
 
 from .chromium import Visit
-from .pages import choose, drop
+from .pages import at_rest, choose, drop
 from .states import FLIGHTS, take
 
 Start = Callable[..., Running]
@@ -144,6 +144,8 @@ def test_no_key_no_forecast(visit: Visit, start: Start, key: tuple[str, str]) ->
     visit.allow("status of 401")
     page = visit("/", start(KEYS=key[1]))
     choose(page.locator("#source-file"), FLIGHTS.name, FLIGHTS.read_bytes())
+    expect(page.get_by_role("dialog")).to_be_visible()
+    at_rest(page)  # all that it asked for is refused: one dialog for all
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     expect(page.locator("#source-problem")).to_contain_text("key")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from service.jobs.job import FINISHED
 from tests.service.jobs import TABLE
@@ -16,6 +16,7 @@ from tests.service.processes import Running, wait_for
 
 from .chromium import Visit
 from .conftest import Start
+from .pages import at_rest, eventually
 from .states import FLIGHTS
 
 CSV = {"Content-Type": "text/csv"}
@@ -99,6 +100,43 @@ def test_a_waiting_job_is_cancelled_and_then_deleted(visit: Visit, start: Start)
     expect(row(page, name)).to_have_count(0)
     assert service.ask("GET", f"/v1/jobs/{name}").status == 404
     expect(page.locator("#jobs-empty")).to_be_visible()
+
+
+def test_a_deleted_job_stays_away_whichever_answer_comes_first(visit: Visit, share: Start) -> None:
+    service, held = share(JOB_WORKERS="0"), list[Route]()
+    names = [hand_in(service), hand_in(service)]
+    for name in names:
+        service.ask("POST", f"/v1/jobs/{name}/cancel")
+    page = visit("/#jobs", service)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def look_again() -> None:
+        page.locator(".top nav a[href='#forecast']").click()
+        page.locator(".top nav a[href='#jobs']").click()
+
+    def delete(name: str) -> None:
+        row(page, name).get_by_role("button", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+    page.route(f"**/v1/jobs/{names[0]}", hold)
+    delete(names[0])
+    eventually(page, lambda: len(held), 1)
+    service.ask("DELETE", f"/v1/jobs/{names[0]}")
+    look_again()
+    expect(row(page, names[0])).to_have_count(0)
+    held.pop().fulfill(status=204)
+
+    page.route("**/v1/jobs?*", hold)
+    look_again()
+    eventually(page, lambda: len(held), 1)
+    before = held[0].fetch()
+    delete(names[1])
+    expect(row(page, names[1])).to_have_count(0)
+    held.pop().fulfill(response=before)
+    at_rest(page)
+    expect(row(page, names[1])).to_have_count(0)
 
 
 def test_what_the_service_refuses_is_said_at_the_job(visit: Visit, share: Start) -> None:

@@ -13,7 +13,7 @@ from tests.service.processes import Running, running
 
 from .chromium import Visit
 from .conftest import USUAL
-from .pages import at_rest
+from .pages import Held, at_rest
 
 MODELS = ["flights", "shop", "base"]
 ASK = """
@@ -102,6 +102,20 @@ def test_requests_that_are_refused_together_share_one_dialog(asked: Page, key: s
     at_rest(asked)  # the second one is refused as well
     asked.locator("#key").fill(key)
     asked.keyboard.press("Enter")
+    assert answers(asked, 2) == [MODELS, MODELS]
+    expect(asked.get_by_role("dialog")).to_be_hidden()
+
+
+def test_a_refusal_that_comes_after_the_key_is_no_new_question(asked: Page, key: str) -> None:
+    late = Held(asked, "/v1/models")
+    asked.evaluate(ASK)
+    late.wait()
+    assert late.first is not None
+    refusal = late.first.fetch()
+    asked.locator("#key").fill(key)
+    asked.keyboard.press("Enter")
+    assert answers(asked) == [MODELS]
+    late.first.fulfill(response=refusal)
     assert answers(asked, 2) == [MODELS, MODELS]
     expect(asked.get_by_role("dialog")).to_be_hidden()
 
