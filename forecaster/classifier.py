@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -39,9 +39,13 @@ if TYPE_CHECKING:
 Label = str | int | bool
 Floats = NDArray[np.float64]
 
-USUAL = TrainingConfig(steps=600, batch_size=64, learning_rate=0.01, validate_every=20, patience=10, averaged=0.1)
-"""What a training is like unless something else is asked for."""
+_LEAST_STEPS = 600
+_EPOCHS, _MOST_STEPS = 10, 20_000
+"""Times through all sequences, as long as these are not more steps.
 
+Twelve parts of the King James Bible, told by a verse: of 10,000 verses 5, 10, 20 and 40 times gave an accuracy of .375,
+.361, .376 and .401 in 6, 7, 11 and 18 CPU seconds; of 25,000 600 steps, twice, ended before they had learned all.
+"""
 _FEWEST_HELD_OUT = 8
 _NUMBERS_AT_ONCE = 2**21
 
@@ -69,8 +73,8 @@ class SequenceClassifier:
         The shape of the network, or some of its settings by name: ``{"cell": "gru", "hidden": 32}``. Unless it says
         otherwise, the loss is "binary" cross-entropy for two classes and "categorical" for more.
     training : TrainingConfig or mapping, optional
-        How it is trained, or some of its settings by name. Unless it says otherwise, a batch is a quarter of the
-        sequences, from 8 to 64.
+        How it is trained, or some of its settings by name. Unless it says otherwise, ten times through the sequences,
+        fewer times through hundreds of thousands, in 600 steps or more; a batch is a quarter of them, from 8 to 64.
     held_out : float
         Share of the sequences of each class that no gradient sees: they decide when to stop, and give the accuracy in
         `info`. Where that makes fewer than 8, none are held out and all steps are made.
@@ -108,8 +112,8 @@ class SequenceClassifier:
         threads: int | None = None,
     ) -> None:
         self.network = sequence_settings(network)
-        self.training = training_config(training, USUAL)
-        self._batch_asked = isinstance(training, TrainingConfig) or "batch_size" in (training or {})
+        self.training = training
+        training_config(training, TrainingConfig())  # what is wrong is said here, not after the sequences are read
         if isinstance(held_out, bool) or not isinstance(held_out, (int, float)) or not 0 <= held_out < 1:
             raise ConfigError(f"held_out must be a share from 0 to below 1, got {held_out!r}.", column="held_out")
         self.held_out, self.seed = float(held_out), check_seed(seed)
@@ -177,10 +181,7 @@ class SequenceClassifier:
         encoded = encoder.encode(rows)
         network = Network(encoder.shape(config, _outputs(config, len(classes))))
         network.initialise(rng)
-        training = self.training
-        if not self._batch_asked:
-            learned_from = len(known) - len(judges)
-            training = replace(training, batch_size=min(max(learned_from // 4 // 8 * 8, 8), training.batch_size))
+        training = training_config(self.training, usual_training(len(known) - len(judges)))
         task = LabelTask(
             network,
             Sequences(*encoded),
@@ -311,6 +312,21 @@ class SequenceClassifier:
         """Return the settings of a network for so many classes."""
         usual = SequenceConfig(loss="binary" if count == 2 else "categorical")
         return _checked_loss(changed(usual, self.network), count)
+
+
+def usual_training(count: int) -> TrainingConfig:
+    """Return how long to train on so many sequences: several times through all of them, through very many once."""
+    batch_size = min(max(count // 4 // 8 * 8, 8), 64)
+    through = count // batch_size
+    steps = max(_LEAST_STEPS, min(_EPOCHS * through, _MOST_STEPS), through)
+    return TrainingConfig(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=0.01,
+        validate_every=steps // 30,
+        patience=10,
+        averaged=0.1,
+    )
 
 
 def _checked_loss(config: SequenceConfig, count: int) -> SequenceConfig:
