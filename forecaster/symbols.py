@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -28,8 +26,9 @@ from forecaster.config import (
 )
 from forecaster.description import named_weights, set_named_weights
 from forecaster.errors import ConfigError, NotFittedError, TooShortError
-from forecaster.network import Array, Network
-from forecaster.plain import enter, head, trunk
+from forecaster.generation import check_temperature, draw, run_symbols, softmax
+from forecaster.network import Network
+from forecaster.plain import head
 from forecaster.rounds import Integers
 from forecaster.shape import Cell, Units
 from forecaster.storage import FORMAT_VERSION, described_by, load_model, save_model
@@ -40,8 +39,9 @@ from forecaster.vocabulary import (
     UNKNOWN,
     Suggestion,
     Vocabulary,
-    as_sequences,
     check_units,
+    joined,
+    without,
 )
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class SymbolForecaster:
         ConfigError
             There are too many symbols for one-hot vectors.
         """
-        sequences = _split(text, Vocabulary(self.units, (), self.lowercase))
+        sequences = Vocabulary(self.units, (), self.lowercase).split_all(text)
         count = sum(map(len, sequences))
         if count < 2:
             raise TooShortError(f"expected two {self.units} or more to learn from, got {count}.")
@@ -188,9 +188,9 @@ class SymbolForecaster:
         held_out = held_out_places(count + len(sequences) + (len(sequences) > 1))
         least = self.least or (2 if held_out.any() else 1)
         vocabulary = Vocabulary.of(
-            _learned(sequences, held_out), self.units, lowercase=self.lowercase, most=self.most, least=least
+            without(sequences, held_out), self.units, lowercase=self.lowercase, most=self.most, least=least
         )
-        symbols = _joined([vocabulary.numbers(sequence) for sequence in sequences])[: len(held_out)]
+        symbols = joined([vocabulary.numbers(sequence) for sequence in sequences])[: len(held_out)]
         config = self._config(len(vocabulary), len(symbols))
         training = training_config(self.training, usual_training(len(symbols)))
         learned = learn_symbols(
@@ -247,8 +247,8 @@ class SymbolForecaster:
             As `next`.
         """
         fitted = self._ready()
-        y, _ = _run(fitted.network, self._begin(context))
-        return _softmax(head(fitted.network, y))
+        y, _ = run_symbols(fitted.network, self._begin(context))
+        return softmax(head(fitted.network, y))
 
     def generate(
         self, steps: int, context: str | Sequence[str] = "", *, temperature: float = 1.0, seed: int = 0
@@ -274,15 +274,15 @@ class SymbolForecaster:
             As `next`; an argument is out of range.
         """
         fitted, steps = self._ready(), check_whole("steps", steps, 1, MOST_GENERATED)
-        cold, rng = _check_temperature(temperature), np.random.default_rng(check_seed(seed))
-        y, states = _run(fitted.network, self._begin(context))
+        cold, rng = check_temperature(temperature), np.random.default_rng(check_seed(seed))
+        y, states = run_symbols(fitted.network, self._begin(context))
         symbols: list[str] = []
         while len(symbols) < steps:
-            number = _draw(head(fitted.network, y), cold, rng, ends=fitted.several)
+            number = draw(head(fitted.network, y), cold, rng, ends=fitted.several)
             if number == BOUNDARY:
                 break
             symbols.append(fitted.vocabulary.symbol(number))
-            y, states = _run(fitted.network, np.array([number]), states)
+            y, states = run_symbols(fitted.network, np.array([number]), states)
         return symbols
 
     def perplexity(self, text: Any) -> float:
@@ -318,7 +318,7 @@ class SymbolForecaster:
             As `perplexity`.
         """
         fitted = self._ready()
-        return _joined([fitted.vocabulary.numbers(sequence) for sequence in _split(text, fitted.vocabulary)])
+        return joined([fitted.vocabulary.numbers(sequence) for sequence in fitted.vocabulary.split_all(text)])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to the folder `path`, whole or not at all.
@@ -375,22 +375,6 @@ class SymbolForecaster:
         return changed(usual, asked)
 
 
-def _split(text: Any, vocabulary: Vocabulary) -> list[Sequence[str]]:
-    """Return the sequences of what was given, empty ones left out, as symbols."""
-    pieces = [vocabulary.split(sequence) for sequence in as_sequences(text, vocabulary.units)]
-    return [piece for piece in pieces if len(piece)]
-
-
-def _learned(sequences: Sequence[Sequence[str]], held_out: NDArray[np.bool_]) -> list[list[str]]:
-    """Return what is learned from of sequences, which lie as `_joined` puts them: a boundary before each."""
-    kept, at = [], 0
-    for sequence in sequences:
-        at += 1
-        kept.append(list(compress(sequence, (~held_out[at : at + len(sequence)]).tolist())))
-        at += len(sequence)
-    return kept
-
-
 def _described(network: Network, vocabulary: Vocabulary, config: SequenceConfig) -> dict[str, Any]:
     """Return what a model is, whatever it learned from."""
     return {
@@ -404,48 +388,3 @@ def _described(network: Network, vocabulary: Vocabulary, config: SequenceConfig)
             "symbols": list(vocabulary.symbols),
         },
     }
-
-
-def _joined(sequences: Sequence[Integers]) -> Integers:
-    """Return sequences as one, a boundary before, between and after them."""
-    boundary = np.array([BOUNDARY])
-    pieces = [piece for sequence in sequences for piece in (boundary, sequence)]
-    if not pieces:
-        raise TooShortError("expected symbols, got none.")
-    return np.concatenate([*pieces, boundary])
-
-
-def _run(network: Network, symbols: Integers, states: Array | None = None) -> tuple[Array, Array]:
-    """Return what the last layer gives after the last of `symbols` (H,), and the states to go on from."""
-    y, states = trunk(network, enter(network, symbols[:, None]), states)
-    return y[-1, 0], states
-
-
-def _softmax(logits: Array) -> Floats:
-    raised = np.exp(logits.astype(np.float64) - logits.max())
-    chances: Floats = raised / raised.sum()
-    return chances
-
-
-def _draw(logits: Array, temperature: float, rng: np.random.Generator, *, ends: bool) -> int:
-    """Return a number drawn from logits: never the unknown one, and the boundary only where sequences end."""
-    logits = logits.astype(np.float64)
-    logits[UNKNOWN] = -np.inf
-    if not ends:
-        logits[BOUNDARY] = -np.inf
-    if temperature == 0:
-        return int(logits.argmax())
-    with np.errstate(over="ignore"):
-        raised = np.exp((logits - logits.max()) / temperature)
-    sums = raised.cumsum()
-    return int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
-
-
-def _check_temperature(temperature: object) -> float:
-    try:
-        value = float(temperature)  # type: ignore[arg-type]  # what is no number is refused below
-    except (TypeError, ValueError):
-        value = math.nan
-    if isinstance(temperature, bool) or not 0 <= value <= 100:
-        raise ConfigError(f"temperature must be a number from 0 to 100, got {temperature!r}.", column="temperature")
-    return value

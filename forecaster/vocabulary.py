@@ -10,13 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple, Self
 from unicodedata import normalize
 
 import numpy as np
+from numpy.typing import NDArray
 
-from forecaster.errors import ConfigError, InputError
+from forecaster.errors import ConfigError, InputError, TooShortError
 from forecaster.gate import shown
 from forecaster.rounds import Integers
 from forecaster.shape import UNITS, Units
@@ -149,6 +150,17 @@ class Vocabulary:
         # Those of an array are of NumPy's own kind of text.
         return [str(symbol.lower() if self.lowercase else symbol) for symbol in symbols]
 
+    def split_all(self, given: Any) -> list[Sequence[str]]:
+        """Return the sequences of what was given to learn from, empty ones left out, as symbols.
+
+        Raises
+        ------
+        InputError
+            It is neither a text nor symbols, nor a list of such.
+        """
+        pieces = [self.split(sequence) for sequence in as_sequences(given, self.units)]
+        return [piece for piece in pieces if len(piece)]
+
     def encode(self, sequence: str | Sequence[str]) -> Integers:
         """Return the numbers of a text or a sequence of symbols, (T,) int64; 0 for each that is unknown.
 
@@ -211,3 +223,28 @@ def as_sequences(given: Any, units: Units) -> list[Any]:
     if units == "symbols" and several and all(isinstance(one, str) for one in several):
         return [several]
     return several
+
+
+def joined(sequences: Sequence[Integers]) -> Integers:
+    """Return sequences as one, a boundary before, between and after them.
+
+    Raises
+    ------
+    TooShortError
+        There are none.
+    """
+    boundary = np.array([BOUNDARY])
+    pieces = [piece for sequence in sequences for piece in (boundary, sequence)]
+    if not pieces:
+        raise TooShortError("expected symbols, got none.")
+    return np.concatenate([*pieces, boundary])
+
+
+def without(sequences: Sequence[Sequence[str]], held_out: NDArray[np.bool_]) -> list[list[str]]:
+    """Return what is left of sequences without what is held out, (N,) as `joined` puts them: a boundary before each."""
+    kept, at = [], 0
+    for sequence in sequences:
+        at += 1
+        kept.append(list(compress(sequence, (~held_out[at : at + len(sequence)]).tolist())))
+        at += len(sequence)
+    return kept

@@ -22,6 +22,7 @@ from forecaster import (
     SequenceClassifier,
     SequenceConfig,
 )
+from forecaster.classifier import usual_training
 from forecaster.cli import run
 from forecaster.heads import Readout, readout_forward
 from forecaster.network import Network
@@ -145,6 +146,31 @@ def test_an_unknown_word_stands_for_nothing() -> None:
     model = small().fit(TOY, [0, 0, 1])
     assert_array_equal(model.predict_proba([["dog", "mat"]]), model.predict_proba([["pig", "mat"]]))
     assert np.isfinite(model.predict_proba([["dog"]])).all()
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "batch_size", "validate_every"),
+    [
+        (3, 600, 8, 20),
+        (100, 600, 24, 20),
+        (3000, 600, 64, 20),
+        (20_000, 3120, 64, 104),
+        (1_000_000, 20_000, 64, 666),
+        (2_000_000, 31_250, 64, 1041),
+    ],
+)
+def test_how_long_it_trains_follows_the_sequences(count: int, steps: int, batch_size: int, validate_every: int) -> None:
+    usual = usual_training(count)
+    assert (usual.steps, usual.batch_size, usual.validate_every) == (steps, batch_size, validate_every)
+
+
+def test_settings_that_are_asked_for_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecaster.classifier._LEAST_STEPS", 60)
+    rows, labels = first_words(300)
+    expected = {"steps": 60, "batch_size": 56, "validate_every": 2, "learning_rate": 0.01}
+    for asked in ({}, {"steps": 7}, {"batch_size": 16}, {"steps": 8, "validate_every": 4}):
+        told = small(training=asked).fit(rows, labels).info["training"]["settings"]
+        assert {name: told[name] for name in expected} == expected | asked
 
 
 def test_words_that_only_came_where_it_is_judged_are_unknown() -> None:

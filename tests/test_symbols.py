@@ -20,7 +20,7 @@ from forecaster.network import Network
 from forecaster.ngrams import NGrams
 from forecaster.shape import CELLS, Cell
 from forecaster.symbol_learning import _begin_as_often, held_out_places, usual_network, usual_training
-from forecaster.symbols import CONTEXT, _learned
+from forecaster.symbols import CONTEXT
 from forecaster.tasks.streams import stream_loss
 from forecaster.trunk import Packed
 from forecaster.vocabulary import BOUNDARY, UNKNOWN
@@ -188,12 +188,6 @@ def test_what_comes_once_is_learned_as_unknown_where_some_is_held_out(count: int
     assert set(model.vocabulary.symbols) == known
     model = SymbolForecaster(training={"steps": 2}, least=1, threads=1).fit("c " + "a b " * (count // 2))
     assert set(model.vocabulary.symbols) == {"a", "b", "c"}
-
-
-def test_what_is_learned_from_lies_between_what_is_held_out() -> None:
-    sequences = [["a", "b", "c"], ["d", "e"]]
-    held_out = np.array([False, True, False, False, False, False, True, True])  # | a b c | d e |
-    assert _learned(sequences, held_out) == [["b", "c"], ["d"]]
 
 
 def test_a_training_that_goes_astray_has_a_perplexity_too(tmp_path: Path) -> None:

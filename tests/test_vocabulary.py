@@ -10,7 +10,7 @@ import pytest
 
 from forecaster.errors import ConfigError, InputError
 from forecaster.shape import Units
-from forecaster.vocabulary import BOUNDARY, RESERVED, UNKNOWN, Vocabulary, as_sequences
+from forecaster.vocabulary import BOUNDARY, RESERVED, UNKNOWN, Vocabulary, as_sequences, without
 
 TEXT = "The cat sat on the mat, and the rat didn't: it ran (far-off)."
 
@@ -107,3 +107,9 @@ def test_an_accent_by_itself_is_that_of_the_letter() -> None:
     assert words.encode("un cafe\u0301").tolist() == words.encode("un caf\u00e9").tolist() == [3, 2]
     assert list(Vocabulary("characters", ()).split("e\u0301")) == ["\u00e9"]
     assert Vocabulary("symbols", ()).split("e\u0301") == ["e\u0301"]  # names of states stay as they are
+
+
+def test_what_is_learned_from_lies_between_what_is_held_out() -> None:
+    sequences = [["a", "b", "c"], ["d", "e"]]
+    held_out = np.array([False, True, False, False, False, False, True, True])  # | a b c | d e |
+    assert without(sequences, held_out) == [["b", "c"], ["d"]]

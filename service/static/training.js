@@ -26,6 +26,7 @@ export function startTraining(view, trained) {
     event.preventDefault();
     if (form.ariaBusy !== "true") handInOnce(form);
   });
+  byId("train-cell").addEventListener("change", offerWeights);
   onChange(["table"], offer);
   offer();
   view.addEventListener("shown", findRunning);
@@ -38,6 +39,7 @@ function offer() {
   fileLine(byId("train-file"), "It learns from");
   for (const element of byId("train-form").elements) element.disabled = !table?.series.length;
   if (!table?.series.length) return;
+  offerWeights();
   const next = { name: nameFrom(table.source.name), h: String(horizonFor(table.found)) };
   for (const key of ["name", "h"]) {
     const field = byId(`train-${key}`);
@@ -45,6 +47,14 @@ function offer() {
   }
   offered = next;
   byId("train-h-hint").textContent = `steps ahead, for example ${span(horizonFor(table.found), table.found.freq)}`;
+}
+
+/** The base weights are those of LSTMs: other cells can only begin with random ones. */
+function offerWeights() {
+  const [cell, { init }] = [byId("train-cell").value, byId("train-form").elements];
+  const [base] = init;
+  base.disabled = cell !== "lstm";
+  if (base.disabled) init.value = "random";
 }
 
 function nameFrom(file) {
@@ -69,6 +79,7 @@ async function train() {
     kind: "train",
     name,
     h: byId("train-h").value,
+    cell: byId("train-cell").value,
     init: byId("train-form").elements.init.value,
     steps: steps || null,
     seed: byId("train-seed").value || "0",

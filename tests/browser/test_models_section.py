@@ -180,7 +180,16 @@ def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, share
     expect(card.get_by_role("heading")).to_have_text("mine is trained", timeout=60_000)
     job = newest_job(service)
     assert (job["status"], job["model"]["name"]) == ("succeeded", "mine")
-    wanted = {"h": 7, "steps": 30, "seed": 3, "init": "base", "publish": True, "name": "mine", "freq": "D"}
+    wanted = {
+        "h": 7,
+        "steps": 30,
+        "seed": 3,
+        "cell": "lstm",
+        "init": "base",
+        "publish": True,
+        "name": "mine",
+        "freq": "D",
+    }
     assert wanted.items() <= job["options"].items()
     curve = card.locator(".chart").evaluate("(chart) => [chart.drawn.x, Object.values(chart.drawn.lines)[0]]")
     assert list(map(list, zip(*curve, strict=True))) == job["progress"]["losses"]
@@ -197,6 +206,26 @@ def test_a_training_is_seen_to_its_end_and_its_model_answers(visit: Visit, share
     assert answers(service, "mine") == job["model"]["version"]
     card.get_by_role("button", name="Put away").click()
     expect(card).to_have_count(0)
+
+
+def test_a_training_of_another_cell_begins_with_random_weights(visit: Visit, share: Start) -> None:
+    service = share()
+    page = visit("/#models", service)
+    at_hand(page)
+    cell, base, random = page.get_by_label("Cell"), page.get_by_label("the base weights"), page.get_by_label("random")
+    expect(cell).to_have_value("lstm")
+    assert cell.locator("option").all_text_contents() == ["LSTM", "GRU", "RNN"]
+    expect(base).to_be_checked()
+    cell.select_option("gru")
+    expect(base).to_be_disabled()
+    expect(random).to_be_checked()
+    cell.select_option("lstm")
+    expect(base).to_be_enabled()
+    cell.select_option("rnn")
+    train(page, name="plain", h="7", steps="5")
+    expect(page.locator(".training").get_by_role("heading")).to_have_text("plain is trained", timeout=60_000)
+    assert {"cell": "rnn", "init": "random"}.items() <= newest_job(service)["options"].items()
+    expect(row(page, "plain")).to_contain_text("RNN units")
 
 
 def test_a_training_need_not_be_published(visit: Visit, share: Start) -> None:
