@@ -22,14 +22,14 @@ clusters.need_ray()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.Nodes]:
-    """A head and two nodes of one processor each; a test that kills one adds another."""
+    """A head and two nodes of one processor each; a test that kills one adds another before."""
     with clusters.nodes(2) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def executor(cluster: clusters.Nodes) -> Iterator[Ray]:
-    """An executor on the cluster, connected once: each connection starts workers of its own, which takes seconds."""
+    """An executor on the cluster, whose workers start with the test: for seconds they are seen at work."""
     with cluster.executor() as connected:
         yield connected
 
@@ -51,50 +51,16 @@ class Killer:
         if self.nodes and not self._over.wait(0.5):
             self.cluster.kill_node()
             self.killed += 1
-            self.cluster.add()
 
     def __enter__(self) -> Killer:
+        if self.nodes:
+            self.cluster.add()  # from the main thread, or Ray refuses
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-
-
-def test_the_command(cluster: clusters.Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cluster that RAY_ADDRESS names does it; a series without a forecast is named, and the exit code tells.
-
-    The first of these tests: where a process is connected already, that is used.
-    """
-    monkeypatch.setenv("RAY_ADDRESS", cluster.cluster.address)
-    panel = weekly(10, 30)
-    rows = [
-        pd.DataFrame({"unique_id": name, "ds": panel.times(i), "y": panel.series(i)})
-        for i, name in enumerate(panel.ids)
-    ]
-    short = pd.DataFrame({"unique_id": ["short"], "ds": [panel.times(0)[0]], "y": [1.0]})
-    pd.concat([*rows, short]).to_csv(tmp_path / "in.csv", index=False)
-    trained().save(tmp_path / "model")
-    codes, contents = [], []
-    for executor in ("serial", "ray"):
-        output = tmp_path / f"{executor}.csv"
-        codes.append(
-            run(
-                [
-                    "predict",
-                    str(tmp_path / "model"),
-                    str(tmp_path / "in.csv"),
-                    "--output",
-                    str(output),
-                    "--executor",
-                    executor,
-                ]
-            )
-        )
-        contents.append((output.read_bytes(), Path(f"{output}.errors.csv").read_bytes()))
-    assert codes == [3, 3]
-    assert contents[0] == contents[1]
 
 
 def test_a_backtest(cluster: clusters.Nodes, executor: Ray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,4 +119,36 @@ def test_a_file(
         == (1000, 0, len(rows))
     )
     contents = [(tmp_path / f"{name}{form}").read_bytes() for name in ("alone", "beside")]
+    assert contents[0] == contents[1]
+
+
+def test_the_command(cluster: clusters.Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cluster that RAY_ADDRESS names does it; a series without a forecast is named, and the exit code tells."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.cluster.address)
+    panel = weekly(10, 30)
+    rows = [
+        pd.DataFrame({"unique_id": name, "ds": panel.times(i), "y": panel.series(i)})
+        for i, name in enumerate(panel.ids)
+    ]
+    short = pd.DataFrame({"unique_id": ["short"], "ds": [panel.times(0)[0]], "y": [1.0]})
+    pd.concat([*rows, short]).to_csv(tmp_path / "in.csv", index=False)
+    trained().save(tmp_path / "model")
+    codes, contents = [], []
+    for executor in ("serial", "ray"):
+        output = tmp_path / f"{executor}.csv"
+        codes.append(
+            run(
+                [
+                    "predict",
+                    str(tmp_path / "model"),
+                    str(tmp_path / "in.csv"),
+                    "--output",
+                    str(output),
+                    "--executor",
+                    executor,
+                ]
+            )
+        )
+        contents.append((output.read_bytes(), Path(f"{output}.errors.csv").read_bytes()))
+    assert codes == [3, 3]
     assert contents[0] == contents[1]
