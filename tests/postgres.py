@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-PATIENCE = 60
+PATIENCE = 180
 NAMES = count(1)
 
 

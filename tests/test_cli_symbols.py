@@ -137,7 +137,7 @@ def test_interrupted_learning_leaves_the_older_model(letters: Path, model: Path,
         learning.stderr.readline()  # it has begun
         time.sleep(1)
         learning.send_signal(signal.SIGINT)
-        assert learning.wait(60) == 130
+        assert learning.wait(180) == 130
         assert learning.stderr.read().endswith("Interrupted.\n")
         learning.stderr.close()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["older"]

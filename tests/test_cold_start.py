@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -113,12 +114,14 @@ def read_only(folder: Path) -> None:
     folder.mkdir(mode=0o555)
 
 
-def broken(folder: Path) -> None:
+def broken(folder: Path, *, largest: float = math.inf) -> None:
+    """Cut all files of kernels; or those up to a size, which are soon compiled."""
     from forecaster.kernels._cache import cache_folder
 
     shutil.copytree(cache_folder(), folder)
     for path in folder.iterdir():
-        os.truncate(path, path.stat().st_size // 2)
+        if path.stat().st_size <= largest:
+            os.truncate(path, path.stat().st_size // 2)
 
 
 def warm(folder: Path) -> None:
@@ -136,13 +139,15 @@ def test_the_first_forecast_waits_for_no_kernel(make: Any, tmp_path: Path, model
 
 
 def test_forecasts_go_on_compiled_and_stay_right(tmp_path: Path, model: Path, expected: Any) -> None:
-    """Through a damaged cache, when the kernels have been compiled in the background."""
-    broken(tmp_path / "cache")
+    """Through a damaged cache, when what is broken has been compiled in the background."""
+    broken(tmp_path / "cache", largest=2**16)
     after = (
         "from forecaster.loading import LOADER\n"
+        "from forecaster.kernels._cache import Counts\n"
         "first = point\n"
         f"assert LOADER.ready.wait({PATIENCE})\n"
         "point = model.forecast(weekly(100)).point\n"
+        "assert Counts.compiled > 0 < Counts.loaded\n"
         "assert (point != first).any()"  # other digits at the end: it was the kernels
     )
     answer = answer_of(forecast_code(model, after=after), cache=tmp_path / "cache")

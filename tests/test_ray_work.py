@@ -22,14 +22,14 @@ clusters.need_ray()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[clusters.Nodes]:
-    """A head and two nodes of one processor each; a test that kills one adds another."""
+    """A head and two nodes of one processor each; a test that kills one adds another before."""
     with clusters.nodes(2) as running:
         yield running
 
 
 @pytest.fixture
 def executor(cluster: clusters.Nodes) -> Iterator[Ray]:
-    """An executor on the cluster."""
+    """An executor on the cluster, whose workers start with the test: for seconds they are seen at work."""
     with cluster.executor() as connected:
         yield connected
 
@@ -51,9 +51,10 @@ class Killer:
         if self.nodes and not self._over.wait(0.5):
             self.cluster.kill_node()
             self.killed += 1
-            self.cluster.add()
 
     def __enter__(self) -> Killer:
+        if self.nodes:
+            self.cluster.add()  # from the main thread, or Ray refuses
         self._thread.start()
         return self
 

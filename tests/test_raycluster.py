@@ -38,11 +38,21 @@ def cluster() -> Iterator[clusters.Nodes]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def executor(cluster: clusters.Nodes) -> Iterator[Ray]:
-    """An executor on the cluster."""
+    """An executor on the cluster, connected once: each connection starts workers of its own, which takes seconds."""
     with cluster.executor() as connected:
         yield connected
+
+
+def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of these tests: where a process is connected already, that is used."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with (
+        pytest.raises(ExecutorError, match=r"the Ray cluster at 127\.0\.0\.1:1 \(RAY_ADDRESS\) to answer"),
+        executor_of("ray"),
+    ):
+        pass
 
 
 def test_results_come_in_the_order_of_the_items(executor: Ray) -> None:
@@ -73,8 +83,10 @@ def test_back_pressure(executor: Ray) -> None:
     assert executor._ahead() == 4
 
 
-def test_what_is_shared_is_sent_to_a_node_once(executor: Ray) -> None:
+@pytest.mark.usefixtures("executor")
+def test_what_is_shared_is_sent_to_a_node_once(cluster: clusters.Nodes) -> None:
     """And read by a worker once: each later piece, also of another map, finds the very same object."""
+    executor = cluster.executor()  # on the same connection, and nothing sent by it yet
     big = np.arange(500_000.0)
 
     def place(_: int, shared: Any) -> tuple[int, int, bool]:
@@ -147,6 +159,7 @@ def test_a_worker_and_a_node_may_die(cluster: clusters.Nodes, executor: Ray) -> 
     assert came == [*range(20)]
 
 
+@pytest.mark.usefixtures("executor")
 def test_a_piece_that_kills_its_worker_is_given_up(cluster: clusters.Nodes) -> None:
     with cluster.executor(retries=1) as executor:
         with pytest.raises(ExecutorError, match=r"came to no end .*, begun 2 times at the most\. WorkerCrashedError"):
@@ -158,7 +171,7 @@ def test_a_stream_that_is_left_calls_the_rest_off(executor: Ray) -> None:
     def work(item: int) -> int:
         import time as clock
 
-        clock.sleep(0 if item == 0 else 60)
+        clock.sleep(0 if item == 0 else 600)
         return item
 
     began = time.monotonic()
@@ -166,7 +179,7 @@ def test_a_stream_that_is_left_calls_the_rest_off(executor: Ray) -> None:
     assert next(iter(stream)) == 0
     stream.close()  # type: ignore[attr-defined]  # a generator, as Ctrl-C leaves it
     assert executor.map(abs, range(3)) == [0, 1, 2]
-    assert time.monotonic() - began < 50, "the processors are free again"
+    assert time.monotonic() - began < 500, "the processors are free again"
 
 
 def test_the_driver_decides_how_workers_forecast(executor: Ray) -> None:
@@ -181,15 +194,6 @@ def test_forecasts_of_a_model_that_is_shared_are_the_same_to_the_bit(executor: R
 
     points = executor.map(forecast, (0, 3, 6), shared=(model, panel))
     assert_array_equal(np.concatenate(points), model.forecast(panel).point)
-
-
-def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with (
-        pytest.raises(ExecutorError, match=r"the Ray cluster at 127\.0\.0\.1:1 \(RAY_ADDRESS\) to answer"),
-        executor_of("ray"),
-    ):
-        pass
 
 
 # --- a Ray of this machine, begun and ended by a process of its own ---------------------------------------------------
@@ -240,7 +244,7 @@ def listening(pids: set[int]) -> set[str]:
 
 
 def wait_for_the_end_of(pids: set[int]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while left := [pid for pid in pids if is_running(pid)]:
         assert time.monotonic() < end, left
         time.sleep(0.2)
@@ -259,7 +263,7 @@ def test_a_ray_of_this_machine_listens_on_loopback_and_ends_with_ctrl_c(alone: s
     assert heard
     assert heard <= {"0100007F", "0000000000000000FFFF00000100007F"}
     alone.send_signal(signal.SIGINT)
-    _, said = alone.communicate(timeout=60)
+    _, said = alone.communicate(timeout=180)
     assert said.splitlines()[-1] == "KeyboardInterrupt"
     wait_for_the_end_of(pids)
 
@@ -270,7 +274,7 @@ def test_a_ray_of_this_machine_ends_when_its_driver_is_killed(alone: subprocess.
     agents = {pid for pid in pids if b"Agent" in Path(f"/proc/{pid}/cmdline").read_bytes()}
     assert len(agents) == 2
     alone.kill()
-    alone.wait(timeout=60)
+    alone.wait(timeout=180)
     wait_for_the_end_of(pids - agents)
     for pid in agents:
         os.kill(pid, signal.SIGKILL)

@@ -390,9 +390,9 @@ def test_many_writers_on_one_store_lose_nothing(tmp_path: Path, model: Path, sec
 
     reader = guarded(read)
     for thread in [guarded(lambda number=number: write(number)) for number in range(8)]:  # type: ignore[misc]  # a default binds it now
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     done.set()
-    reader.join(timeout=60)
+    reader.join(timeout=180)
     assert not failures
     assert set(seen) <= {bits_of(trained()), bits_of(other())}
     assert len(stores[0].versions("sales")) == 2 + 8 * 4
@@ -594,7 +594,7 @@ def test_two_processes_pull_one_version(far: ModelStore) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=180)
     assert len(folders) == 4
     assert bits_of(Forecaster.load(folders[0])) == bits_of(other())
 
@@ -613,7 +613,7 @@ def test_a_version_pulled_by_two_is_there_at_every_moment(far: ModelStore) -> No
     for _ in range(20):
         far._pull("sales", SECOND)  # type: ignore[attr-defined]  # as one that found none a moment ago
     done.set()
-    reader.join(timeout=60)
+    reader.join(timeout=180)
     assert set(seen) == {bits_of(other())}
 
 

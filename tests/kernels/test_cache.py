@@ -132,7 +132,7 @@ def start() -> subprocess.Popen[str]:
 
 
 def answer_of(process: subprocess.Popen[str]) -> tuple[list[float], int, int, int]:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == 0, err
     row, loaded, compiled, stored = ast.literal_eval(out)
     return row, loaded, compiled, stored

@@ -79,7 +79,7 @@ def target(before: str = "", *, absent: tuple[str, ...] = (), **variables: str) 
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_CPU", "FORECASTER_CPU"))}
     command = [sys.executable, "-c", SHOW.format(before=before, absent=absent)]
     done = subprocess.run(  # noqa: S603 - our own script
-        command, check=False, cwd=ROOT, env=kept | variables, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=ROOT, env=kept | variables, capture_output=True, text=True, timeout=180
     )
     return done.stdout.strip() if not done.returncode else done.stderr.strip().splitlines()[-1]
 

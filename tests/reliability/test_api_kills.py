@@ -17,7 +17,7 @@ from tests.examples import H
 from tests.reliability.constants import VALUES, columnar, constant, write
 from tests.reliability.load import Ask, Load
 from tests.reliability.sizes import say, size
-from tests.service.processes import PATIENCE, Running, alive, command_of, running, wait_for
+from tests.service.processes import PATIENCE, Running, alive, command_of, ports_of, running, wait_for
 
 KILLS = size(2, 20)
 PARENT_KILLS = size(1, 5)
@@ -61,15 +61,6 @@ EVERYBODY = [SMALL] * 4 + [SMALL._replace(kept=False)] * 4 + [LARGE, LARGE._repl
 def state_of(pid: int) -> str:
     """Return the letter by which the kernel tells what a process does."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-
-
-def ports_of(pid: int, port: int) -> set[int]:
-    """Return from where the connections come that a process holds to this port of its own."""
-    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ours = (row for row in rows if row[9] in inodes and int(row[1].split(":")[1], 16) == port)
-    return {int(row[2].split(":")[1], 16) for row in ours} - {0}
 
 
 def test_killing_a_worker_fails_only_what_it_was_at(service: Running) -> None:

@@ -27,6 +27,7 @@ from forecaster import (
 from service import create_app
 from service.models.registry import ModelRegistry
 from service.settings import STATE, Settings
+from tests.service import processes
 
 ENOUGH = 3
 BODY = {"series": [{"unique_id": "a", "y": [1, 2, 3, 4, 5]}], "h": 2}
@@ -128,6 +129,14 @@ def app(tmp_path: Path) -> Flask:
 def client(app: Flask) -> Iterator[FlaskClient]:
     with app.test_client() as client:
         yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _numpy() -> Iterator[None]:
+    """Have services in processes of their own forecast in NumPy: they start in half the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(processes.DEFAULTS, "ENGINE", "plain")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from service.jobs.task import Done, Task
 from service.problems import Problem
 
 CANARY = "canary77"
-PATIENCE = 60.0
+PATIENCE = 600.0
+"""Seconds that nothing in a test takes: a job that lingers is ended long before."""
 
 
 def marker(state: Path, job_id: str) -> Path:

@@ -284,6 +284,15 @@ def alive(pid: int) -> bool:
         return False
 
 
+def ports_of(pid: int, port: int) -> set[int]:
+    """Return from where the connections come that a process holds to this port of its own."""
+    links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
+    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = (row for row in rows if row[9] in inodes and int(row[1].split(":")[1], 16) == port)
+    return {int(row[2].split(":")[1], 16) for row in ours} - {0}
+
+
 def memory_of(pid: int) -> int:
     """Return the bytes of memory that are a process's own."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

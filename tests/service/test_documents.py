@@ -220,7 +220,7 @@ def test_tables_are_written_again_by_a_command(tmp_path: Path) -> None:
     for path, table in zip(paths, TABLES, strict=True):
         path.write_text(f"before\n<!-- generated: python -m service {table} -->\nold\n<!-- end -->\nafter\n")
     command = [sys.executable, "-W", "error", "-m", "service", "tables", *map(str, paths)]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=60)  # noqa: S603 - our own words
+    subprocess.run(command, check=True, cwd=ROOT, timeout=180)  # noqa: S603 - our own words
     for path in paths:
         assert re.fullmatch(r"before\n<!-- .* -->\n(\| .*\|\n){5,}<!-- end -->\nafter\n", path.read_text())
     with pytest.raises(ValueError, match="markers"):

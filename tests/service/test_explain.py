@@ -276,6 +276,6 @@ print(response.json["engine"])
 """
     environment = {"FORECASTER_ENGINE": "plain", "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True, env=environment
+        [sys.executable, "-c", code], check=True, timeout=180, capture_output=True, text=True, env=environment
     )
     assert done.stdout.splitlines()[-1] == "plain"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.processes import GUNICORN, PATIENCE, ROOT, Running, running
+from tests.service.processes import GUNICORN, PATIENCE, ROOT, Running, ports_of, running, wait_for
 
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 31)]
 BODY: dict[str, Any] = {"series": [{"unique_id": "a", "ds": DAYS, "y": [10 + day % 7 for day in range(30)]}], "h": 5}
@@ -123,7 +123,8 @@ def test_a_request_in_flight_at_sigterm_is_answered(server: Running) -> None:
     body = json.dumps(BODY).encode()
     with server.connect() as connection:
         connection.sendall(head("application/json", len(body)) + body[:20])
-        time.sleep(0.3)  # the request is being read when the signal comes
+        port = connection.getsockname()[1]  # once a worker holds it, it reads the request
+        wait_for(lambda: any(port in ports_of(pid, server.port) for pid in server.api_workers()))
         server.send(signal.SIGTERM)
         time.sleep(0.3)
         connection.sendall(body[20:])

@@ -126,7 +126,7 @@ def test_without_its_driver_postgresql_is_refused_with_what_to_install() -> None
         "open_database(Settings(database_url='postgresql://x/y'))"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own code
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)  # noqa: S603 - our own code
     assert "pip install 'forecaster[postgres]'" in done.stderr
 
 

@@ -28,7 +28,7 @@ from . import deeds
 from .jobs import TABLE, JobService
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def until(what: Callable[[], Any]) -> Any:
@@ -325,6 +325,7 @@ def real(service: JobService) -> Iterator[RealWorker]:
         yield made
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_real_worker_forecasts_trains_and_ends(service: JobService, real: RealWorker) -> None:
     forecast = service.hand_in(query="kind=forecast&h=2")
     training = service.hand_in(query="kind=train&h=2&name=shops&steps=4")

@@ -117,7 +117,7 @@ print(metrics._lost._value.get())
 @pytest.mark.parametrize(("redirection", "count"), [("2>&-", "1.0"), ("2>/dev/full", "1.0"), ("2>/dev/null", "0.0")])
 def test_standard_error_that_is_closed_or_full(redirection: str, count: str) -> None:
     command = ["/bin/sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, CLOSED]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own code
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=True)  # noqa: S603 - our own code
     assert done.stdout.strip() == count
 
 

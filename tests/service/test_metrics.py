@@ -218,7 +218,7 @@ print(metrics.text().decode(), end="", flush=True)
 def work(code: str = WORKER, **environment: str) -> Numbers:
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(  # noqa: S603 - our own code
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=180, check=True
     )
     return numbers(done.stdout)
 
@@ -363,7 +363,7 @@ def test_a_folder_that_is_gone_is_done_without(tmp_path: Path) -> None:
     )
     where = os.environ | {folder.VARIABLE: str(tmp_path / "gone")}
     command = [sys.executable, "-W", "error", "-c", code]
-    made = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=where, timeout=60, check=False)  # noqa: S603 - our own words
+    made = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=where, timeout=180, check=False)  # noqa: S603 - our own words
     assert made.returncode == 0, made.stderr
     labels = {"route": "/livez", "method": "GET", "status": "200"}
     assert of(numbers(made.stdout), "forecaster_requests_total", **labels) == 1

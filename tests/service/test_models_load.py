@@ -19,7 +19,7 @@ from service.settings import Settings
 from tests.examples import tiny, trained, weekly
 
 THREADS = 8
-PATIENCE = 60
+PATIENCE = 180
 BODY = json.dumps({"series": [{"unique_id": "a", "y": [5, 7, 9, 8, 6, 3, 2] * 6}], "h": 5}).encode()
 
 

@@ -20,7 +20,7 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[2]
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 31)]
 BODY = {"series": [{"unique_id": "a", "ds": DAYS, "y": [10 + day % 7 for day in range(30)]}], "h": 5}
-PATIENCE = 60
+PATIENCE = 180
 
 
 @pytest.fixture(scope="module")

@@ -283,5 +283,5 @@ def test_threads_share_a_model(client: FlaskClient) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert answers == {number: [number] * 3 for number in range(16)}
