@@ -94,6 +94,11 @@ class Engine:
         if self._choice != "plain":
             self._loader.load()
 
+    def load_meanwhile(self) -> None:
+        """Begin to have the kernels ready, on a thread, unless they are not to be used; `load` waits for it."""
+        if self._choice != "plain":
+            self._loader.begin(at_once=True, wait=False)
+
     def quantiles(self, panel: ScaledPanel, series: Integers, ends: Integers, executor: Executor) -> Floats:
         """Return the scaled quantiles (B, F, Q), ascending, that follow position `ends` of each of `series`.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ __all__ = ["Grid", "Rows", "as_floats", "lay_on_grid", "place_in_time", "shown"]
 _ALWAYS_ALLOWED_VALUES = 1_000_000
 _GRID_PER_ROW_LIMIT = 50
 _ORDINAL_LIMIT = 2**53
+_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Rows:
     def _number(self, row: int) -> int:
         return row + 1 if self.lines is None else int(self.lines[row])
 
-    def check(self) -> None:
-        """Raise InputError for what is wrong with single rows."""
+    def check(self) -> Self:
+        """Return the rows, dates in microseconds; raise InputError for what is wrong with single ones."""
         if not len(self.codes) == len(self.times) == len(self.values):
             raise InputError(
                 f"Expected columns of equal length, got {len(self.codes)} ids, {len(self.times)} timestamps and "
@@ -64,25 +65,32 @@ class Rows:
                 f"Expected timestamps as datetime64 or whole numbers, got {self.times.dtype}.", column="ds"
             )
         if self.times.dtype.kind == "M":
-            self._check_dates()
-        elif (np.abs(self.times.astype(np.float64)) > _ORDINAL_LIMIT).any():
+            return replace(self, times=self._dates())
+        if (np.abs(self.times.astype(np.float64)) > _ORDINAL_LIMIT).any():
             row = int(np.argmax(np.abs(self.times.astype(np.float64))))
             raise self.fault(row, "the time step is too large a number. Count from a smaller one.", column="ds")
+        return self
 
-    def _check_dates(self) -> None:
-        missing = np.isnat(self.times)
-        if missing.any():
-            raise self.fault(int(np.argmax(missing)), "the timestamp is missing. Fill it in.", column="ds")
+    def _dates(self) -> TimeArray:
+        times: TimeArray = self.times.astype(self.times.dtype.newbyteorder("="), copy=False)
         try:
-            check_years(self.times)
+            check_years(times)
         except InputError as error:
+            missing = np.isnat(times)
+            if missing.any():
+                raise self.fault(
+                    int(np.argmax(missing)), "the timestamp is missing. Fill it in.", column="ds"
+                ) from None
             raise self.fault((error.row or 1) - 1, str(error), column="ds") from None
-        if self.times.dtype == "datetime64[us]":
-            return
-        micros = self.times.astype("datetime64[us]")
-        finer = micros != self.times
+        unit, multiple = np.datetime_data(times.dtype)
+        if multiple == 1 and unit in _MICROSECONDS:  # a tenth of what NumPy's own conversion takes; years are checked
+            factor = _MICROSECONDS[unit]
+            return times if factor == 1 else (times.view(np.int64) * factor).view("datetime64[us]")
+        micros = times.astype("datetime64[us]")
+        finer = micros != times
         if finer.any():
             raise self.fault(int(np.argmax(finer)), "the timestamp is finer than a microsecond. Round it.", column="ds")
+        return micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +139,9 @@ def place_in_time(
             raise ConfigError(
                 f"timezone={timezone!r} needs dates, but the timestamps are whole numbers.", column="timezone"
             )
-        times: TimeArray = rows.times.astype(np.int64)
-        return times, frequency or _infer(rows, times)
-    times = rows.times.astype("datetime64[us]", copy=False)
+        numbers: TimeArray = rows.times.astype(np.int64)
+        return numbers, frequency or _infer(rows, numbers)
+    times = rows.times
     if timezone is None:
         return times, frequency or _infer(rows, times)
     zone = find_zone(timezone)
@@ -199,6 +207,35 @@ def lay_on_grid(rows: Rows, times: TimeArray, frequency: Frequency, *, guessed: 
     A series that is regular at a coarser frequency is refused if that of the grid was `guessed` from others.
     """
     frequency.check_kind(times)
+    return _as_they_are(rows, times, frequency) or _laid_out(rows, times, frequency, guessed=guessed)
+
+
+def _as_they_are(rows: Rows, times: TimeArray, frequency: Frequency) -> Grid | None:
+    """Return the grid of rows that are one already; None of others, and of steps that differ in length.
+
+    Most tables are, and to see it takes a tenth of what it takes to lay them out.
+    """
+    if not frequency.tick:
+        return None
+    codes, counts = rows.codes, times.view(np.int64)
+    firsts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
+    if len(firsts) != len(rows.names) or (codes[firsts] != np.arange(len(firsts))).any():
+        return None
+    steps = np.diff(counts)
+    steps[firsts[1:] - 1] = frequency.tick  # from one series to the next
+    if (steps != frequency.tick).any() or np.isnan(rows.values[firsts]).any():
+        return None
+    phases = frequency.phase_of(times[firsts])
+    return Grid(
+        values=rows.values.copy(),
+        offsets=np.append(firsts, len(codes)),
+        starts=(counts[firsts] - phases) // frequency.tick,
+        phases=phases,
+        lines=None if rows.lines is None else rows.lines[firsts],
+    )
+
+
+def _laid_out(rows: Rows, times: TimeArray, frequency: Frequency, *, guessed: bool) -> Grid:
     codes, values, order = rows.codes, rows.values, _order(rows.codes, times)
     if (order[1:] < order[:-1]).any():
         codes, times, values = codes[order], times[order], values[order]

@@ -54,15 +54,19 @@ class Loader:
         self._wake, self._settled, self._halted = threading.Event(), threading.Event(), threading.Event()
 
     def load(self) -> None:
-        """Make ready now, in this thread, however long it takes."""
+        """Make ready before this returns, however long it takes: in this thread, unless another is at it already."""
+        if self._thread is not None:
+            self._wake.set()
+            self._thread.join()
         if not self.ready.is_set():
             self._rehearse(_go_on)
             self.ready.set()
 
-    def begin(self, *, at_once: bool) -> None:
+    def begin(self, *, at_once: bool, wait: bool = True) -> None:
         """Make ready in a thread; `at_once`, or in a moment if the process lives on.
 
-        At once, this returns when all is loaded, or when it is known that something has to be compiled.
+        At once, this returns when all is loaded, or when it is known that something has to be compiled; without `wait`
+        it returns before.
         """
         with self._lock:
             if self.ready.is_set():
@@ -72,7 +76,7 @@ class Loader:
             if at_once:
                 self._wake.set()
             settled = self._settled
-        if at_once:
+        if at_once and wait:
             settled.wait()
 
     def _start(self) -> None:

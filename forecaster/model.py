@@ -475,9 +475,16 @@ class Forecaster:
         fitted = self._ready()
         return fingerprint_of(fitted.info, fitted.engine.networks)
 
-    def prepare(self) -> Self:
-        """Have the compiled kernels ready before this returns, unless they are not to be used; return self."""
-        self._ready().engine.load()
+    def prepare(self, *, wait: bool = True) -> Self:
+        """Have the compiled kernels ready before this returns, unless they are not to be used; return self.
+
+        Without `wait` this returns at once, and they are made ready on a thread.
+        """
+        engine = self._ready().engine
+        if wait:
+            engine.load()
+        else:
+            engine.load_meanwhile()
         return self
 
     def check_frequency(self, frequency: Frequency) -> None:

@@ -113,8 +113,7 @@ class Panel:
         is refused, as it is where the frequency is inferred.
         """
         frequency = None if freq is None else Frequency.parse(freq)
-        rows = Rows(tuple(names), np.asarray(codes), np.asarray(times), as_floats(values), lines, word)
-        rows.check()
+        rows = Rows(tuple(names), np.asarray(codes), np.asarray(times), as_floats(values), lines, word).check()
         times, frequency = place_in_time(rows, frequency, timezone, utc=utc)
         grid = lay_on_grid(rows, times, frequency, guessed=guessed)
         return cls(

@@ -89,7 +89,7 @@ def forecasting(
 
 def forward(packed: Packed[ForecastNetwork], space: Workspace) -> Array:
     """Run the network over ``space.x``; return the outputs ((T - first) * B, padded F * Q), a buffer of `space`."""
-    trunk_forward(packed, space)
+    trunk_forward(packed, space, space.first)
     from_row = space.first * space.rows
     dense_forward(space.top, from_row, packed.forward["dense.weight"], packed.biases["dense.bias"], True, space.dense)
     dense_forward(space.dense, 0, packed.forward["head.weight"], packed.biases["head.bias"], False, space.outputs)

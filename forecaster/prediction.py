@@ -124,7 +124,8 @@ def future_quantiles(engine: Engine, panel: ScaledPanel, h: int, executor: Execu
     do.
     """
     middle = engine.probabilities.index(0.5)
-    panel = panel.tail(engine.reach)
+    if h > engine.horizon or engine.season > 1:  # else the windows that are cut from it are all that is looked at
+        panel = panel.tail(engine.reach)
     everyone = np.arange(len(panel))
     pieces: list[Floats] = []
     done = 0

@@ -278,10 +278,11 @@ _CELLS: dict[Cell, _CellPasses] = {
 }
 
 
-def trunk_forward(packed: Packed[Network], trunk: Trunk) -> Array:
+def trunk_forward(packed: Packed[Network], trunk: Trunk, first: int = 0) -> Array:
     """Run the recurrent layers over what comes in; return what the last hands upwards (T, B, H), a buffer of `trunk`.
 
-    The states before the first step are left as they are.
+    The states before the first step are left as they are. What the last layer hands upwards is of use from step `first`
+    on.
     """
     shape = packed.network.shape
     if shape.symbols:
@@ -294,7 +295,8 @@ def trunk_forward(packed: Packed[Network], trunk: Trunk) -> Array:
             if k:
                 trunk.y[k] += below
         elif k:
-            np.add(below, trunk.h[k][1:], out=trunk.y[k])  # (22)
+            since = first if k == shape.layers - 1 else 0
+            np.add(below[since:], trunk.h[k][1 + since :], out=trunk.y[k][since:])  # (22)
         below = trunk.y[k]
     return below
 

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.errors import ConfigError, InputError
+from forecaster.frequency import Frequency
+from forecaster.gate import Rows, _as_they_are, _laid_out, place_in_time
 from forecaster.panel import Panel
 
 
@@ -113,6 +115,43 @@ def test_every_observed_value_is_found_at_its_time(data: st.DataObject) -> None:
         zip(times.astype("datetime64[us]").tolist(), map(float, kept), strict=True)
     )
     assert panel.observed.tolist() == [len(kept)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    freq=st.sampled_from(["D", "2h", "15min", "3", "MS"]),
+    unit=st.sampled_from(["s", "ms", "us", "ns"]),
+    data=st.data(),
+)
+def test_rows_that_are_a_grid_already_are_seen_to_be_one(
+    lengths: list[int], freq: str, unit: str, data: st.DataObject
+) -> None:
+    frequency = Frequency.parse(freq)
+    begins = [data.draw(st.integers(0, 40)) for _ in lengths]
+    times = np.concatenate(
+        [frequency.from_ordinals(begin + np.arange(length)) for begin, length in zip(begins, lengths, strict=True)]
+    )
+    times = times if frequency.is_integer else times.astype(f"datetime64[{unit}]")
+    codes, values = np.repeat(np.arange(len(lengths)), lengths), np.arange(float(sum(lengths)))
+    nothing = data.draw(st.sets(st.integers(0, len(values) - 1), max_size=1))
+    values[list(nothing)] = np.nan
+    if data.draw(st.booleans()):  # rows in another order, or one that is not there
+        kept = np.array(data.draw(st.permutations(range(len(values)))))[: data.draw(st.integers(1, len(values)))]
+        kept = kept if data.draw(st.booleans()) else np.sort(kept)
+        codes, times, values = np.unique(codes[kept], return_inverse=True)[1], times[kept], values[kept]
+    rows = Rows(tuple("abcd"[: codes.max() + 1]), codes, times, values, np.arange(7, 7 + len(codes))).check()
+    placed, _ = place_in_time(rows, frequency, None, utc=False)
+    slow, quick = _laid_out(rows, placed, frequency, guessed=False), _as_they_are(rows, placed, frequency)
+    is_grid = (
+        (np.diff(codes) >= 0).all() and len(slow.values) == len(values) and np.array_equal(slow.values, values, True)
+    )
+    starts = slow.lines is not None and (slow.lines - 7 == slow.offsets[:-1]).all()
+    assert (quick is not None) == bool(
+        frequency.tick and is_grid and starts and not np.isnan(values[slow.offsets[:-1]]).any()
+    )
+    for name in ("values", "offsets", "starts", "phases", "lines") if quick is not None else ():
+        np.testing.assert_array_equal(getattr(quick, name), getattr(slow, name))
 
 
 def test_phases_differ_between_series() -> None:

@@ -17,7 +17,8 @@ def batch_block(report: Report) -> str:
     where = f"{facts['cpu']}, {facts['workers']} cores, Numba {facts['numba']}" + (f", {peers}" if peers else "")
     notes = (
         "Whole processes, from exec to the end, Parquet to Parquet, with intervals of 80 and 95 %: two layers of 64 "
-        "over 48 steps, 100 days in and 14 out; the same file and cores for all."
+        "over 48 steps, 100 days in and 14 out; the same file and cores for all. Ours are medians of runs in turns "
+        "with the kernels alone."
     )
     return "\n".join([*_HEAD, *rows, "", f"{notes} Measured on {report.date}: {where} (`python -m benchmarks.batch`)."])
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,14 @@ class Sizes:
     series : sequence of int
         Series of the files that are drawn.
     peers, ets : int
-        Series of the first of them that the peers forecast; AutoETS, which takes a thousand times as long, fewer.
+        Series of the first of them that the peers forecast, 0 for no peers; AutoETS, which takes a thousand times as
+        long, fewer.
     m4 : Path or None
         Folder of M4.
     workers : int
         Processors that everybody may use.
+    repeats : int
+        Runs of ours over each file, between runs of the kernels alone.
     """
 
     series: Sequence[int]
@@ -52,6 +56,7 @@ class Sizes:
     ets: int
     m4: Path | None
     workers: int
+    repeats: int = 1
 
 
 def run(sizes: Sizes, folder: Path, *, keep: bool) -> Report:
@@ -66,7 +71,7 @@ def run(sizes: Sizes, folder: Path, *, keep: bool) -> Report:
     print(f"\nA network of two layers of 64 over 48 steps, {LENGTH} days in, {DAYS_AHEAD} days out, Parquet to Parquet")
     tables = [draw(folder / f"{series}.parquet", series) for series in sizes.series]
     for table in tables:
-        for figure in _ours(model, table, folder, sizes.workers):
+        for figure in _ours(model, table, folder, sizes):
             tell(figure)
         if table is not tables[0]:
             table.path.unlink()  # hundreds of megabytes
@@ -76,8 +81,8 @@ def run(sizes: Sizes, folder: Path, *, keep: bool) -> Report:
             "peak_growth", "Memory of the largest file beside that of the smallest", peaks[-1] / peaks[0] - 1, "share"
         )
     )
-    installed = _versions()
-    for figure in _peers(installed, tables[0], folder, sizes):
+    installed = _versions() if sizes.peers else {}
+    for figure in _peers(installed, tables[0], folder, sizes) if sizes.peers else ():
         tell(figure)
     if sizes.m4 is not None:
         for figure in _m4(sizes.m4, installed, folder, sizes):
@@ -122,20 +127,28 @@ def kernel_rate(folder: Path, workers: int) -> float:
     return _KERNEL_SERIES / seconds
 
 
-def _ours(model: Path, table: Table, folder: Path, workers: int) -> list[Figure]:
-    """Measure one file, the kernels before and after it."""
-    before = kernel_rate(model, workers)
-    done = ours(model, table.path, folder / "out.parquet", workers=workers)
-    kernels = statistics.mean((before, kernel_rate(model, workers)))
-    rate, name = table.series / done.seconds, table.series
-    note = f"{done.seconds:.1f} s from exec to the end, {1e6 * done.cpu / table.series:.0f} µs of a processor a series"
+def _ours(model: Path, table: Table, folder: Path, sizes: Sizes) -> list[Figure]:
+    """Measure one file some times, the kernels before and after each: the speed of a machine drifts."""
+    workers, name, what = sizes.workers, table.series, f"{table.name}, file to file"
+    kernels, runs = [kernel_rate(model, workers)], list[Run]()
+    for _ in range(sizes.repeats):
+        runs.append(ours(model, table.path, folder / "out.parquet", workers=workers))
+        kernels.append(kernel_rate(model, workers))
+    rates = [table.series / run.seconds for run in runs]
+    shares = [rate / statistics.mean(beside) for rate, beside in zip(rates, pairwise(kernels), strict=True)]
+    seconds, cpu = (statistics.median(values) for values in zip(*((run.seconds, run.cpu) for run in runs), strict=True))
+    note = f"{seconds:.1f} s from exec to the end, {1e6 * cpu / table.series:.0f} µs of a processor a series"
     return [
-        Figure(f"rate_{name}", f"{table.name}, file to file", rate, "1/s", note=note),
-        Figure(f"core_{name}", f"{table.name}, file to file, by core", rate / workers, "1/s"),
-        Figure(f"kernels_{name}", "The kernels alone at the same time", kernels, "1/s"),
-        Figure(f"share_{name}", f"{table.name}, beside the kernels alone", rate / kernels, "share"),
-        Figure(f"peak_{name}", f"{table.name}, most memory", float(done.peak), "bytes"),
+        _median(f"rate_{name}", what, rates, "1/s", note),
+        _median(f"core_{name}", f"{what}, by core", [rate / workers for rate in rates], "1/s"),
+        _median(f"kernels_{name}", "The kernels alone, before and after each", kernels, "1/s"),
+        _median(f"share_{name}", f"{table.name}, beside the kernels alone", shares, "share"),
+        Figure(f"peak_{name}", f"{table.name}, most memory", float(max(run.peak for run in runs)), "bytes"),
     ]
+
+
+def _median(key: str, what: str, values: Sequence[float], unit: str, note: str = "") -> Figure:
+    return Figure(key, what, statistics.median(values), unit, len(values), min(values), max(values), note)
 
 
 def _versions() -> dict[str, str]:

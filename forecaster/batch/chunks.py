@@ -55,7 +55,8 @@ class Ids:
 
     def rows(self, start: int, stop: int) -> Ids:
         """Return the ids of the rows from `start` to before `stop`."""
-        first, after = np.searchsorted(self.begins, (start, stop - 1), "right") + (-1, 0)
+        first = np.searchsorted(self.begins, start, "right") - 1
+        after = np.searchsorted(self.begins, stop)
         begins = np.maximum(self.begins[first:after] - start, 0)
         return _in_order(self.names, self.of_runs[first:after], begins, stop - start)
 
@@ -159,9 +160,7 @@ def names_list(names: Any) -> list[str]:
     return found
 
 
-def compact(
-    names: Any, codes: NDArray[np.integer[Any]], as_texts: Callable[[Any], Any] = lambda values: values
-) -> Ids:
+def compact(names: Any, codes: NDArray[np.integer[Any]], as_texts: Callable[[Any], Any] = lambda values: values) -> Ids:
     """Return ids each of which occurs, once, in the order in which they come: what files hold promises none of it.
 
     `as_texts` makes strings of those of the `names` that occur; there may be many more.

@@ -208,7 +208,8 @@ def _join_arrow(parts: Parts, made: Iterable[Part], stream: BinaryIO, names: Col
     writer: Any = None
     for tables in _groups(plain_ids(_read(parts.content(part))) for part in made):
         if writer is None:
-            writer = parquet.ParquetWriter(stream, tables[0].schema, use_dictionary=dictionaries(names))
+            own = dictionaries(names)  # nor does anybody look for rows by the least and largest forecast of many
+            writer = parquet.ParquetWriter(stream, tables[0].schema, use_dictionary=own, write_statistics=own)
         writer.write_table(arrow.concat_tables(tables), row_group_size=2 * _ROWS_A_GROUP)
     if writer is not None:
         writer.close()

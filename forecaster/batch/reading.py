@@ -73,17 +73,19 @@ class Reading:
         self._source: Source | None = None if _is_little(given) else _source(given, names, sizes)
 
     @property
+    def is_small(self) -> bool:
+        """Whether it is read at once."""
+        return self._source is None or (self._source.rows or self._sizes.rows + 1) <= self._sizes.rows
+
+    @property
     def timezone(self) -> str | None:
         """Time zone of the timestamps, if the format says it."""
         return None if self._source is None else self._source.timezone
 
     def plan(self, seen: Callable[[int], None]) -> Plan:
         """Look at what there is, and return how it is read."""
-        if self._source is None:
-            return Plan(SMALL, None)
-        rows = self._source.rows
-        if rows is not None and rows <= self._sizes.rows:
-            return Plan(SMALL, rows)
+        if self._source is None or self.is_small:
+            return Plan(SMALL, None if self._source is None else self._source.rows)
         from forecaster.batch.buckets import bucket_count
         from forecaster.batch.survey import are_together
 

@@ -140,6 +140,8 @@ class Run:
             return Plan(said["kind"], said["rows"], said["buckets"])
         self.parts.begin()
         self.watch.begin("reading ids", None)
+        if self.asked.model is not None and not reading.is_small:
+            self.asked.model.prepare(wait=False)  # a second of work, which the ids do not wait for
         return reading.plan(self.watch.rows)
 
     def _made(self, reading: Reading, plan: Plan) -> Generator[Made, None, None]:
