@@ -15,7 +15,7 @@ import numpy as np
 
 from forecaster import __version__
 from forecaster.backtest import long_enough, rolling_backtest
-from forecaster.config import NetworkConfig, TrainingConfig, check_choice, check_horizon
+from forecaster.config import NetworkConfig, check_choice, check_horizon
 from forecaster.errors import ConfigError
 from forecaster.executors import Executor, executor_of
 from forecaster.frequency import Frequency
@@ -23,6 +23,7 @@ from forecaster.model import Forecaster
 from forecaster.otherframes import FrameKind, as_kind
 from forecaster.panel import Panel
 from forecaster.recipes import recipe_for, shapes
+from forecaster.space import nearest, space_of
 from forecaster.study import Choices, Setting, Study, Trial, need_optuna, open_study
 from forecaster.tables import ColumnNames, as_panel, frame_kind
 
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
 
 METRICS = ("MASE", "MAE", "RMSE", "sMAPE", "WAPE", "pinball")
 """Measures of a backtest that can be made small."""
-
-_INPUT = {"lags": (2, 256), "positions": (4, 128)}
-"""Length of the input, which is cut to what the series can fill."""
-
-SPACE: dict[str, Choices] = {
-    **_INPUT,
-    "layers": (1, 3),
-    "hidden": [16, 32, 48, 64, 96, 128],
-    "learning_rate": (3e-4, 3e-2),
-    "loss": ["pinball", "absolute", "squared"],
-}
-"""What can be chosen where the user says nothing."""
 
 
 class Asked(NamedTuple):
@@ -199,7 +188,7 @@ def tune(
     panel = as_panel(df, freq=asker.frequency, names=names)
     cutoffs = _cutoffs(asker.h, n_windows, step_size)
     usable, skipped = long_enough(panel, cutoffs[0])
-    choices = _space(space, usable, cutoffs[0])
+    choices = space_of(space, int(usable.lengths.max()) - cutoffs[0])
     with executor_of(executor, workers=threads) as running:
         asked = Asked(
             h=asker.h,
@@ -333,47 +322,11 @@ def _cutoffs(h: int, n_windows: int, step_size: int | None) -> list[int]:
     return [h + k * step for k in reversed(range(check_horizon(n_windows, name="n_windows")))]
 
 
-def _space(asked: Mapping[str, Choices] | None, panel: Panel, reach: int) -> dict[str, Choices]:
-    """Return what can be chosen: as asked, or the usual as far as the longest series can fill it."""
-    unknown = sorted(set(asked or {}) - set(SPACE))
-    if unknown:
-        raise ConfigError(f"space has no setting {unknown[0]!r}, only {', '.join(SPACE)}.", column="space")
-    longest = int(panel.lengths.max()) - reach
-    usual = dict(SPACE)
-    for name, (low, high) in _INPUT.items():
-        usual[name] = (low, max(low, min(high, longest // 2)))
-    chosen = {**usual, **(asked or {})}
-    return {name: _checked(name, choices) for name, choices in chosen.items()}
-
-
-def _checked(name: str, choices: Any) -> Choices:
-    """Return choices that make sense: each of them is tried as a setting."""
-    is_range = isinstance(choices, tuple) and len(choices) == 2 and name != "loss"
-    if not is_range and not (isinstance(choices, list) and choices):
-        raise ConfigError(f"space[{name!r}] must be a range (low, high) or a list, got {choices!r}.", column="space")
-    for one in choices:
-        if name == "learning_rate":
-            TrainingConfig(learning_rate=one)
-        else:
-            replace(NetworkConfig(), **{name: one})
-    if is_range and not choices[0] <= choices[1]:
-        raise ConfigError(f"space[{name!r}] must be a range from low to high, got {choices!r}.", column="space")
-    return choices  # type: ignore[no-any-return]  # checked above
-
-
 def _first(asked: Asked, choices: Mapping[str, Choices]) -> dict[str, Setting]:
     """Return the settings of the recipe, as near as the choices come."""
     usual, recipe = _usual(asked), recipe_for(Frequency.parse(asked.freq), asked.season)
     wanted: dict[str, Any] = {name: getattr(usual, name, recipe.training.learning_rate) for name in choices}
-    return {name: _nearest(wanted[name], one) for name, one in choices.items()}
-
-
-def _nearest(wanted: Any, choices: Choices) -> Any:
-    if isinstance(choices, tuple):
-        return min(max(wanted, choices[0]), choices[1])
-    if wanted in choices or isinstance(wanted, str):
-        return wanted if wanted in choices else choices[0]
-    return min(choices, key=lambda one: abs(float(one) - wanted))
+    return {name: nearest(wanted[name], one) for name, one in choices.items()}
 
 
 def _identity(
