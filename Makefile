@@ -49,8 +49,19 @@ ifneq ($(SERVE),0)
 	@$(BIN)/forecaster serve --models $(MODELS) --port $(PORT)
 endif
 
+# Tests that start services and browsers wait most of their time, so all others run beside them.
+STARTING = tests/browser tests/reliability tests/service
+PYTEST   = $(BIN)/python -m pytest
+
 test: $(VENV)/.installed-dev $(if $(SCALE),$(VENV)/.installed-scale) ## run all tests, from an empty kernel cache (SCALE=1: with Ray, Spark, Dask, polars)
-	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(BIN)/python -m pytest $(ARGS)
+ifneq ($(ARGS),)
+	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(PYTEST) $(ARGS)
+else
+	@echo 'Half of the tests run beside those that are shown, and are shown when these are over.'
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export FORECASTER_CACHE_DIR="$$folder/kernels" && \
+	{ $(PYTEST) $(STARTING:%=--ignore=%) >"$$folder/others" 2>&1 & } && code=0 && \
+	{ $(PYTEST) $(STARTING) || code=$$?; } && { wait $$! || code=$$?; } && cat "$$folder/others" && exit $$code
+endif
 
 soak: $(VENV)/.installed-dev ## break the running service for an hour or so: kills, full disks, damaged files
 	FORECASTER_SOAK=1 $(BIN)/python -m pytest tests/reliability $(ARGS)

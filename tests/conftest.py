@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.stores import KEYS, Storage
 # By default a forecast comes from NumPy until the kernels are ready, and the two differ in their last digits; so that
 # tests can compare bits, all that are not about it wait for the kernels. Processes that tests start inherit this.
 os.environ["FORECASTER_ENGINE"] = "compiled"
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would all that tests start and send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

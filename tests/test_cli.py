@@ -361,13 +361,11 @@ def test_a_signal_during_a_forecast_leaves_nothing_of_a_little_one(
         time.sleep(10)
 
     monkeypatch.setattr(Forecaster, "forecast", forecast)
-    in_front = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
     before = signal.getsignal(signal.SIGTERM)
     assert run(["predict", str(model), str(table), "--output", str(tmp_path / "out.csv")]) == code
     assert capsys.readouterr().err == "Interrupted. Nothing was written.\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before
-    signal.signal(signal.SIGINT, in_front)
 
 
 @pytest.mark.parametrize("form", [".csv", ".csv.gz", ".parquet"])

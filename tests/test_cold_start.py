@@ -118,7 +118,7 @@ def broken(folder: Path, *, largest: float = math.inf) -> None:
     """Cut all files of kernels; or those up to a size, which are soon compiled."""
     from forecaster.kernels._cache import cache_folder
 
-    shutil.copytree(cache_folder(), folder)
+    shutil.copytree(cache_folder(), folder, ignore=shutil.ignore_patterns(".writing-*"))  # others may be at work there
     for path in folder.iterdir():
         if path.stat().st_size <= largest:
             os.truncate(path, path.stat().st_size // 2)

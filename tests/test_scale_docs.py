@@ -52,8 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "data", place / "data")
     (place / "bin").mkdir()
-    shim = place / "bin" / "forecaster"  # quick trainings; the rest as it stands
-    brief = 'case $1 in train|tune) set -- "$@" --steps 5;; esac'
+    shim = place / "bin" / "forecaster"  # quick trainings and one trial; the rest as it stands
+    brief = 'case $1 in train) set -- "$@" --steps 5;; tune) set -- "$@" --steps 5 --trials 1;; esac'
     shim.write_text(f'#!/bin/sh\n{brief}\nexec {sys.executable} -m forecaster.cli "$@"\n')
     shim.chmod(0o755)
     for _, language, code in BLOCKS:
