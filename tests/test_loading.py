@@ -90,6 +90,17 @@ def test_what_is_only_loaded_is_waited_for(loaders: Loaders) -> None:
     assert loader.ready.is_set()
 
 
+def test_what_is_begun_meanwhile_is_waited_for_where_it_is_needed(loaders: Loaders) -> None:
+    work = Work(misses=1)
+    loader = loaders(work)
+    loader.begin(at_once=True, wait=False)
+    assert work.begun.wait(PATIENCE)
+    threading.Timer(0.05, work.may_end.set).start()
+    loader.load()
+    assert loader.ready.is_set()
+    assert work.times == 1
+
+
 def test_what_has_to_be_compiled_is_not(loaders: Loaders) -> None:
     work = Work(misses=1)
     loader = loaders(work)

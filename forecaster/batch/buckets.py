@@ -172,7 +172,7 @@ def _share_out(chunk: Chunk, buckets: list[_Bucket], level: int, skip: int) -> N
     with np.errstate(over="ignore"):  # each level by other bits: what came together in one bucket parts in the next
         mixed = (hashed ^ (np.uint64(level) * _LEVEL)) * _LEVEL
     places = ((mixed >> np.uint64(32)) % np.uint64(len(buckets))).astype(np.int64)
-    of_rows = places[chunk.ids.codes]
+    of_rows = chunk.ids.spread(places)
     order = np.argsort(of_rows, kind="stable")
     ends = np.searchsorted(of_rows[order], np.arange(len(buckets) + 1))
     batch, hashed = _batch(chunk, order), hashed[chunk.ids.codes[order]]

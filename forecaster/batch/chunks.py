@@ -46,7 +46,11 @@ class Ids:
     @property
     def codes(self) -> IntArray:
         """Which of the names each row has, (count,)."""
-        return np.repeat(self.of_runs, np.diff(self.begins, append=self.count))
+        return self.spread(np.arange(len(self.names)))
+
+    def spread(self, numbers: IntArray) -> IntArray:
+        """Return for each row the number of its name, of one for each name."""
+        return np.repeat(numbers[self.of_runs], np.diff(self.begins, append=self.count))
 
     def name(self, row: int) -> str:
         """Return the id of a row."""

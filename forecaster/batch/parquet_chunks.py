@@ -179,13 +179,15 @@ class ParquetSource:
         first, layout = self._begins[number] + row, self._layout
         lines = np.arange(first, first + len(batch))
         targets = [self._columns[place] for place in layout.targets]
-        values = np.concatenate([_floats(self._column(batch, number, name)) for name in targets])
+        floats = [_floats(self._column(batch, number, name)) for name in targets]
         if layout.id is None:
             ids = runs_of(need_pyarrow().array(targets, "string"), len(batch))
         else:
             ids = self._ids_of(self._column(batch, number, self._columns[layout.id]), first)
         times, stamps, faulty = self._times(self._column(batch, number, self._columns[layout.time]))
+        values = floats[0]
         if len(targets) > 1:
+            values = np.concatenate(floats)
             times, faulty, lines = (np.tile(one, len(targets)) for one in (times, faulty, lines))
         faults = self._time_faults(np.flatnonzero(faulty), ids, lines)
         mark = {"file": number, "rows": row, "dates": self._dates}

@@ -190,7 +190,7 @@ def _table(chunks: Sequence[Chunk], word: str) -> LongTable:
         nothing = np.zeros(0, np.int64)
         return LongTable((), nothing, nothing, np.zeros(0), lines=nothing, word=word)
     names = Numbering()
-    codes = [names.number(names_list(chunk.ids.names))[chunk.ids.codes] for chunk in chunks]
+    codes = [chunk.ids.spread(names.number(names_list(chunk.ids.names))) for chunk in chunks]
     times, stamps = _times(chunks)
     return LongTable(
         tuple(names),

@@ -25,6 +25,21 @@ def test_ids_are_numbered_in_the_order_in_which_they_come(names: list[str], data
 
 
 @settings(deadline=None)
+@given(names=NAMES, data=st.data())
+def test_ids_of_some_rows_are_those_of_the_rows_alone(names: list[str], data: st.DataObject) -> None:
+    codes = np.array(data.draw(st.lists(st.integers(0, len(names) - 1), min_size=1)))
+    start = data.draw(st.integers(0, len(codes) - 1))
+    stop = data.draw(st.integers(start + 1, len(codes)))
+    some, alone = (compact(pa.array(names, "string"), of) for of in (codes, codes[start:stop]))
+    some = some.rows(start, stop)
+    assert names_list(some.names) == names_list(alone.names)
+    assert some.count == alone.count
+    for name in ("of_runs", "begins"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(alone, name))
+    assert [some.name(row) for row in range(some.count)] == [names[code] for code in codes[start:stop]]
+
+
+@settings(deadline=None)
 @given(names=NAMES)
 def test_a_hash_is_that_of_the_text_alone(names: list[str]) -> None:
     together = hashes(pa.array(["", *names, "x"], "string").slice(1, len(names)))
