@@ -178,11 +178,12 @@ def test_a_copied_line_reads_the_file_of_that_name_and_runs_nothing_else(
         (folder / name).write_bytes(content)
         take(page, name, content)
         assert run(["sh", "-c", copied(page, "curl")], folder) == expected.decode(), name
+        assert list(folder.iterdir()) == [folder / name]
         folder.with_suffix(".py").write_text(copied(page, "Python"), encoding="utf-8")
     written = run([sys.executable, "-c", EACH, *map(str, folders)], tmp_path).split("\0\n")
     for folder, name, text in zip(folders, FILES, written[:-1], strict=True):
         assert text.startswith("a {"), name
-        assert list(folder.iterdir()) == [folder / name]
+        assert not (folder / "pwned").exists(), name
 
 
 def test_a_pasted_table_in_a_copied_line_runs_nothing(page: Page, tmp_path: Path) -> None:
