@@ -57,10 +57,11 @@ test: $(VENV)/.installed-dev $(if $(SCALE),$(VENV)/.installed-scale) ## run all 
 ifneq ($(ARGS),)
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(PYTEST) $(ARGS)
 else
-	@echo 'Half of the tests run beside those that are shown, and are shown when these are over.'
+	@echo 'Tests that start services are shown as they run, all others when these are over.'
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export FORECASTER_CACHE_DIR="$$folder/kernels" && \
-	{ $(PYTEST) $(STARTING:%=--ignore=%) >"$$folder/others" 2>&1 & } && code=0 && \
-	{ $(PYTEST) $(STARTING) || code=$$?; } && { wait $$! || code=$$?; } && cat "$$folder/others" && exit $$code
+	{ $(PYTEST) $(STARTING:%=--ignore=%) >"$$folder/others" 2>&1 & } && starting=passed others=passed && \
+	{ $(PYTEST) $(STARTING) || starting=failed; } && { wait $$! || others=failed; } && cat "$$folder/others" && \
+	echo "Tests that start services: $$starting. All others: $$others." && [ "$$starting$$others" = passedpassed ]
 endif
 
 soak: $(VENV)/.installed-dev ## break the running service for an hour or so: kills, full disks, damaged files
