@@ -49,19 +49,19 @@ ifneq ($(SERVE),0)
 	@$(BIN)/forecaster serve --models $(MODELS) --port $(PORT)
 endif
 
-# Tests that start services and browsers wait most of their time, so all others run beside them.
-STARTING = tests/browser tests/reliability tests/service
+# Tests of the page and of failures wait most of their time, for browsers and processes, so all others run beside them.
+WAITING = tests/browser tests/reliability
 PYTEST   = $(BIN)/python -m pytest
 
 test: $(VENV)/.installed-dev $(if $(SCALE),$(VENV)/.installed-scale) ## run all tests, from an empty kernel cache (SCALE=1: with Ray, Spark, Dask, polars)
 ifneq ($(ARGS),)
 	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && FORECASTER_CACHE_DIR="$$cache" $(PYTEST) $(ARGS)
 else
-	@echo 'Tests that start services are shown as they run, all others when these are over.'
+	@echo 'Tests of the page and of failures are shown as they run, all others when these are over.'
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export FORECASTER_CACHE_DIR="$$folder/kernels" && \
-	{ $(PYTEST) $(STARTING:%=--ignore=%) >"$$folder/others" 2>&1 & } && starting=passed others=passed && \
-	{ $(PYTEST) $(STARTING) || starting=failed; } && { wait $$! || others=failed; } && cat "$$folder/others" && \
-	echo "Tests that start services: $$starting. All others: $$others." && [ "$$starting$$others" = passedpassed ]
+	{ $(PYTEST) $(WAITING:%=--ignore=%) >"$$folder/others" 2>&1 & } && waiting=passed others=passed && \
+	{ $(PYTEST) $(WAITING) || waiting=failed; } && { wait $$! || others=failed; } && cat "$$folder/others" && \
+	echo "Tests of the page and of failures: $$waiting. All others: $$others." && [ "$$waiting$$others" = passedpassed ]
 endif
 
 soak: $(VENV)/.installed-dev ## break the running service for an hour or so: kills, full disks, damaged files

@@ -101,6 +101,11 @@ class Monkey(threading.Thread):
         """Processes of jobs that were killed."""
         return self.deeds["kill -9 of a worker"] + self.deeds["kill -9 of a child"]
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more is done of `total` than of the kills: some jobs are sooner done than one comes by."""
+        return self.killed * self._total < self._done() * self._kills
+
     def stop(self) -> None:
         """Let it end, with nobody left asleep."""
         self._over.set()

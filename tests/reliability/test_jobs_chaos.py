@@ -139,9 +139,13 @@ def test_no_job_is_lost_and_none_is_done_twice(instances: dict[str, Any], databa
         api = stack.enter_context(running(**instances))
         expected = {(number, h): expected_of(api, number, h) for number in range(TABLES) for h in HORIZONS}
         workers = stack.enter_context(fleet(partial(start_worker, **instances), WORKERS))
-        customers = customers_of([api], orders_of(JOBS, chance), history, chance, lambda: finished.update(jobs=1))
-        done = lambda: finished["jobs"]  # noqa: E731 - a name would say no more
-        monkey = Monkey(workers, api, done, total=JOBS, kills=KILLS, pause=PAUSE, chance=chance)
+
+        def done() -> None:
+            finished.update(jobs=1)
+            wait_for(lambda: not monkey.is_behind)
+
+        customers = customers_of([api], orders_of(JOBS, chance), history, chance, done)
+        monkey = Monkey(workers, api, lambda: finished["jobs"], total=JOBS, kills=KILLS, pause=PAUSE, chance=chance)
         monkey.start()
         stack.callback(monkey.stop)
         for customer in customers:
