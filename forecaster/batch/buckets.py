@@ -175,7 +175,7 @@ def _share_out(chunk: Chunk, buckets: list[_Bucket], level: int, skip: int) -> N
     of_rows = chunk.ids.spread(places)
     order = np.argsort(of_rows, kind="stable")
     ends = np.searchsorted(of_rows[order], np.arange(len(buckets) + 1))
-    batch, hashed = _batch(chunk, order), hashed[chunk.ids.codes[order]]
+    batch, hashed = _batch(chunk, order), chunk.ids.spread(hashed)[order]
     for number, bucket in enumerate(buckets[skip:], skip):
         begin, end = int(ends[number]), int(ends[number + 1])
         if begin < end:

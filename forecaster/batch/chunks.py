@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from forecaster.parquetfile import need_pyarrow
 
 Mark = Mapping[str, Any]
 """Where a source can begin to read again, as JSON can say it: ``rows`` after a place that only the source knows."""
+
+Integer = TypeVar("Integer", bound=np.integer[Any])
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # of splitmix64
@@ -48,7 +50,7 @@ class Ids:
         """Which of the names each row has, (count,)."""
         return self.spread(np.arange(len(self.names)))
 
-    def spread(self, numbers: IntArray) -> IntArray:
+    def spread(self, numbers: NDArray[Integer]) -> NDArray[Integer]:
         """Return for each row the number of its name, of one for each name."""
         return np.repeat(numbers[self.of_runs], np.diff(self.begins, append=self.count))
 

@@ -75,7 +75,10 @@ class Reading:
     @property
     def is_small(self) -> bool:
         """Whether it is read at once."""
-        return self._source is None or (self._source.rows or self._sizes.rows + 1) <= self._sizes.rows
+        if self._source is None:
+            return True
+        rows = self._source.rows
+        return rows is not None and rows <= self._sizes.rows
 
     @property
     def timezone(self) -> str | None:
@@ -84,8 +87,10 @@ class Reading:
 
     def plan(self, seen: Callable[[int], None]) -> Plan:
         """Look at what there is, and return how it is read."""
-        if self._source is None or self.is_small:
-            return Plan(SMALL, None if self._source is None else self._source.rows)
+        if self._source is None:
+            return Plan(SMALL, None)
+        if self.is_small:
+            return Plan(SMALL, self._source.rows)
         from forecaster.batch.buckets import bucket_count
         from forecaster.batch.survey import are_together
 

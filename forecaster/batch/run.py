@@ -235,7 +235,10 @@ class Run:
         return part
 
     def _check(self) -> None:
-        """Raise InputError if there is nothing to put into the output, or it would be of several inputs."""
+        """Raise InputError if there is nothing to put into the output, or it would be of several inputs.
+
+        Where there is nothing, the table of errors says of each series why.
+        """
         self.given.check_same(self.parts.identity["input"])
         if not any(part.series for part in self.parts.done):
             name, reason = next((one for part in self.parts.done for one in part.named), ("", "There are none."))
